@@ -1,0 +1,85 @@
+# HMDB51, split 1: 16 frames, every 4th; 10 centre crops at test.
+data_root = '{{$MOSI_DATA:data/hmdb51}}'
+
+train_pipeline = [
+    dict(type='SeedSample'),
+    dict(type='DecordInit'),
+    dict(type='SampleFrames', clip_len=16, frame_interval=4, num_clips=1),
+    dict(type='DecordDecode'),
+    dict(type='RandomRescale', scale_range=(168, 224)),
+    dict(type='RandomCrop', size=112),
+    dict(type='Flip', flip_ratio=0.5),
+    dict(type='ClipColorJitter'),
+    dict(type='FormatShape', input_format='NCTHW'),
+    dict(type='PackActionInputs'),
+]
+val_pipeline = [
+    dict(type='SeedSample'),
+    dict(type='DecordInit'),
+    dict(
+        type='SampleFrames',
+        clip_len=16,
+        frame_interval=4,
+        num_clips=1,
+        test_mode=True),
+    dict(type='DecordDecode'),
+    dict(type='Resize', scale=(-1, 224)),
+    dict(type='CenterCrop', crop_size=112),
+    dict(type='FormatShape', input_format='NCTHW'),
+    dict(type='PackActionInputs'),
+]
+test_pipeline = [
+    dict(type='SeedSample'),
+    dict(type='DecordInit'),
+    dict(
+        type='SampleFrames',
+        clip_len=16,
+        frame_interval=4,
+        num_clips=10,
+        test_mode=True),
+    dict(type='DecordDecode'),
+    dict(type='Resize', scale=(-1, 224)),
+    dict(type='CenterCrop', crop_size=112),
+    dict(type='FormatShape', input_format='NCTHW'),
+    dict(type='PackActionInputs'),
+]
+
+train_dataloader = dict(
+    batch_size=48,
+    num_workers=8,
+    persistent_workers=True,
+    pin_memory=True,
+    drop_last=True,
+    sampler=dict(type='EpochSampler', shuffle=True),
+    dataset=dict(
+        type='VideoDataset',
+        ann_file=data_root + '/hmdb51_train_split_1_videos.txt',
+        data_prefix=dict(video=data_root + '/videos'),
+        pipeline=train_pipeline))
+val_dataloader = dict(
+    batch_size=16,
+    num_workers=8,
+    persistent_workers=True,
+    pin_memory=True,
+    sampler=dict(type='EpochSampler', shuffle=False),
+    dataset=dict(
+        type='VideoDataset',
+        ann_file=data_root + '/hmdb51_val_split_1_videos.txt',
+        data_prefix=dict(video=data_root + '/videos'),
+        pipeline=val_pipeline,
+        test_mode=True))
+test_dataloader = dict(
+    batch_size=4,
+    num_workers=8,
+    persistent_workers=True,
+    pin_memory=True,
+    sampler=dict(type='EpochSampler', shuffle=False),
+    dataset=dict(
+        type='VideoDataset',
+        ann_file=data_root + '/hmdb51_val_split_1_videos.txt',
+        data_prefix=dict(video=data_root + '/videos'),
+        pipeline=test_pipeline,
+        test_mode=True))
+
+val_evaluator = dict(type='AccMetric')
+test_evaluator = val_evaluator

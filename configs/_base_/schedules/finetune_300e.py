@@ -1,0 +1,31 @@
+# Paper appendix and release: Adam, weight decay 1e-3 but none on batch norm,
+# 10 epochs of linear warm-up from a tenth, half-period cosine, 300 epochs.
+max_epochs = 300
+
+train_cfg = dict(
+    type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=10)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+
+optim_wrapper = dict(
+    optimizer=dict(type='Adam', lr=7.5e-4, weight_decay=1e-3),
+    paramwise_cfg=dict(norm_decay_mult=0.))
+param_scheduler = [
+    dict(
+        type='LinearLR',
+        start_factor=0.1,
+        begin=0,
+        end=10,
+        by_epoch=True,
+        convert_to_iter_based=True),
+    dict(
+        type='CosineAnnealingLR',
+        T_max=max_epochs - 10,
+        eta_min=0,
+        begin=10,
+        end=max_epochs,
+        by_epoch=True,
+        convert_to_iter_based=True),
+]
+# 48 clips on each of 8 GPUs.
+auto_scale_lr = dict(enable=False, base_batch_size=384)

@@ -1,0 +1,54 @@
+"""MoSI for MMAction2: teach video networks motion from still images.
+
+Importing the package registers everything of it into MMAction2's own
+registries, so that ``custom_imports=dict(imports=['mosi_mmaction'])`` is
+all that a config needs.
+"""
+from . import compat
+
+compat.apply()  # before anything imports mmaction.models
+
+from .amp import AutocastOptimWrapper  # noqa: E402
+from .color import ColorJitter, ColorParams  # noqa: E402
+from .config import config_path, set_motion  # noqa: E402
+from .datasets import (  # noqa: E402
+    DeadLeavesDataset,
+    EpochSampler,
+    SourceImageDataset,
+)
+from .head import MoSIHead  # noqa: E402
+from .hooks import CheckLoadedHook  # noqa: E402
+from .metrics import MoSIMetric  # noqa: E402
+from .motion import (  # noqa: E402
+    LabelPool,
+    PseudoMotion,
+    draw_color_jitter,
+    draw_motion,
+    draw_static_mask,
+    render,
+)
+from .preprocessor import MoSIDataPreprocessor  # noqa: E402
+from .transforms import (  # noqa: E402
+    ClipColorJitter,
+    CropSource,
+    DrawColorJitter,
+    DrawPseudoMotion,
+    DrawStaticMask,
+    LoadSourceFrame,
+    LoadSourceImage,
+    PackMoSIInputs,
+    RenderPseudoMotion,
+    SeedSample,
+)
+from .version import __version__  # noqa: E402
+
+__all__ = [
+    'AutocastOptimWrapper', 'CheckLoadedHook', 'ClipColorJitter',
+    'ColorJitter', 'ColorParams', 'CropSource', 'DeadLeavesDataset',
+    'DrawColorJitter', 'DrawPseudoMotion', 'DrawStaticMask', 'EpochSampler',
+    'LabelPool', 'LoadSourceFrame', 'LoadSourceImage',
+    'MoSIDataPreprocessor', 'MoSIHead', 'MoSIMetric', 'PackMoSIInputs',
+    'PseudoMotion', 'RenderPseudoMotion', 'SeedSample', 'SourceImageDataset',
+    '__version__', 'config_path', 'draw_color_jitter', 'draw_motion',
+    'draw_static_mask', 'render', 'set_motion'
+]

@@ -1,0 +1,196 @@
+"""Colour jitter as one affine map a frame: drawn first, applied later.
+
+Brightness, contrast, saturation, hue and greyscale each map a pixel p to
+A p + o. With G the matrix that replaces a pixel by its luma (its three rows
+are the BT.601 weights), the five are
+
+    brightness b    b p
+    contrast   c    c p + (1 - c) m       m: mean luma of the frame's window
+    saturation s    (G + s (I - G)) p
+    hue        t    (G + cos t (I - G) + sin t R) p      rotation of chroma
+    greyscale       G p                                  saturation 0
+
+All of them keep grey pixels grey and all but brightness and contrast keep
+luma, so they commute: in whichever order they are chained, carrying m
+along, the result is
+
+    b c (G + s cos t (I - G) + s sin t R) p + b (1 - c) m.
+
+So no order is drawn, although the authors' release, which clips after every
+operation and rotates hue in HSV, draws one. Here values are rounded and
+clipped once, at the end. The chroma plane is that of YIQ (which is that of
+YUV turned by 33 degrees: rotations are the same in both).
+"""
+from dataclasses import dataclass
+from typing import Optional, Tuple
+
+import cv2
+import numpy as np
+
+#: BT.601 luma weights of R, G, B.
+LUMA = np.array([0.299, 0.587, 0.114])
+
+
+def _bases() -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return G, I - G and R of the module's docstring, each (3, 3)."""
+    gray = np.tile(LUMA, (3, 1))
+    rgb_to_yuv = np.stack([
+        LUMA,
+        0.492111 * (np.array([0, 0, 1]) - LUMA),
+        0.877283 * (np.array([1, 0, 0]) - LUMA),
+    ])
+    quarter_turn = np.array([[0, 0, 0], [0, 0, -1], [0, 1, 0]])
+    rotation = np.linalg.inv(rgb_to_yuv) @ quarter_turn @ rgb_to_yuv
+    return gray, np.eye(3) - gray, rotation
+
+
+#: (3, 3, 3): the three matrices every linear part is a sum of.
+BASES = np.stack(_bases())
+
+
+@dataclass(frozen=True, eq=False)
+class ColorParams:
+    """Drawn jitter; all attributes share one shape, such as (C, N).
+
+    Attributes:
+        brightness: Factor b, float64.
+        contrast: Factor c, float64.
+        saturation: Factor s, float64.
+        hue: Angle t in full turns, float64 in [-0.5, 0.5].
+        grayscale: Whether the colours are dropped, bool.
+    """
+
+    brightness: np.ndarray
+    contrast: np.ndarray
+    saturation: np.ndarray
+    hue: np.ndarray
+    grayscale: np.ndarray
+
+    def coefficients(self) -> np.ndarray:
+        """Return what the affine maps depend on besides the mean luma.
+
+        Returns:
+            (..., 4) float64: the weights of the three :data:`BASES` and
+            the factor b (1 - c) of the mean luma.
+        """
+        scale = self.brightness * self.contrast
+        chroma = scale * np.where(self.grayscale, 0, self.saturation)
+        angle = 2 * np.pi * self.hue
+        return np.stack([
+            scale, chroma * np.cos(angle), chroma * np.sin(angle),
+            self.brightness * (1 - self.contrast)
+        ], axis=-1)
+
+    def matrices(self, luma: np.ndarray) -> np.ndarray:
+        """Return one affine map for each draw.
+
+        Args:
+            luma: Mean luma m of every frame's window, in grey levels, of
+                the shape of the draws.
+
+        Returns:
+            (..., 3, 4) float32: [A | o] for RGB pixels in 0..255.
+        """
+        coefficients = self.coefficients()
+        out = np.empty((*luma.shape, 3, 4), np.float32)
+        out[..., :3] = np.tensordot(coefficients[..., :3], BASES, 1)
+        out[..., 3] = (coefficients[..., 3] * luma)[..., None]
+        return out
+
+
+@dataclass(frozen=True)
+class ColorJitter:
+    """Strengths of the jitter (paper appendix; values of the release).
+
+    Args:
+        brightness: Factor drawn from [max(0, 1 - v), 1 + v].
+        contrast: As brightness.
+        saturation: As brightness.
+        hue: Angle drawn from [-v, v] turns; at most 0.5.
+        grayscale: Probability of dropping the colours.
+        per_frame: Whether every frame has its own draw; otherwise one draw
+            serves all frames of a clip.
+
+    Raises:
+        ValueError: If a strength is negative or too large.
+    """
+
+    brightness: float = 0.5
+    contrast: float = 0.5
+    saturation: float = 0.5
+    hue: float = 0.25
+    grayscale: float = 0.3
+    per_frame: bool = True
+
+    def __post_init__(self) -> None:
+        limits = dict(brightness=None, contrast=None, saturation=None,
+                      hue=0.5, grayscale=1.0)
+        for name, most in limits.items():
+            value = getattr(self, name)
+            if not 0 <= value <= (np.inf if most is None else most):
+                allowed = 'at least 0' if most is None \
+                    else f'in [0, {most}]'
+                raise ValueError(
+                    f'colour jitter: {name}={value!r}, allowed is a number '
+                    f'{allowed}')
+
+    def draw(self, shape: Tuple[int, int],
+             rng: np.random.Generator) -> ColorParams:
+        """Draw the jitter of C clips of N frames.
+
+        Args:
+            shape: (C, N).
+            rng: The only source of randomness.
+
+        Returns:
+            Parameters of shape (C, N).
+        """
+        drawn = shape if self.per_frame else (shape[0], 1)
+
+        def factor(strength):
+            return rng.uniform(max(0, 1 - strength), 1 + strength, drawn)
+
+        params = (factor(self.brightness), factor(self.contrast),
+                  factor(self.saturation),
+                  rng.uniform(-self.hue, self.hue, drawn),
+                  rng.random(drawn) < self.grayscale)
+        return ColorParams(*(np.broadcast_to(p, shape) for p in params))
+
+
+def window_luma(image: np.ndarray, offsets: np.ndarray,
+                size: int) -> np.ndarray:
+    """Return the mean luma of square windows of an image.
+
+    One summed-area table serves all windows, however many there are.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        offsets: Upper left corners (x, y), (..., 2) int.
+        size: Side of the windows in pixels.
+
+    Returns:
+        (...) float64, in grey levels.
+    """
+    # OpenCV's 32-bit sums would wrap beyond 8.4 million pixels.
+    depth = cv2.CV_32S if image.size < 2**23 else cv2.CV_64F
+    table = cv2.integral(image, sdepth=depth)
+    x, y = offsets[..., 0], offsets[..., 1]
+    total = (table[y + size, x + size] - table[y, x + size]
+             - table[y + size, x] + table[y, x])  # (..., 3)
+    return total @ (LUMA / size**2)
+
+
+def apply_color(image: np.ndarray, matrix: np.ndarray,
+                out: Optional[np.ndarray] = None) -> np.ndarray:
+    """Apply one affine map to every pixel, round and clip to 0..255.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        matrix: (3, 4) float32, see :meth:`ColorParams.matrices`.
+        out: Where to write, same shape and dtype as ``image``.
+
+    Returns:
+        ``out``, or a new array: (H, W, 3) uint8 RGB. OpenCV computes in
+        fixed point of 10 bits, so a value may lie one level off.
+    """
+    return cv2.transform(image, matrix, dst=out)

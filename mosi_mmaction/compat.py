@@ -1,0 +1,320 @@
+"""What today's versions of the stack need, one function per trouble.
+
+Every function names what it works around, so that it can be deleted on the
+day its cause is gone. File and line refer to mmengine 0.10.7 and mmaction2
+1.2.0. Nothing of mmaction is imported before :func:`apply` is called.
+"""
+import importlib.util
+import os.path as osp
+import pickle
+import sys
+from importlib import import_module, metadata
+from types import ModuleType
+from typing import Any, Callable
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.dist import init_dist, is_distributed
+from mmengine.logging import HistoryBuffer
+from mmengine.model import MMDistributedDataParallel, revert_sync_batchnorm
+from mmengine.registry import MODEL_WRAPPERS
+from mmengine.utils import digit_version, package_utils
+from mmengine.utils.dl_utils import set_multi_processing
+
+
+def apply() -> None:
+    """Mend what must be mended before mmaction is imported; idempotent.
+
+    It also helps where mmaction was imported before, and where an import of
+    ``mmaction.models`` was tried and failed.
+
+    Raises:
+        ImportError: If mmcv or importlib_metadata is missing or unfit; the
+            message names the command that mends it.
+    """
+    check_mmcv()
+    check_importlib_metadata()
+    allow_history_buffers()
+    stand_in_for_drn()
+    replace_pkg_resources()
+    disable_broken_multimodal()
+
+
+def check_mmcv() -> None:
+    """Check that there is an mmcv, compiled or lite, that mmaction2 takes.
+
+    mmaction2 asserts its upper bound (``mmaction/__init__.py:19``). No mmcv
+    is among the hard requirements, as the distributions ``mmcv`` and
+    ``mmcv-lite`` both install the folder ``mmcv`` and would overwrite each
+    other.
+
+    Raises:
+        ImportError: If mmcv is missing or not in >=2.0.1,<2.2.
+    """
+    needs = 'mosi_mmaction needs mmcv>=2.0.1,<2.2'
+    install = 'pip install "mosi_mmaction[lite]"'
+    try:
+        import mmcv
+    except ModuleNotFoundError as error:
+        if error.name != 'mmcv':
+            raise  # mmcv is there, but one of its own requirements is not
+        raise ImportError(
+            f'{needs}, which is missing: run `{install}`') from error
+    # An interrupted removal leaves a folder without a version behind.
+    version = getattr(mmcv, '__version__', '0')
+    if not (digit_version('2.0.1') <= digit_version(version)
+            < digit_version('2.2')):
+        raise ImportError(
+            f'{needs}, but found {version}: run `pip uninstall -y mmcv '
+            f'mmcv-lite mmcv-full && {install}`')
+
+
+def check_importlib_metadata() -> None:
+    """Check the requirement that mmaction2 imports and does not declare.
+
+    ``mmaction/utils/dependency.py:6``. It is declared in our setup.cfg, so
+    it is missing only where that was overruled (``pip install --no-deps``).
+
+    Raises:
+        ImportError: If it is missing.
+    """
+    if importlib.util.find_spec('importlib_metadata') is None:
+        raise ImportError(
+            'mmaction2 needs importlib_metadata, which is missing: run '
+            '`pip install importlib_metadata`')
+
+
+def _history_buffer_method(owner: Any, name: str) -> Callable:
+    """Stand in for getattr while a checkpoint is unpickled."""
+    if owner is HistoryBuffer and name in ('min', 'max', 'mean', 'current'):
+        return getattr(HistoryBuffer, name)
+    raise pickle.UnpicklingError(
+        f'getattr({owner!r}, {name!r}): a checkpoint may fetch nothing but '
+        'min, max, mean and current of HistoryBuffer')
+
+
+def allow_history_buffers() -> None:
+    """Let torch load the checkpoints that mmengine writes, and no code.
+
+    torch >= 2.6 loads with ``weights_only=True``, and mmengine stores
+    HistoryBuffers, hence NumPy arrays, in ``message_hub``
+    (``mmengine/runner/checkpoint.py:347``; open-mmlab/mmengine#1655). Their
+    methods are pickled as calls of getattr (``mmengine/logging/
+    history_buffer.py:211``). The real getattr would reach any code, so the
+    name is mapped to a stand-in; ``weights_only`` is never turned off.
+
+    Older versions of torch, which prebuilt wheels of the compiled mmcv pin,
+    have neither that default nor a list that could be extended: there
+    mmengine loads these files as it is, and files of strangers unprotected.
+    """
+    if digit_version(torch.__version__) < digit_version('2.6'):
+        return
+    # Taken from values, as numpy 1 and 2 keep the functions in different
+    # modules; a file may have been written with either.
+    functions = [np.float64(0).__reduce__()[0], np.empty(0).__reduce__()[0]]
+    names = [(function, f'numpy.{core}.multiarray.{function.__name__}')
+             for core in ('core', '_core') for function in functions]
+    torch.serialization.add_safe_globals([
+        HistoryBuffer,
+        (_history_buffer_method, 'builtins.getattr'),
+        np.ndarray,
+        np.dtype,
+        *{type(np.dtype(code)) for code in '?bBhHiIlLqQefd'},
+        *names,
+    ])
+
+
+def stand_in_for_drn() -> None:
+    """Stand in for DRN, which is missing from mmaction2's wheel and sdist.
+
+    ``mmaction/models/localizers/drn`` has no ``__init__.py`` and is not
+    packaged, but ``localizers/__init__.py:4`` imports it
+    (open-mmlab/mmaction2#2714). Where the real one lies on disk, it is used.
+    """
+    name = 'mmaction.models.localizers.drn.drn'
+    # find_spec() of the submodule itself would import the broken parent.
+    spec = importlib.util.find_spec('mmaction')
+    if name in sys.modules or spec is None:
+        return
+    roots = spec.submodule_search_locations or []
+    if any(osp.isfile(osp.join(root, 'models/localizers/drn/drn.py'))
+           for root in roots):
+        return
+
+    class DRN:
+        """Placeholder of a localizer that mmaction2 does not package."""
+
+        def __init__(self, *args, **kwargs) -> None:
+            raise NotImplementedError(
+                'DRN is not in the released mmaction2 (see '
+                'open-mmlab/mmaction2#2714): install mmaction2 from a '
+                'source checkout with `pip install -e .`')
+
+    module = ModuleType(name, stand_in_for_drn.__doc__)
+    module.DRN = DRN
+    sys.modules[name] = module
+
+
+#: What mmaction/models/multimodal/vindlu imports when it is imported.
+_MULTIMODAL_IMPORTS = {
+    'timm.models.layers': ['DropPath'],
+    'transformers': ['BertTokenizer'],
+    'transformers.file_utils': [
+        'ModelOutput', 'add_start_docstrings',
+        'add_start_docstrings_to_model_forward', 'replace_return_docstrings'
+    ],
+    'transformers.modeling_utils': [
+        'PreTrainedModel', 'apply_chunking_to_forward',
+        'find_pruneable_heads_and_indices', 'prune_linear_layer'
+    ],
+    'transformers.models.beit.modeling_beit': [
+        'BeitAttention', 'BeitDropPath', 'BeitEmbeddings', 'BeitLayer',
+        'BeitRelativePositionBias'
+    ],
+}
+
+
+def disable_broken_multimodal() -> None:
+    """Switch off mmaction2's multimodal models where they cannot import.
+
+    ``mmaction/utils/dependency.py:68`` takes any transformers >= 4.28 for
+    enough, but the models import timm and functions that transformers 5
+    removed, and ``import mmaction.models`` then fails as a whole.
+    """
+    if ('mmaction.models.multimodal' in sys.modules
+            or importlib.util.find_spec('transformers') is None):
+        return
+    dependency = import_module('mmaction.utils.dependency')
+    if not dependency.WITH_MULTIMODAL:
+        return
+    try:
+        for module, names in _MULTIMODAL_IMPORTS.items():
+            for name in names:
+                getattr(import_module(module), name)
+    # transformers wraps the failures of its lazy imports in RuntimeError.
+    except (ImportError, AttributeError, RuntimeError):
+        dependency.WITH_MULTIMODAL = False
+
+
+def _is_installed(package: str) -> bool:
+    """Return whether a distribution or a module of that name exists."""
+    try:
+        metadata.distribution(package)
+    except metadata.PackageNotFoundError:
+        spec = importlib.util.find_spec(package)
+        return spec is not None and spec.origin is not None
+    return True
+
+
+def _package2module(package: str) -> str:
+    """Return the first top-level module of an installed distribution."""
+    names = metadata.distribution(package).read_text('top_level.txt')
+    if not names:
+        raise ValueError(f'can not infer the module name of {package}')
+    return names.split()[0]
+
+
+def _get_installed_path(package: str) -> str:
+    """Return the folder of a package, editable installs included."""
+    spec = importlib.util.find_spec(package)
+    if spec is None:
+        spec = importlib.util.find_spec(_package2module(package))
+    if spec is None or spec.origin is None:
+        raise RuntimeError(
+            f'{package} is a namespace package, which has no one folder')
+    return osp.dirname(spec.origin)
+
+
+def replace_pkg_resources() -> None:
+    """Give mmengine's package helpers a base that still exists.
+
+    ``mmengine/utils/package_utils.py:17,48,85`` import pkg_resources, which
+    setuptools 82 removed; ``_base_ = 'mmaction::...'`` and absolute
+    ``read_base()`` imports need them. Where pkg_resources is installed,
+    nothing is replaced.
+    """
+    if importlib.util.find_spec('pkg_resources') is not None:
+        return
+    for new in (_is_installed, _package2module, _get_installed_path):
+        name = new.__name__[1:]
+        old = getattr(package_utils, name)
+        for key, module in list(sys.modules.items()):
+            # Whoever imported the helper by name holds a copy of its own.
+            if (key.partition('.')[0] == 'mmengine'
+                    and vars(module).get(name) is old):
+                setattr(module, name, new)
+
+
+@MODEL_WRAPPERS.register_module()
+class CPUDistributedDataParallel(MMDistributedDataParallel):
+    """MMDistributedDataParallel for processes without a GPU.
+
+    ``mmengine/runner/runner.py:900`` gives every wrapper
+    ``device_ids=[LOCAL_RANK]``, which DistributedDataParallel refuses on
+    CPU, and SyncBN does not train there. SyncBN layers become plain ones as
+    they do in mmengine's one-process runs, whatever their dimensions;
+    parameters and state keys stay.
+
+    Args:
+        module: The model.
+        device_ids: Ignored.
+        **kwargs: As of DistributedDataParallel.
+    """
+
+    def __init__(self, module: torch.nn.Module, device_ids: Any = None,
+                 **kwargs) -> None:
+        super().__init__(
+            module=revert_sync_batchnorm(module), device_ids=None, **kwargs)
+
+
+def cpu_distributed(cfg: Config, launcher: str) -> None:
+    """Prepare a run of several processes on CPU, through gloo.
+
+    To be called before the Runner is built. Does nothing for
+    ``launcher='none'`` and on machines with an accelerator.
+
+    mmengine calls ``torch.cuda.set_device`` before it joins the process
+    group, whichever the backend (``mmengine/dist/utils.py:130``), but its
+    Runner takes a group that exists already (``runner.py:673``). So the
+    group is joined here. ``cfg`` is changed: ``model_wrapper_cfg`` becomes
+    :class:`CPUDistributedDataParallel` unless the config has another
+    wrapper; ``sync_bn`` is dropped.
+
+    Args:
+        cfg: The run's config, modified in place.
+        launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
+
+    Raises:
+        ValueError: If the launcher has not set its environment variables.
+    """
+    if launcher == 'none' or get_device() != 'cpu':
+        return
+    wrapper = {
+        'type': 'MMDistributedDataParallel',
+        'broadcast_buffers': False,
+        'find_unused_parameters': cfg.get('find_unused_parameters', False),
+        **(cfg.get('model_wrapper_cfg') or {}),
+    }
+    if wrapper['type'] == 'MMDistributedDataParallel':
+        wrapper['type'] = CPUDistributedDataParallel.__name__
+    cfg.model_wrapper_cfg = wrapper
+    cfg.pop('sync_bn', None)
+    if is_distributed():
+        return
+    env_cfg = cfg.get('env_cfg') or {}
+    # As the Runner does first: init_dist would choose 'spawn'.
+    set_multi_processing(**env_cfg.get('mp_cfg', {}), distributed=True)
+    dist_cfg = {**env_cfg.get('dist_cfg', {}), 'backend': 'gloo'}
+    set_device = torch.cuda.set_device
+    torch.cuda.set_device = lambda device: None
+    try:
+        init_dist(launcher, **dist_cfg)
+    except KeyError as error:
+        raise ValueError(
+            f'--launcher {launcher}: the environment variable {error} is '
+            'not set; start through tools/dist_*.sh or tools/slurm_*.sh, or '
+            'leave --launcher out for one process') from error
+    finally:
+        torch.cuda.set_device = set_device

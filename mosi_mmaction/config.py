@@ -1,0 +1,144 @@
+"""Find our configs from anywhere, and change the motion in one line."""
+from pathlib import Path
+from typing import Any, Iterator, Optional, Sequence, Union
+
+_CONFIGS = Path(__file__).resolve().parent / '.mim' / 'configs'
+
+#: Arguments that DrawPseudoMotion and MoSIHead share.
+_POOL = ('num_speeds', 'axes', 'decoupled', 'static')
+
+
+def config_path(name: str) -> str:
+    """Return the path of a config that came with the package.
+
+    In another project's config::
+
+        _base_ = [__import__('mosi_mmaction').config_path(
+            'mosi_r2p1d_hmdb')]
+
+    Args:
+        name: Path below ``configs``, with or without ``.py``.
+
+    Raises:
+        FileNotFoundError: If there is no such config; with those there are.
+    """
+    path = _CONFIGS / (name if name.endswith('.py') else name + '.py')
+    if not path.is_file():
+        there = sorted(
+            p.relative_to(_CONFIGS).with_suffix('').as_posix()
+            for p in _CONFIGS.rglob('*.py') if '_base_' not in p.parts)
+        raise FileNotFoundError(
+            f'no config {name!r} in mosi_mmaction; there are: '
+            f'{", ".join(there)}')
+    return str(path)
+
+
+def set_motion(cfg: dict,
+               *,
+               num_speeds: Optional[int] = None,
+               axes: Optional[str] = None,
+               decoupled: Optional[bool] = None,
+               static: Optional[bool] = None,
+               separate: Optional[bool] = None,
+               clip_len: Optional[int] = None,
+               **others: Any) -> None:
+    """Change the pseudo-motion of a whole config, in place.
+
+    Reaches the training pipeline, the validation pipeline and the head
+    together. In a leaf config::
+
+        _base_ = 'mosi_r2p1d_hmdb.py'
+        __import__('mosi_mmaction').set_motion(_base_, axes='x')
+
+    Args:
+        cfg: The config, or ``_base_`` inside of a leaf.
+        num_speeds: |S|, odd and at least 3.
+        axes: ``'x'``, ``'y'`` or ``'xy'``.
+        decoupled: False for all |S|² pairs of speeds.
+        static: Whether standing still is a label.
+        separate: Whether each axis has a classifier of its own.
+        clip_len: Number of frames. The source image's side follows, so
+            that the motion in pixels a frame stays (paper Table 2).
+        **others: ``static_mask``: None takes the mask away, a ratio or
+            (smallest, largest) sets its side; ``color_jitter``: None takes
+            it away, a dict sets its strengths.
+
+    Raises:
+        ValueError: If there is nothing to change in the config, or an
+            argument is not known.
+    """
+    unknown = set(others) - {'static_mask', 'color_jitter'}
+    if unknown:
+        raise ValueError(
+            f'set_motion: unknown {sorted(unknown)}; there are '
+            f'{[*_POOL, "separate", "clip_len", "static_mask"]} and '
+            "'color_jitter'")
+    pool = {k: v for k, v in zip(_POOL, (num_speeds, axes, decoupled,
+                                         static)) if v is not None}
+    pipelines = [p for p in _lists(cfg) if _find(p, 'DrawPseudoMotion')]
+    if not pipelines:
+        raise ValueError('set_motion: no pipeline of this config has a '
+                         'DrawPseudoMotion; is it one of fine-tuning?')
+    for pipeline in pipelines:
+        motion = _find(pipeline, 'DrawPseudoMotion')
+        if clip_len is not None:
+            _set_clip_len(pipeline, motion, clip_len)
+        motion.update(pool)
+        if 'static_mask' in others:
+            _set_step(pipeline, 'DrawStaticMask', others['static_mask'],
+                      'side_ratio')
+        if 'color_jitter' in others and (_find(pipeline, 'DrawColorJitter')
+                                         or others['color_jitter'] is None):
+            _set_step(pipeline, 'DrawColorJitter', others['color_jitter'])
+    for head in _dicts(cfg):
+        if head.get('type') == 'MoSIHead':
+            head.update(pool)
+            if separate is not None:
+                head['separate'] = separate
+
+
+def _set_clip_len(pipeline: list, motion: dict, clip_len: int) -> None:
+    crop = motion.get('crop_size', 112)
+    gaps = motion.get('clip_len', 16) - 1
+    source = _find(pipeline, 'CropSource')
+    room = source.get('size', 320) - crop
+    source['size'] = crop + round(room * (clip_len - 1) / gaps)
+    for step in pipeline:
+        if 'short_side' in step:
+            step['short_side'] = source['size']
+    motion['clip_len'] = clip_len
+
+
+def _set_step(pipeline: list, kind: str, value: Union[None, float, Sequence,
+                                                      dict],
+              key: Optional[str] = None) -> None:
+    step = _find(pipeline, kind)
+    if value is None:
+        if step is not None:
+            pipeline.remove(step)
+        return
+    new = {key: value} if key else dict(value)
+    if step is not None:
+        step.update(new)
+    else:
+        at = pipeline.index(_find(pipeline, 'DrawPseudoMotion')) + 1
+        pipeline.insert(at, dict(type=kind, **new))
+
+
+def _find(pipeline: list, kind: str) -> Optional[dict]:
+    return next((s for s in pipeline
+                 if isinstance(s, dict) and s.get('type') == kind), None)
+
+
+def _dicts(node: Any) -> Iterator[dict]:
+    if isinstance(node, dict):
+        yield node
+        node = list(node.values())
+    if isinstance(node, (list, tuple)):
+        for child in node:
+            yield from _dicts(child)
+
+
+def _lists(node: Any) -> Iterator[list]:
+    for holder in _dicts(node):
+        yield from (v for v in holder.values() if isinstance(v, list))

@@ -1,0 +1,8 @@
+"""Where source images come from, and the random stream each one gets."""
+from .dead_leaves import DeadLeavesDataset
+from .source_image import SourceImageDataset
+from .streams import EpochIndex, EpochSampler
+
+__all__ = [
+    'DeadLeavesDataset', 'EpochIndex', 'EpochSampler', 'SourceImageDataset'
+]

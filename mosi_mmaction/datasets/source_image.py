@@ -1,0 +1,166 @@
+"""Source images from photographs, videos or extracted frames."""
+import os
+from typing import Optional
+
+import torch
+from mmaction.registry import DATASETS
+from mmengine import fileio
+from mmengine.logging import print_log
+
+from ..errors import BadSourceError
+from .base import SourceDataset
+from .sources import PathList, in_validation, join, kind_of, read_list, \
+    scan_tree
+
+
+@DATASETS.register_module()
+class SourceImageDataset(SourceDataset):
+    """Unlabelled sources from a folder tree or a list file.
+
+    Added Keys:
+        - img_path (str) for an image, filename (str) for a video, or
+          frame_dir (str) for a folder of extracted frames.
+        - backend_args (dict, optional): For the loading transforms.
+        - rng, sample_idx: See :class:`SourceDataset`.
+
+    Args:
+        data_root: Folder that paths are relative to.
+        ann_file: List file, relative to ``data_root`` or as it stands; see
+            :func:`~mosi_mmaction.datasets.sources.read_list` for its
+            lines. Empty: scan the tree, in natural order.
+        data_prefix: Folder below ``data_root`` that holds the sources.
+        frame_dirs: Whether sources are folders of frames. A frame is drawn
+            from each, as from a video.
+        split: ``'train'`` or ``'val'`` keeps the files whose relative path
+            hashes that way, so that adding files moves none; None keeps
+            all.
+        val_fraction: Expected share of ``'val'``.
+        backend_args: Of MMEngine's file backends; None is the local disk.
+        bad_files: ``'skip'`` replaces an unreadable file by another source
+            drawn from the same stream and logs it once; ``'raise'`` stops.
+            With ``test_mode`` it always stops.
+        max_bad_fraction: Share of unreadable files beyond which
+            ``'skip'`` stops too, with the list of them.
+        **kwargs: ``pipeline``, ``test_mode``, ``metainfo``.
+
+    Raises:
+        FileNotFoundError: If the folder or the list does not exist.
+        ValueError: If an argument is out of range, a list line cannot be
+            read, or there is no source at all.
+    """
+
+    def __init__(self,
+                 data_root: str,
+                 ann_file: str = '',
+                 data_prefix: str = '',
+                 frame_dirs: bool = False,
+                 split: Optional[str] = None,
+                 val_fraction: float = 0.1,
+                 backend_args: Optional[dict] = None,
+                 bad_files: str = 'skip',
+                 max_bad_fraction: float = 0.1,
+                 **kwargs) -> None:
+        super().__init__(**kwargs)
+        if split not in (None, 'train', 'val'):
+            raise ValueError(f"split={split!r}: allowed are None, 'train' "
+                             "and 'val'")
+        if not 0 < val_fraction < 1:
+            raise ValueError(f'val_fraction={val_fraction!r}: allowed is a '
+                             'share in (0, 1)')
+        if bad_files not in ('skip', 'raise'):
+            raise ValueError(f"bad_files={bad_files!r}: allowed are 'skip' "
+                             "and 'raise'")
+        if not 0 <= max_bad_fraction <= 1:
+            raise ValueError(f'max_bad_fraction={max_bad_fraction!r}: '
+                             'allowed is a share in [0, 1]')
+        self.data_root = os.fspath(data_root)
+        self.ann_file = os.fspath(ann_file)
+        self.frame_dirs = frame_dirs
+        self.backend_args = backend_args
+        self.bad_files = bad_files
+        self.max_bad_fraction = max_bad_fraction
+        self.root = join(self.data_root, data_prefix, backend_args) \
+            if data_prefix else self.data_root
+        paths = self._list_paths()
+        if split is not None:
+            held_out = split == 'val'
+            paths = (p for p in paths
+                     if in_validation(p, val_fraction) == held_out)
+        self.paths = PathList(paths)
+        if not len(self.paths):
+            where = self.ann_file or self.root
+            raise ValueError(
+                f'SourceImageDataset found no source in {where!r} '
+                f'(split={split!r}, frame_dirs={frame_dirs}): check data_root '
+                'and ann_file; a tree must hold image or video files')
+        # One flag a source, in memory that all workers share: what one of
+        # them found bad counts for all.
+        self._bad = torch.zeros(len(self.paths), dtype=torch.bool)
+        self._bad.share_memory_()
+
+    def _list_paths(self):
+        args = self.backend_args
+        if not self.ann_file:
+            if not fileio.isdir(self.root, args):
+                raise FileNotFoundError(
+                    f'data_root: there is no folder {self.root!r}; set '
+                    'data_root in the config, or the environment variable '
+                    'MOSI_DATA where the config reads it')
+            return scan_tree(self.root, self.frame_dirs, args)
+        ann_file = join(self.data_root, self.ann_file, args)
+        if not fileio.exists(ann_file, args):
+            ann_file = self.ann_file
+        if not fileio.exists(ann_file, args):
+            raise FileNotFoundError(
+                f'ann_file: there is no list {self.ann_file!r}, neither '
+                f'below {self.data_root!r} nor as it stands; '
+                'tools/data/prepare.py writes those of UCF101 and HMDB51')
+        return read_list(ann_file, self.root, args)
+
+    def __len__(self) -> int:
+        """Number of sources."""
+        return len(self.paths)
+
+    def get_data_info(self, idx: int) -> dict:
+        """Return the keys of one source, before the pipeline."""
+        path = join(self.root, self.paths[int(idx)], self.backend_args)
+        key = 'frame_dir' if self.frame_dirs else kind_of(path)[0]
+        return {key: path, 'backend_args': self.backend_args}
+
+    def __getitem__(self, idx: int) -> dict:
+        """Return the packed sample of a source, or of its replacement.
+
+        Raises:
+            BadSourceError: If the file is unreadable and ``bad_files`` is
+                ``'raise'``, or too many are.
+        """
+        rng = self.rng(idx)
+        skip = self.bad_files == 'skip' and not self.test_mode
+        while True:
+            if not (skip and self._bad[int(idx)]):
+                try:
+                    return self.prepare_data(idx, rng)
+                except BadSourceError as error:
+                    if not skip:
+                        raise
+                    self._note_bad(int(idx), error)
+            # A spawned stream does not depend on how much was drawn before
+            # the file failed, nor on which worker tried it first.
+            rng, = rng.spawn(1)
+            idx = int(rng.integers(len(self)))
+
+    def _note_bad(self, idx: int, error: BadSourceError) -> None:
+        if not self._bad[idx]:
+            self._bad[idx] = True
+            print_log(f'skipped a bad source: {error}', 'current')
+        bad = self._bad.nonzero().flatten().tolist()
+        if len(bad) > self.max_bad_fraction * len(self) \
+                or len(bad) == len(self):
+            shown = ''.join(f'\n  {self.paths[i]}' for i in bad[:20])
+            more = f'\n  ... and {len(bad) - 20} more' \
+                if len(bad) > 20 else ''
+            raise BadSourceError(
+                self.root,
+                f'{len(bad)} of {len(self)} sources could not be read, more '
+                f'than max_bad_fraction={self.max_bad_fraction} allows; '
+                f'remove or mend them:{shown}{more}') from error

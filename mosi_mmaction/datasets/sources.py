@@ -1,0 +1,177 @@
+"""Find source files in a tree or a list file, and hold many of them small.
+
+A source is an image, a video, or a folder of extracted frames.
+"""
+import hashlib
+import os.path as osp
+import re
+from array import array
+from typing import Iterable, Iterator, List, Optional, Tuple
+
+import numpy as np
+from mmengine import fileio
+from natsort import natsorted
+
+IMAGE_EXTENSIONS = frozenset(
+    '.avif .bmp .dib .gif .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .pnm '
+    '.ppm .tif .tiff .webp'.split())
+VIDEO_EXTENSIONS = frozenset(
+    '.3gp .asf .avi .flv .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .webm '
+    '.wmv'.split())
+
+_TRAILING_INTEGERS = re.compile(r'^(.*\S)((?:\s+-?\d+)+)\s*$')
+
+
+def extension(path: str) -> str:
+    """Return the extension of a path in lower case, with its dot."""
+    return osp.splitext(path)[1].lower()
+
+
+class PathList:
+    """Paths in two flat arrays instead of one Python object each.
+
+    Workers that fork share the arrays; a list of ``str`` would be copied
+    page by page as soon as reference counts are touched.
+
+    Args:
+        paths: Consumed once.
+    """
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        blob, ends = bytearray(), array('q')
+        for path in paths:
+            blob += path.encode('utf-8', 'surrogateescape')
+            ends.append(len(blob))
+        self._blob = np.frombuffer(blob, np.uint8)
+        self._ends = np.frombuffer(ends, np.int64) if ends else \
+            np.zeros(0, np.int64)
+
+    def __len__(self) -> int:
+        """Number of paths."""
+        return len(self._ends)
+
+    def __getitem__(self, index: int) -> str:
+        """Return one path."""
+        index = range(len(self))[index]
+        start = self._ends[index - 1] if index else 0
+        raw = self._blob[start:self._ends[index]].tobytes()
+        return raw.decode('utf-8', 'surrogateescape')
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over all paths."""
+        return (self[i] for i in range(len(self)))
+
+
+def in_validation(path: str, val_fraction: float) -> bool:
+    """Say whether a file is held out, by a hash of its relative path.
+
+    Args:
+        path: Path relative to the data root, as it is listed.
+        val_fraction: Expected share of held-out files, in (0, 1).
+    """
+    raw = path.replace('\\', '/').encode('utf-8', 'surrogateescape')
+    digest = hashlib.blake2b(raw, digest_size=8).digest()
+    return int.from_bytes(digest, 'big') < val_fraction * 2**64
+
+
+def scan_tree(root: str, frame_dirs: bool = False,
+              backend_args: Optional[dict] = None) -> Iterator[str]:
+    """Yield the media files of a tree in natural order.
+
+    Args:
+        root: The folder to scan, recursively; hidden files are left out.
+        frame_dirs: Whether a folder that holds images is one source (the
+            extracted frames of a video) instead of many.
+        backend_args: Of MMEngine's file backend; None is the local disk.
+
+    Yields:
+        Paths relative to ``root``.
+    """
+    wanted = IMAGE_EXTENSIONS | VIDEO_EXTENSIONS
+    if frame_dirs:
+        wanted = IMAGE_EXTENSIONS
+    names = fileio.list_dir_or_file(
+        root, list_dir=False, recursive=True, backend_args=backend_args)
+    found = (n for n in names if extension(n) in wanted)
+    if frame_dirs:
+        found = {osp.dirname(n) for n in found}
+    return iter(natsorted(found))
+
+
+def list_frames(folder: str,
+                backend_args: Optional[dict] = None) -> List[str]:
+    """Return the image names of one folder of frames, in natural order."""
+    names = fileio.list_dir_or_file(
+        folder, list_dir=False, backend_args=backend_args)
+    return natsorted(n for n in names if extension(n) in IMAGE_EXTENSIONS)
+
+
+def read_list(ann_file: str, root: str,
+              backend_args: Optional[dict] = None) -> Iterator[str]:
+    """Yield the paths of a list file, one source a line.
+
+    A line is a path if that file exists as it stands; else the path before
+    trailing integers (a label, or number of frames and label). Blanks,
+    commas and a leading ``#`` are part of a path; there are no comments.
+    Empty lines are passed over.
+
+    Args:
+        ann_file: The list file, UTF-8.
+        root: Folder the paths are relative to.
+        backend_args: Of MMEngine's file backend; None is the local disk.
+
+    Raises:
+        FileNotFoundError: If the list does not exist.
+        ValueError: If a line cannot be read; with its number.
+    """
+    raw = fileio.get(ann_file, backend_args=backend_args)
+    for number, line in enumerate(raw.split(b'\n'), 1):
+        try:
+            text = line.decode('utf-8').strip('\r\n')
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f'{ann_file}, line {number}: not UTF-8 ({error}); save the '
+                'list as UTF-8') from error
+        if not text.strip():
+            continue
+        if '\0' in text:
+            raise ValueError(
+                f'{ann_file}, line {number}: holds a NUL byte, so it is no '
+                'path; is this a text file?')
+        yield _path_of_line(text, root, backend_args)
+
+
+def _path_of_line(text: str, root: str,
+                  backend_args: Optional[dict]) -> str:
+    labelled = _TRAILING_INTEGERS.match(text)
+    if labelled is None:
+        return text
+    # Only such a line is ambiguous, so only there the disk is asked.
+    if fileio.exists(join(root, text, backend_args), backend_args):
+        return text
+    path, integers = labelled.groups()
+    # 'clip 2.avi 7' has one integer to drop, 'a b 16 3' may have two: the
+    # longest path that exists wins, the shortest if none does.
+    for keep in range(len(integers.split()) - 1, 0, -1):
+        longer = path + re.match(r'(?:\s+-?\d+){%d}' % keep, integers)[0]
+        if fileio.exists(join(root, longer, backend_args), backend_args):
+            return longer
+    return path
+
+
+def join(root: str, path: str, backend_args: Optional[dict] = None) -> str:
+    """Join a root and a path of any file backend."""
+    return fileio.join_path(root, path, backend_args=backend_args) \
+        if root else path
+
+
+def kind_of(path: str) -> Tuple[str, str]:
+    """Return the key a source has in ``results`` and what it is.
+
+    Returns:
+        ``('filename', 'video')`` by the extension, else
+        ``('img_path', 'image')``.
+    """
+    if extension(path) in VIDEO_EXTENSIONS:
+        return 'filename', 'video'
+    return 'img_path', 'image'

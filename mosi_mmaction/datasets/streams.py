@@ -1,0 +1,75 @@
+"""Random streams: what a sample is depends on (seed, epoch, index) only.
+
+Neither the number of workers, nor the rank that happens to load a sample,
+nor a resume changes its stream. The sampler knows seed and epoch; the index
+it hands out carries them to the data set and on into the pipeline.
+"""
+from typing import Iterator, Optional
+
+import numpy as np
+from mmaction.registry import DATA_SAMPLERS
+from mmengine.dataset import DefaultSampler
+
+
+class EpochIndex(int):
+    """A data set index that also names the random stream of its sample.
+
+    Args:
+        value: The index.
+        seed: Seed of the run.
+        epoch: Epoch, counted from 0.
+        position: Index of the stream; ``value`` if not given. It stays when
+            RepeatDataset (``%``) or ConcatDataset (``-``) turn the index
+            into that of an inner data set, so that two visits to one image
+            in one epoch differ.
+    """
+
+    def __new__(cls, value: int, seed: int, epoch: int,
+                position: Optional[int] = None) -> 'EpochIndex':
+        """Make an int with three attributes."""
+        self = super().__new__(cls, value)
+        self.seed = int(seed)
+        self.epoch = int(epoch)
+        self.position = int(value if position is None else position)
+        return self
+
+    def __reduce__(self):
+        return EpochIndex, (int(self), self.seed, self.epoch, self.position)
+
+    def _moved(self, value: int) -> 'EpochIndex':
+        return EpochIndex(value, self.seed, self.epoch, self.position)
+
+    def __mod__(self, other):
+        return self._moved(int(self) % other)
+
+    def __sub__(self, other):
+        return self._moved(int(self) - other)
+
+    def rng(self) -> np.random.Generator:
+        """Return a new generator at the start of the sample's stream."""
+        return np.random.default_rng((self.seed, self.epoch, self.position))
+
+
+def sample_rng(index: int) -> np.random.Generator:
+    """Return the generator of one sample.
+
+    Args:
+        index: An :class:`EpochIndex`; with a plain ``int`` (the sampler is
+            not an :class:`EpochSampler`) NumPy's global state seeds it.
+    """
+    if isinstance(index, EpochIndex):
+        return index.rng()
+    return np.random.default_rng(np.random.randint(2**31, size=4))
+
+
+@DATA_SAMPLERS.register_module()
+class EpochSampler(DefaultSampler):
+    """DefaultSampler whose indices carry seed and epoch.
+
+    Arguments are those of :class:`mmengine.dataset.DefaultSampler`.
+    """
+
+    def __iter__(self) -> Iterator[EpochIndex]:
+        """Iterate over this rank's indices of the current epoch."""
+        for index in super().__iter__():
+            yield EpochIndex(index, self.seed, self.epoch)

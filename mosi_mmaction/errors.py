@@ -1,0 +1,21 @@
+"""Errors that the package tells apart."""
+
+
+class BadSourceError(ValueError):
+    """A file of the user's data cannot be used; the file is at fault.
+
+    Only this error is subject to the ``bad_files`` policy: any other one is
+    a mistake of a config or of ours and always stops.
+
+    Args:
+        path: The file.
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f'{self.path}: {self.reason}'

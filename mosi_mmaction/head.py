@@ -1,0 +1,172 @@
+"""The pretext task's classifier (paper Sec. 3.1, "Classification")."""
+from typing import Dict, Iterator, List, Sequence, Union
+
+import torch
+import torch.nn.functional as F
+from mmaction.models.heads import BaseHead
+from mmaction.registry import MODELS
+from mmengine.model.weight_init import normal_init
+from torch import Tensor, nn
+
+from .motion import LabelPool
+
+
+@MODELS.register_module()
+class MoSIHead(BaseHead):
+    """Name direction and speed of every clip of a batch.
+
+    The number of classes follows from the label pool, whose arguments are
+    those of :class:`~mosi_mmaction.DrawPseudoMotion`.
+
+    Args:
+        in_channels: Channels of the backbone's output; where that returns
+            several tensors, their sum.
+        num_speeds: |S|, odd and at least 3.
+        axes: ``'x'``, ``'y'`` or ``'xy'``.
+        decoupled: False for all |S|² pairs of speeds.
+        static: Whether standing still is a label.
+        separate: Whether each axis has a classifier of its own over its
+            |S| speeds; otherwise one joint classifier names the label.
+        dropout_ratio: Before the classifier.
+        init_std: Of the classifier's weights.
+        **kwargs: Of MMAction2's ``BaseHead``, such as ``loss_cls``.
+
+    Raises:
+        ValueError: If the label pool is none.
+    """
+
+    def __init__(self,
+                 in_channels: int,
+                 num_speeds: int = 5,
+                 axes: str = 'xy',
+                 decoupled: bool = True,
+                 static: bool = True,
+                 separate: bool = False,
+                 dropout_ratio: float = 0.5,
+                 init_std: float = 0.01,
+                 **kwargs) -> None:
+        pool = LabelPool(num_speeds, axes, decoupled, static)
+        kwargs.setdefault('topk', 1)
+        super().__init__(len(pool), in_channels, **kwargs)
+        self.pool = pool
+        self.separate = separate
+        self.init_std = init_std
+        self.dropout = nn.Dropout(dropout_ratio)
+        if separate:
+            for axis in axes:
+                self.add_module(f'fc_cls_{axis}',
+                                nn.Linear(in_channels, num_speeds))
+        else:
+            self.fc_cls = nn.Linear(in_channels, len(pool))
+        self.register_buffer(
+            'axis_labels', torch.tensor(pool.axis_labels), persistent=False)
+
+    def init_weights(self) -> None:
+        """Initialise the classifiers."""
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                normal_init(module, std=self.init_std)
+
+    def forward(self, x: Union[Tensor, Sequence], **kwargs) -> Tensor:
+        """Score the labels of the pool.
+
+        Args:
+            x: The backbone's output for M clips: (M, D, T, H, W) features,
+                (M, T, D) tokens, (M, D) vectors, or a tuple of these.
+            **kwargs: Not used.
+
+        Returns:
+            (M, C) log-likelihoods up to a constant. With separate heads
+            that of a label is the sum of those of its speeds on each axis.
+        """
+        return self._joint(self._axis_scores(x))
+
+    def loss(self, feats: Union[Tensor, Sequence], data_samples: List,
+             **kwargs) -> Dict[str, Tensor]:
+        """Return ``loss_cls`` and ``top1_acc``, both on the device.
+
+        With separate heads the loss is the sum of the axes' losses.
+
+        Raises:
+            ValueError: If a label is not in the pool, or the clips were
+                made with another pool.
+        """
+        labels = self._labels(data_samples)
+        scores = self._axis_scores(feats)
+        device = scores[0].device
+        labels = labels.to(device, non_blocking=True)
+        if self.separate:
+            targets = self.axis_labels[labels].unbind(1)
+        else:
+            targets = (labels, )
+        losses = [self.loss_cls(s, t) for s, t in zip(scores, targets)]
+        correct = self._joint(scores).argmax(1) == labels
+        return dict(loss_cls=sum(losses),
+                    top1_acc=correct.float().mean())
+
+    def predict(self, feats: Union[Tensor, Sequence], data_samples: List,
+                **kwargs) -> List:
+        """Put predictions into the data samples.
+
+        Returns:
+            The data samples with ``pred_score`` (C, C) float32, a row of
+            probabilities for each clip, and ``pred_label`` (C,) int64.
+
+        Raises:
+            ValueError: As :meth:`loss`.
+        """
+        self._labels(data_samples)
+        scores = self(feats).float().softmax(1)
+        scores = scores.view(len(data_samples), -1, self.num_classes)
+        for sample, score in zip(data_samples, scores):
+            sample.set_pred_score(score)
+            sample.set_pred_label(score.argmax(1))
+        return data_samples
+
+    def _axis_scores(self, x) -> List[Tensor]:
+        pooled = torch.cat(list(_pooled(x)), dim=1)  # (M, D)
+        pooled = self.dropout(pooled)
+        if self.separate:
+            return [getattr(self, f'fc_cls_{a}')(pooled)
+                    for a in self.pool.axes]
+        return [self.fc_cls(pooled)]
+
+    def _joint(self, scores: List[Tensor]) -> Tensor:
+        if not self.separate:
+            return scores[0]
+        return sum(F.log_softmax(s, 1)[:, self.axis_labels[:, i]]
+                   for i, s in enumerate(scores))
+
+    def _labels(self, data_samples: List) -> Tensor:
+        """Return the labels of all clips, (B * C,), checked."""
+        for sample in data_samples:
+            made = sample.get('label_pool', self.pool)
+            if made != self.pool:
+                raise ValueError(
+                    f'the clips of {sample.get("img_path", "a sample")!r} '
+                    f'were made with {made}, but the head has {self.pool}: '
+                    'give DrawPseudoMotion and MoSIHead the same arguments; '
+                    'set_motion() changes both at once')
+        labels = torch.stack([s.gt_label for s in data_samples]).flatten()
+        # On a device this look would make the step wait for it; there the
+        # loss itself stops at a label out of range.
+        if labels.device.type == 'cpu' and labels.numel():
+            low, high = labels.min().item(), labels.max().item()
+            if low < 0 or high >= self.num_classes:
+                raise ValueError(
+                    f'gt_label holds {low if low < 0 else high}, outside of '
+                    f'the {self.num_classes} labels of {self.pool}')
+        return labels
+
+
+def _pooled(x: Union[Tensor, Sequence]) -> Iterator[Tensor]:
+    """Yield (M, D) averages over time and space of all that x holds."""
+    if isinstance(x, (tuple, list)):
+        for part in x:
+            yield from _pooled(part)
+    elif x.ndim == 2:
+        yield x
+    elif x.ndim == 3:
+        yield x.mean(1)
+    else:
+        yield x.flatten(2).mean(2)

@@ -1,0 +1,374 @@
+"""Self-supervised Motion Learning from Static Images, CVPR 2021, Sec. 3.
+
+A labelled clip is made out of a still image in two halves. Every random
+choice is *drawn* first, into a small frozen :class:`PseudoMotion`; then
+:func:`render` turns image and plan into pixels and draws nothing. The plan
+carries its own labels, so that label and pixels cannot drift apart, and one
+plan can be rendered here, on a device, or on a poster.
+
+    pool = LabelPool(num_speeds=5, axes='xy')                       # Eq. 1
+    plan = draw_motion(pool, source_size=320, crop_size=112,
+                       clip_len=16, rng=rng)                        # Eq. 2
+    plan = draw_static_mask(plan, side_ratio=(0.3, 0.5), rng=rng)   # Eq. 3
+    clips = render(image, plan)                # (9, 16, 112, 112, 3) uint8
+
+Letters used below: C labels, N frames, L side of the crop in pixels, K the
+largest speed. Pairs are (x, y), x to the right and y down, as in the paper.
+"""
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import product
+from typing import Optional, Sequence, Tuple, Union
+
+import cv2
+import numpy as np
+
+from .color import ColorJitter, ColorParams, apply_color, window_luma
+
+SizeLike = Union[int, Sequence[int]]
+
+
+@dataclass(frozen=True)
+class LabelPool:
+    """The set of motions a network is asked to tell apart (paper Eq. 1).
+
+    Speeds are S = {-K, ..., K}. The order of the labels is that of the
+    authors' release: x speeds ascending, y speeds ascending, static last.
+
+    Args:
+        num_speeds: |S| = 2K + 1, odd and at least 3.
+        axes: ``'x'``, ``'y'`` or ``'xy'``: the axes that may move.
+        decoupled: Whether at most one axis moves in a label, as in the
+            paper. ``False`` gives all |S|² pairs and needs both axes.
+        static: Whether (0, 0) is one of the labels.
+
+    Raises:
+        ValueError: If a value is outside what is written above.
+
+    Examples:
+        >>> LabelPool(num_speeds=3).speeds.tolist()
+        [[-1, 0], [1, 0], [0, -1], [0, 1], [0, 0]]
+    """
+
+    num_speeds: int = 5
+    axes: str = 'xy'
+    decoupled: bool = True
+    static: bool = True
+
+    def __post_init__(self) -> None:
+        if (isinstance(self.num_speeds, bool)
+                or not isinstance(self.num_speeds, (int, np.integer))
+                or self.num_speeds < 3 or self.num_speeds % 2 == 0):
+            raise ValueError(
+                f'num_speeds={self.num_speeds!r}: the speeds of an axis are '
+                '-K..K, so their number is odd and at least 3; use 3, 5, 7, '
+                '...')
+        if self.axes not in ('x', 'y', 'xy'):
+            raise ValueError(
+                f"axes={self.axes!r}: allowed are 'x', 'y' and 'xy'")
+        if not self.decoupled and self.axes != 'xy':
+            raise ValueError(
+                f'decoupled=False with axes={self.axes!r}: pairs of speeds '
+                "need both axes; use axes='xy' or decoupled=True")
+
+    @property
+    def max_speed(self) -> int:
+        """K, the number of speeds in one direction."""
+        return self.num_speeds // 2
+
+    @cached_property
+    def speeds(self) -> np.ndarray:
+        """The (x, y) speed of every label, (C, 2) int64, read-only."""
+        axis = range(-self.max_speed, self.max_speed + 1)
+        if self.decoupled:
+            pairs = [(v, 0) for v in axis if v and 'x' in self.axes]
+            pairs += [(0, v) for v in axis if v and 'y' in self.axes]
+        else:
+            pairs = [p for p in product(axis, axis) if p != (0, 0)]
+        if self.static:
+            pairs.append((0, 0))
+        return _read_only(np.array(pairs, dtype=np.int64))
+
+    @cached_property
+    def axis_labels(self) -> np.ndarray:
+        """One label an axis instead of a joint one, for separate heads.
+
+        (C, A) int64 in 0..|S|-1 where A is the number of axes; speed v of
+        an axis has the label v + K.
+        """
+        columns = ['xy'.index(a) for a in self.axes]
+        return _read_only(self.speeds[:, columns] + self.max_speed)
+
+    @cached_property
+    def names(self) -> Tuple[str, ...]:
+        """A short name of every label, such as ``'left-2'``."""
+
+        def name(x: int, y: int) -> str:
+            parts = []
+            if x:
+                parts.append(f'{"right" if x > 0 else "left"}-{abs(x)}')
+            if y:
+                parts.append(f'{"down" if y > 0 else "up"}-{abs(y)}')
+            return '+'.join(parts) or 'static'
+
+        return tuple(name(x, y) for x, y in self.speeds.tolist())
+
+    def __len__(self) -> int:
+        """Number of labels: 4K + 1 by default."""
+        return len(self.speeds)
+
+
+@dataclass(frozen=True, eq=False)
+class PseudoMotion:
+    """Everything that was drawn for the clips of one source image.
+
+    Attributes:
+        pool: The label pool; ``labels`` index it.
+        source_size: (H, W) of the source image in pixels.
+        crop_size: Side L of the moving window in pixels.
+        offsets: Upper left corner (x, y) of the window in every frame,
+            (C, N, 2) int64, in pixels of the source image.
+        boxes: The box that moves, (x1, y1, x2, y2) in pixels of the crop,
+            x2 and y2 exclusive, (C, 4) int64; None without static mask.
+        background: Frame q shown outside of the box, (C,) int64; None
+            without static mask.
+        color: Colour jitter of every frame, arrays of (C, N); None without.
+    """
+
+    pool: LabelPool
+    source_size: Tuple[int, int]
+    crop_size: int
+    offsets: np.ndarray
+    boxes: Optional[np.ndarray] = None
+    background: Optional[np.ndarray] = None
+    color: Optional[ColorParams] = None
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The label of every clip, (C,) int64: indices into the pool."""
+        return np.arange(len(self.pool))
+
+    @property
+    def clip_len(self) -> int:
+        """N, the number of frames of a clip."""
+        return self.offsets.shape[1]
+
+    @property
+    def shape(self) -> Tuple[int, int, int, int, int]:
+        """Shape of the rendered clips, (C, N, L, L, 3)."""
+        return (*self.offsets.shape[:2], self.crop_size, self.crop_size, 3)
+
+
+def draw_motion(pool: LabelPool, source_size: SizeLike, crop_size: int,
+                clip_len: int, rng: np.random.Generator) -> PseudoMotion:
+    """Draw the path of the window for every label (paper Sec. 3.1, Eq. 2).
+
+    Speed v moves the window by D = v / K · (side of the source - L) pixels
+    in N - 1 equal steps. The start is uniform over the area from which the
+    end lies inside the source. Positions are rounded to the nearest pixel
+    along the direction of travel, so that a mirrored speed has the exactly
+    mirrored path, and the last window lies at the exact end.
+
+    Args:
+        pool: The labels; each becomes one clip.
+        source_size: Side of the source image or (H, W), in pixels. Where
+            it equals ``crop_size`` there is no room and nothing moves.
+        crop_size: Side L of the window in pixels.
+        clip_len: Number of frames N, at least 2.
+        rng: The only source of randomness.
+
+    Returns:
+        A plan without mask and without colour jitter.
+
+    Raises:
+        ValueError: If the crop does not fit or there are fewer than two
+            frames.
+    """
+    height, width = check_motion(source_size, crop_size, clip_len)
+    room = np.array([width - crop_size, height - crop_size])
+    k = pool.max_speed
+    travel = (2 * abs(pool.speeds) * room + k) // (2 * k)  # (C, 2), rounded
+    sign = np.sign(pool.speeds)
+    start = rng.integers(
+        np.where(sign < 0, travel, 0),
+        np.where(sign > 0, room - travel, room),
+        endpoint=True)
+    gaps = clip_len - 1
+    step = np.arange(clip_len)[None, :, None]
+    moved = (2 * travel[:, None] * step + gaps) // (2 * gaps)  # (C, N, 2)
+    offsets = start[:, None] + sign[:, None] * moved
+    return PseudoMotion(pool, (height, width), int(crop_size),
+                        _read_only(offsets))
+
+
+def draw_static_mask(
+    plan: PseudoMotion,
+    side_ratio: Union[float, Sequence[float]] = (0.3, 0.5),
+    *,
+    rng: np.random.Generator
+) -> PseudoMotion:
+    """Draw the box that keeps moving and the frozen frame (Sec. 3.2, Eq. 3).
+
+    Side, place and background frame are drawn anew for every clip.
+
+    Args:
+        plan: A drawn motion.
+        side_ratio: Smallest and largest side of the square box as a ratio
+            of the crop's side, drawn uniformly; one number fixes it. The
+            side is rounded to pixels and is at least one pixel.
+        rng: The only source of randomness.
+
+    Returns:
+        The same plan with ``boxes`` and ``background``.
+
+    Raises:
+        ValueError: If a ratio lies outside of (0, 1] or they are in the
+            wrong order.
+    """
+    low, high = check_side_ratio(side_ratio)
+    clips, size = len(plan.pool), plan.crop_size
+    side = np.rint(rng.uniform(low, high, clips) * size).astype(np.int64)
+    side = np.clip(side, 1, size)[:, None]
+    corner = rng.integers(0, size - side, (clips, 2), endpoint=True)
+    background = rng.integers(0, plan.clip_len, clips)
+    return replace(
+        plan,
+        boxes=_read_only(np.concatenate([corner, corner + side], axis=1)),
+        background=_read_only(background))
+
+
+def draw_color_jitter(plan: PseudoMotion, jitter: ColorJitter,
+                      rng: np.random.Generator) -> PseudoMotion:
+    """Draw the colour jitter of every frame (paper appendix).
+
+    Args:
+        plan: A drawn motion, masked or not.
+        jitter: Strengths, and whether every frame has a draw of its own.
+        rng: The only source of randomness.
+
+    Returns:
+        The same plan with ``color``.
+    """
+    return replace(plan, color=jitter.draw(plan.offsets.shape[:2], rng))
+
+
+def render(image: np.ndarray, plan: PseudoMotion) -> np.ndarray:
+    """Render the clips of a plan. Pure: equal arguments, equal pixels.
+
+    Frame n of a clip is the window of ``image`` at the n-th offset, its
+    colours jittered by the n-th draw. With a static mask, frame q takes its
+    place everywhere outside of the box (Eq. 3), colours included, as the
+    mask is applied after the jitter.
+
+    Args:
+        image: Source image, (H, W, 3) uint8 RGB.
+        plan: What to render; ``plan.source_size`` is (H, W).
+
+    Returns:
+        (C, N, L, L, 3) uint8 RGB, C-contiguous.
+
+    Raises:
+        ValueError: If the image is not what the plan was drawn for.
+    """
+    if (image.dtype != np.uint8 or image.ndim != 3
+            or image.shape != (*plan.source_size, 3)):
+        raise ValueError(
+            f'image is {image.dtype} {image.shape}, but the plan was drawn '
+            f'for uint8 {(*plan.source_size, 3)}: draw the motion after the '
+            'source image has its final size')
+    out = np.empty(plan.shape, np.uint8)
+    size = plan.crop_size
+    if plan.color is None:
+        copy_window = _copy_plain(image, plan, out)
+    else:
+        copy_window = _copy_jittered(image, plan, out)
+    frames = range(plan.clip_len)
+    for c in range(len(plan.pool)):
+        if plan.boxes is None:
+            box, clip_frames = (0, 0, size, size), frames
+        else:
+            # The frozen frame is written once and spread over the clip;
+            # after it only the box of the other frames is left to do.
+            q = int(plan.background[c])
+            copy_window(c, q, (0, 0, size, size))
+            pass
+            out[c, q + 1:] = out[c, q]
+            box = plan.boxes[c].tolist()
+            clip_frames = (n for n in frames if n != q)
+        for n in clip_frames:
+            copy_window(c, n, box)
+    return out
+
+
+def _copy_plain(image, plan, out):
+    offsets = plan.offsets.tolist()
+
+    def copy(c, n, box):
+        x, y = offsets[c][n]
+        x1, y1, x2, y2 = box
+        out[c, n, y1:y2, x1:x2] = image[y + y1:y + y2, x + x1:x + x2]
+
+    return copy
+
+
+def _copy_jittered(image, plan, out):
+    offsets = plan.offsets.tolist()
+    luma = window_luma(image, plan.offsets, plan.crop_size)
+    matrices = plan.color.matrices(luma)
+
+    def copy(c, n, box):
+        x, y = offsets[c][n]
+        x1, y1, x2, y2 = box
+        apply_color(image[y + y1:y + y2, x + x1:x + x2], matrices[c, n],
+                    out[c, n, y1:y2, x1:x2])
+
+    return copy
+
+
+def check_motion(source_size: SizeLike, crop_size: int,
+                 clip_len: int) -> Tuple[int, int]:
+    """Check sizes that do not depend on an image; return (H, W).
+
+    Args:
+        source_size: Side or (H, W) of the source image in pixels.
+        crop_size: Side of the window in pixels.
+        clip_len: Number of frames.
+
+    Raises:
+        ValueError: If the crop does not fit or ``clip_len`` is below 2.
+    """
+    if np.ndim(source_size) == 0:
+        source_size = (source_size, source_size)
+    height, width = (int(v) for v in source_size)
+    if crop_size < 1:
+        raise ValueError(f'crop_size={crop_size}: must be at least 1 pixel')
+    if crop_size > min(height, width):
+        raise ValueError(
+            f'crop_size={crop_size} does not fit into a source image of '
+            f'{height}x{width} pixels: make CropSource.size larger or '
+            'crop_size smaller')
+    if clip_len < 2:
+        raise ValueError(
+            f'clip_len={clip_len}: motion needs at least 2 frames')
+    return height, width
+
+
+def check_side_ratio(
+        side_ratio: Union[float, Sequence[float]]) -> Tuple[float, float]:
+    """Return a mask's (smallest, largest) side ratio, checked.
+
+    Raises:
+        ValueError: If it is not a number or a pair in (0, 1], ascending.
+    """
+    pair = (side_ratio, side_ratio) if np.ndim(side_ratio) == 0 \
+        else tuple(side_ratio)
+    if len(pair) != 2 or not 0 < pair[0] <= pair[1] <= 1:
+        raise ValueError(
+            f'side_ratio={side_ratio!r}: give one ratio of the crop side or '
+            '(smallest, largest), both in (0, 1]')
+    return float(pair[0]), float(pair[1])
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    array.flags.writeable = False
+    return array

@@ -1,0 +1,18 @@
+"""The registered pipeline transforms. Thin: they call motion and color."""
+from .finetune import ClipColorJitter
+from .loading import LoadSourceFrame, LoadSourceImage
+from .motion import (
+    DrawColorJitter,
+    DrawPseudoMotion,
+    DrawStaticMask,
+    PackMoSIInputs,
+    RenderPseudoMotion,
+)
+from .source import CropSource
+from .streams import SeedSample
+
+__all__ = [
+    'ClipColorJitter', 'CropSource', 'DrawColorJitter', 'DrawPseudoMotion',
+    'DrawStaticMask', 'LoadSourceFrame', 'LoadSourceImage', 'PackMoSIInputs',
+    'RenderPseudoMotion', 'SeedSample'
+]

@@ -1,0 +1,42 @@
+"""Augmentation for fine-tuning."""
+import numpy as np
+from mmaction.registry import TRANSFORMS
+from mmcv.transforms import BaseTransform
+
+from ..color import LUMA, ColorJitter, apply_color
+from .streams import results_rng
+
+
+@TRANSFORMS.register_module()
+class ClipColorJitter(BaseTransform):
+    """Jitter the colours of a clip, all frames alike (paper appendix).
+
+    Instead of MMAction2's ``ColorJitter``, which fails on NumPy 2. Contrast
+    pivots on the mean luma of all frames, so that it does not flicker.
+
+    Required Keys:
+        - imgs (list[np.ndarray]): Frames, each (H, W, 3) uint8 RGB.
+        - rng (numpy.random.Generator, optional)
+    Modified Keys:
+        - imgs
+
+    Args:
+        **strengths: ``brightness``, ``contrast``, ``saturation``, ``hue``,
+            ``grayscale`` of :class:`~mosi_mmaction.color.ColorJitter`.
+
+    Raises:
+        ValueError: If a strength is out of range.
+    """
+
+    def __init__(self, **strengths) -> None:
+        self.jitter = ColorJitter(**strengths, per_frame=False)
+
+    def transform(self, results: dict) -> dict:
+        """Jitter."""
+        imgs = results['imgs']
+        params = self.jitter.draw((1, 1), results_rng(results))
+        mean = np.mean([img.mean(axis=(0, 1)) @ LUMA for img in imgs])
+        matrix = params.matrices(np.array([[mean]]))[0, 0]
+        results['imgs'] = [apply_color(np.ascontiguousarray(i), matrix)
+                           for i in imgs]
+        return results

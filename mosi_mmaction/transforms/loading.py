@@ -1,0 +1,116 @@
+"""Load source images: whole image files, or single frames of videos."""
+from typing import Optional
+
+from mmaction.registry import TRANSFORMS
+from mmcv.transforms import BaseTransform
+
+from ..datasets.sources import join, list_frames
+from ..decode import decode_image, read_bytes, read_frame
+from ..errors import BadSourceError
+from .streams import results_rng
+
+
+@TRANSFORMS.register_module()
+class LoadSourceImage(BaseTransform):
+    """Load an image file, whatever Pillow or OpenCV can read.
+
+    EXIF rotation is honoured; of an animation the first frame is taken;
+    16-bit, palette, CMYK and transparent images become 8-bit RGB.
+
+    Required Keys:
+        - img_path (str)
+        - backend_args (dict, optional)
+    Added Keys:
+        - img (np.ndarray): (H, W, 3) uint8 RGB.
+
+    Args:
+        short_side: Side L_s that the image is going to be resized to, in
+            pixels. A JPEG file at least twice as large is decoded at 1/2,
+            1/4 or 1/8, as long as its short side stays at least this long.
+            None decodes at full size.
+    """
+
+    def __init__(self, short_side: Optional[int] = None) -> None:
+        self.short_side = short_side
+
+    def transform(self, results: dict) -> dict:
+        """Load.
+
+        Raises:
+            BadSourceError: If the file cannot be read.
+        """
+        if 'img_path' not in results:
+            kind = 'a video' if 'filename' in results else \
+                'a folder of frames'
+            raise ValueError(
+                f'LoadSourceImage got {kind}, '
+                f'{results.get("filename", results.get("frame_dir"))!r}: '
+                'put LoadSourceFrame into the pipeline instead; it loads '
+                'all three')
+        path = results['img_path']
+        raw = read_bytes(path, results.get('backend_args'))
+        results['img'] = decode_image(raw, path, self.short_side)
+        return results
+
+
+@TRANSFORMS.register_module()
+class LoadSourceFrame(LoadSourceImage):
+    """Load one frame of a video or of a folder of frames (Sec. 3.3).
+
+    With an :class:`~mosi_mmaction.datasets.EpochSampler` every epoch draws
+    another frame. A source that is an image is loaded whole, so a data set
+    may mix images and videos.
+
+    Required Keys:
+        - filename (str), frame_dir (str) or img_path (str)
+        - backend_args (dict, optional)
+        - rng (numpy.random.Generator, optional)
+    Added Keys:
+        - img (np.ndarray): (H, W, 3) uint8 RGB.
+        - frame_index (int): Which frame was taken.
+
+    Args:
+        frame: ``'random'``, or ``'middle'`` for validation.
+        short_side: See :class:`LoadSourceImage`; for image files only.
+
+    Raises:
+        ValueError: If ``frame`` is neither of the two.
+    """
+
+    def __init__(self, frame: str = 'random',
+                 short_side: Optional[int] = None) -> None:
+        super().__init__(short_side)
+        if frame not in ('random', 'middle'):
+            raise ValueError(f'LoadSourceFrame.frame={frame!r}: allowed are '
+                             "'random' and 'middle'")
+        self.frame = frame
+
+    def transform(self, results: dict) -> dict:
+        """Load.
+
+        Raises:
+            BadSourceError: If the file cannot be read.
+        """
+        if 'img_path' in results:
+            return super().transform(results)
+        rng = results_rng(results)
+        backend_args = results.get('backend_args')
+
+        def choose(num_frames: int) -> int:
+            middle = self.frame == 'middle'
+            index = num_frames // 2 if middle else rng.integers(num_frames)
+            results['frame_index'] = int(index)
+            return results['frame_index']
+
+        if 'filename' in results:
+            results['img'] = read_frame(results['filename'], choose,
+                                        backend_args)
+            return results
+        folder = results['frame_dir']
+        names = list_frames(folder, backend_args)
+        if not names:
+            raise BadSourceError(folder, 'holds no image file')
+        path = join(folder, names[choose(len(names))], backend_args)
+        raw = read_bytes(path, backend_args)
+        results['img'] = decode_image(raw, path, self.short_side)
+        return results

@@ -1,0 +1,190 @@
+"""Draw a plan step by step, render it, pack it."""
+from typing import Sequence, Union
+
+import numpy as np
+import torch
+from mmaction.registry import TRANSFORMS
+from mmaction.structures import ActionDataSample
+from mmcv.transforms import BaseTransform
+
+from ..color import ColorJitter
+from ..motion import (
+    LabelPool,
+    check_motion,
+    check_side_ratio,
+    draw_color_jitter,
+    draw_motion,
+    draw_static_mask,
+    render,
+)
+from .streams import results_rng
+
+
+@TRANSFORMS.register_module()
+class DrawPseudoMotion(BaseTransform):
+    """Draw the path of the window for every label (Eq. 1, Eq. 2).
+
+    Required Keys:
+        - img (np.ndarray): Source image, (H, W, 3) uint8 RGB.
+        - rng (numpy.random.Generator, optional)
+    Added Keys:
+        - motion (PseudoMotion): The plan; see :mod:`mosi_mmaction.motion`.
+
+    Args:
+        clip_len: Number of frames N.
+        crop_size: Side L of the moving window in pixels.
+        num_speeds: |S|, odd and at least 3.
+        axes: ``'x'``, ``'y'`` or ``'xy'``.
+        decoupled: False gives all |S|² pairs of speeds.
+        static: Whether standing still is a label.
+
+    Raises:
+        ValueError: If a value is out of range, the crop does not fit into
+            the source image, or two speeds would look the same on it.
+    """
+
+    def __init__(self, clip_len: int = 16, crop_size: int = 112,
+                 num_speeds: int = 5, axes: str = 'xy',
+                 decoupled: bool = True, static: bool = True) -> None:
+        check_motion(crop_size, crop_size, clip_len)
+        self.pool = LabelPool(num_speeds, axes, decoupled, static)
+        self.clip_len = clip_len
+        self.crop_size = crop_size
+
+    def transform(self, results: dict) -> dict:
+        """Draw."""
+        size = results['img'].shape[:2]
+        plan = draw_motion(self.pool, size, self.crop_size, self.clip_len,
+                           results_rng(results))
+        room = [side - self.crop_size for side in (size[1], size[0])]
+        for axis, pixels in zip('xy', room):
+            if axis in self.pool.axes and pixels < self.pool.max_speed:
+                raise ValueError(
+                    f'crop_size={self.crop_size} in a source image of '
+                    f'{size[1]}x{size[0]} pixels leaves {pixels} pixels to '
+                    f'move along {axis}, too few to tell num_speeds='
+                    f'{self.pool.num_speeds} apart: make CropSource.size '
+                    'larger or crop_size smaller')
+        results['motion'] = plan
+        return results
+
+
+@TRANSFORMS.register_module()
+class DrawStaticMask(BaseTransform):
+    """Draw the box that keeps moving and the frozen frame (Eq. 3).
+
+    Required Keys:
+        - motion (PseudoMotion)
+        - rng (numpy.random.Generator, optional)
+    Modified Keys:
+        - motion (PseudoMotion): Gains boxes and background.
+
+    Args:
+        side_ratio: Smallest and largest side of the box as a ratio of the
+            crop's side; one number fixes it.
+
+    Raises:
+        ValueError: If a ratio is outside (0, 1].
+    """
+
+    def __init__(
+        self, side_ratio: Union[float, Sequence[float]] = (0.3, 0.5)
+    ) -> None:
+        self.side_ratio = check_side_ratio(side_ratio)
+
+    def transform(self, results: dict) -> dict:
+        """Draw."""
+        results['motion'] = draw_static_mask(
+            results['motion'], self.side_ratio, rng=results_rng(results))
+        return results
+
+
+@TRANSFORMS.register_module()
+class DrawColorJitter(BaseTransform):
+    """Draw the colour jitter of every frame (paper appendix).
+
+    Required Keys:
+        - motion (PseudoMotion)
+        - rng (numpy.random.Generator, optional)
+    Modified Keys:
+        - motion (PseudoMotion): Gains colours.
+
+    Args:
+        **strengths: Those of :class:`~mosi_mmaction.color.ColorJitter`:
+            ``brightness``, ``contrast``, ``saturation``, ``hue``,
+            ``grayscale``, ``per_frame``.
+
+    Raises:
+        ValueError: If a strength is out of range.
+    """
+
+    def __init__(self, **strengths) -> None:
+        self.jitter = ColorJitter(**strengths)
+
+    def transform(self, results: dict) -> dict:
+        """Draw."""
+        results['motion'] = draw_color_jitter(
+            results['motion'], self.jitter, results_rng(results))
+        return results
+
+
+@TRANSFORMS.register_module()
+class RenderPseudoMotion(BaseTransform):
+    """Render the plan in the worker. Draws nothing.
+
+    Left out of a pipeline, source image and plan are packed instead, for a
+    :class:`~mosi_mmaction.MoSIDataPreprocessor` with ``render=True``.
+
+    Required Keys:
+        - img (np.ndarray): Source image, (H, W, 3) uint8 RGB.
+        - motion (PseudoMotion)
+    Added Keys:
+        - imgs (np.ndarray): (C, N, L, L, 3) uint8 RGB.
+        - label (np.ndarray): (C,) int64.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Render."""
+        results['imgs'] = render(results['img'], results['motion'])
+        results['label'] = results['motion'].labels
+        return results
+
+
+@TRANSFORMS.register_module()
+class PackMoSIInputs(BaseTransform):
+    """Pack the clips of one source image for the model.
+
+    The frames are not transposed: the tensor is a view whose memory keeps
+    channels last.
+
+    Required Keys:
+        - motion (PseudoMotion)
+        - imgs (np.ndarray): (C, N, L, L, 3) uint8 RGB, if rendered.
+        - img (np.ndarray): (H, W, 3) uint8 RGB, if not.
+
+    Returns of :meth:`transform`:
+        - inputs (torch.Tensor): uint8, (C, 3, N, L, L) clips, or
+          (3, H, W) for the source image.
+        - data_samples (ActionDataSample): ``gt_label`` (C,) int64; meta
+          ``label_pool``, ``img_path``, ``sample_idx``, and ``motion`` where
+          the clips are yet to be rendered.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Pack."""
+        plan = results['motion']
+        sample = ActionDataSample()
+        sample.set_gt_label(plan.labels)
+        path = next((results[k] for k in ('img_path', 'filename', 'frame_dir')
+                     if k in results), '')
+        meta = dict(label_pool=plan.pool, img_path=path,
+                    sample_idx=int(results.get('sample_idx', -1)))
+        if 'imgs' in results:
+            inputs = torch.from_numpy(results['imgs'])
+            inputs = inputs.permute(0, 4, 1, 2, 3)
+        else:
+            inputs = torch.from_numpy(np.ascontiguousarray(results['img']))
+            inputs = inputs.permute(2, 0, 1)
+            meta['motion'] = plan
+        sample.set_metainfo(meta)
+        return dict(inputs=inputs, data_samples=sample)

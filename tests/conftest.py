@@ -1,0 +1,48 @@
+"""What all tests share: few threads, fixed randomness, data if there is any.
+
+`HYPOTHESIS_PROFILE=nightly` makes the property tests longer and random;
+`ci`, the default, tries the same cases every time.
+"""
+import os
+
+# Tiny arrays gain nothing from threads, and tests may run side by side. Set
+# before torch is imported; processes started by a test inherit it.
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+
+from pathlib import Path  # noqa: E402
+
+import cv2  # noqa: E402
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
+from motion_truth import textured_image  # noqa: E402
+
+cv2.setNumThreads(1)
+
+settings.register_profile(
+    'ci', max_examples=200, deadline=None, derandomize=True, database=None)
+settings.register_profile(
+    'nightly', max_examples=2000, deadline=None, print_blob=True)
+settings.load_profile(os.environ.get('HYPOTHESIS_PROFILE', 'ci'))
+
+
+@pytest.fixture
+def rng():
+    """A generator of its own for every test, always seeded alike."""
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope='session')
+def textured():
+    """Function ``(size, seed=0)`` that returns a textured source image."""
+    return textured_image
+
+
+@pytest.fixture(scope='session')
+def shared_data():
+    """Folder of real images and videos: MOSI_SHARED_DATA or a sibling."""
+    path = Path(os.environ.get('MOSI_SHARED_DATA')
+                or Path(__file__).parents[2] / 'shared' / 'data')
+    if not path.is_dir():
+        pytest.skip(f'no data at {path}: set MOSI_SHARED_DATA to a folder')
+    return path

@@ -1,0 +1,618 @@
+"""Pseudo-motion against the paper's equations and against its own pixels."""
+import random
+from dataclasses import FrozenInstanceError, replace
+from fractions import Fraction
+from math import floor
+
+import color_truth
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from motion_truth import measured_label, measured_motion, textured_image
+
+from mosi_mmaction.color import ColorJitter
+from mosi_mmaction.motion import (
+    LabelPool,
+    draw_color_jitter,
+    draw_motion,
+    draw_static_mask,
+    render,
+)
+
+seeds = st.integers(0, 2**32 - 1)
+shapes = st.sampled_from([('x', True), ('y', True), ('xy', True),
+                          ('xy', False)])  # axes, decoupled
+pools = st.builds(
+    lambda speeds, shape, static: LabelPool(speeds, *shape, static),
+    st.sampled_from([3, 5, 7]), shapes, st.booleans())
+every_kind = pytest.mark.parametrize(
+    'masked, jittered',
+    [(False, False), (False, True), (True, False), (True, True)],
+    ids=['plain', 'jittered', 'masked', 'masked-jittered'])
+
+
+def draw_plan(pool, source, crop, frames, seed, masked=False,
+              jittered=False, side_ratio=(0.3, 0.5)):
+    rng = np.random.default_rng(seed)
+    plan = draw_motion(pool, source, crop, frames, rng)
+    if masked:
+        plan = draw_static_mask(plan, side_ratio, rng=rng)
+    if jittered:
+        plan = draw_color_jitter(plan, ColorJitter(), rng)
+    return plan
+
+
+@st.composite
+def plans(draw, masked=None, jittered=None, max_crop=40, max_frames=9):
+    """Plans of odd sizes: the source up to four crops long, not square."""
+    crop = draw(st.integers(1, max_crop), label='crop')
+    source = draw(st.tuples(*[st.integers(crop, 4 * crop)] * 2), label='H, W')
+    ratios = st.floats(0.01, 1)
+    return draw_plan(
+        draw(pools), source, crop, draw(st.integers(2, max_frames)),
+        draw(seeds),
+        draw(st.booleans()) if masked is None else masked,
+        draw(st.booleans()) if jittered is None else jittered,
+        sorted(draw(st.tuples(ratios, ratios))))
+
+
+def noise(plan, seed=0):
+    return np.random.default_rng(seed).integers(
+        0, 256, (*plan.source_size, 3), dtype=np.uint8)
+
+
+def arrays(plan):
+    """All arrays of a plan by name."""
+    found = {'offsets': plan.offsets}
+    if plan.boxes is not None:
+        found.update(boxes=plan.boxes, background=plan.background)
+    if plan.color is not None:
+        found.update(vars(plan.color))
+    return found
+
+
+def assert_same_plan(one, other):
+    assert arrays(one).keys() == arrays(other).keys()
+    for name, value in arrays(one).items():
+        np.testing.assert_array_equal(value, arrays(other)[name], name)
+
+
+def assert_even(counts, total):
+    """All counts are what chance allows for equally likely outcomes."""
+    expected = total / counts.size
+    assert counts.sum() == total
+    assert abs(counts - expected).max() < 5 * expected**0.5
+
+
+def room(plan):
+    return np.array(plan.source_size[::-1]) - plan.crop_size  # x, y
+
+
+# Label pool, Eq. 1
+
+
+def test_label_order_is_the_official_one():
+    assert LabelPool().speeds.tolist() == [
+        [-2, 0], [-1, 0], [1, 0], [2, 0],
+        [0, -2], [0, -1], [0, 1], [0, 2], [0, 0]]
+    assert LabelPool().names == (
+        'left-2', 'left-1', 'right-1', 'right-2',
+        'up-2', 'up-1', 'down-1', 'down-2', 'static')
+    assert LabelPool() == LabelPool(5, 'xy', True, True)
+
+
+def test_pairs_of_speeds():
+    pool = LabelPool(3, decoupled=False)
+    assert pool.speeds.tolist() == [
+        [-1, -1], [-1, 0], [-1, 1], [0, -1], [0, 1], [1, -1], [1, 0], [1, 1],
+        [0, 0]]
+    assert pool.names[:3] == ('left-1+up-1', 'left-1', 'left-1+down-1')
+    assert pool.names[-2:] == ('right-1+down-1', 'static')
+
+
+@pytest.mark.parametrize('static', [True, False])
+@pytest.mark.parametrize('axes, decoupled', [
+    ('x', True), ('y', True), ('xy', True), ('xy', False)])
+@pytest.mark.parametrize('num_speeds', [3, 5, 7, 9, np.int64(5)])
+def test_pool_is_the_set_of_eq_1(num_speeds, axes, decoupled, static):
+    pool = LabelPool(num_speeds, axes, decoupled, static)
+    k = num_speeds // 2
+    assert pool.max_speed == k
+    told = {(x, y) for x in range(-k, k + 1) for y in range(-k, k + 1)
+            if (x == 0 or 'x' in axes) and (y == 0 or 'y' in axes)
+            and (not decoupled or x * y == 0) and (static or (x, y) != (0, 0))}
+    speeds = [tuple(v) for v in pool.speeds.tolist()]
+    assert len(pool) == len(speeds) == len(told)
+    assert set(speeds) == told
+    assert len(set(pool.names)) == len(pool)
+    assert ((0, 0) == speeds[-1]) == static
+    if decoupled:
+        assert len(pool) == 2 * k * len(axes) + static
+        moving = [v for v in speeds if any(v)]
+        assert moving == sorted(  # x before y, each ascending
+            moving, key=lambda v: (v[0] == 0, v))
+    else:
+        assert len(pool) == num_speeds**2 - 1 + static
+
+
+@pytest.mark.parametrize('axes', ['x', 'y', 'xy'])
+def test_axis_labels_are_one_class_an_axis(axes):
+    pool = LabelPool(5, axes)
+    assert pool.axis_labels.shape == (len(pool), len(axes))
+    for labels, (x, y) in zip(pool.axis_labels.tolist(), pool.speeds):
+        assert labels == [{'x': x, 'y': y}[axis] + 2 for axis in axes]
+
+
+@pytest.mark.parametrize('value', [4, 1, 0, -3, 5.0, '5', True, None])
+def test_wrong_num_speeds(value):
+    with pytest.raises(
+            ValueError, match=f'num_speeds={value!r}.*odd and at least 3'):
+        LabelPool(value)
+
+
+@pytest.mark.parametrize('value', ['z', 'yx', 'xx', '', 'X', None, ['x']])
+def test_wrong_axes(value):
+    with pytest.raises(ValueError) as error:
+        LabelPool(axes=value)
+    assert f'axes={value!r}' in str(error.value)
+    assert "'x', 'y' and 'xy'" in str(error.value)
+
+
+@pytest.mark.parametrize('axes', ['x', 'y'])
+def test_pairs_need_both_axes(axes):
+    with pytest.raises(ValueError, match=f"decoupled=False.*axes='{axes}'"):
+        LabelPool(axes=axes, decoupled=False)
+
+
+# Motion, Eq. 2
+
+
+@pytest.mark.parametrize('num_speeds, distances', [
+    (3, [-208, 208]),
+    (5, [-208, -104, 104, 208]),
+    (7, [-208, -139, -69, 69, 139, 208]),  # thirds, to the nearest pixel
+])
+def test_distances_of_the_paper(num_speeds, distances, rng):
+    plan = draw_motion(LabelPool(num_speeds), 320, 112, 16, rng)
+    moved = (plan.offsets[:, -1] - plan.offsets[:, 0]).tolist()
+    assert moved == ([[d, 0] for d in distances]
+                     + [[0, d] for d in distances] + [[0, 0]])
+    assert plan.offsets.shape == (len(moved), 16, 2)
+
+
+@given(plans(masked=False, jittered=False, max_frames=33))
+def test_path_is_that_of_eq_2(plan):
+    offsets, k, gaps = plan.offsets, plan.pool.max_speed, plan.clip_len - 1
+    assert (offsets >= 0).all()
+    assert (offsets <= room(plan)).all()
+    moved = offsets - offsets[:, :1]
+    total = moved[:, -1]  # the exact end, to the nearest pixel
+    assert (2 * abs(k * total - plan.pool.speeds * room(plan)) <= k).all()
+    steady = np.arange(gaps + 1)[:, None] * total[:, None]  # times gaps
+    assert (2 * abs(gaps * moved - steady) <= gaps).all()
+    sign = np.sign(plan.pool.speeds)[:, None]
+    assert (np.diff(moved, axis=1) * sign >= 0).all()  # never back
+    assert (moved[np.broadcast_to(sign == 0, moved.shape)] == 0).all()
+
+
+@given(plans(masked=False, jittered=False, max_frames=33))
+def test_mirrored_speed_has_the_mirrored_path(plan):
+    moved = plan.offsets - plan.offsets[:, :1]
+    speeds = plan.pool.speeds
+    for speed, path in zip(speeds, moved):
+        [mirrored] = moved[(speeds == -speed).all(axis=1)]
+        np.testing.assert_array_equal(mirrored, -path)
+
+
+@pytest.mark.parametrize('frames', range(2, 34))
+def test_step_does_not_depend_on_the_length(frames, rng):
+    # With a source that grows with the path, a speed is a speed: here three
+    # pixels a frame for each unit.
+    pool = LabelPool(5, decoupled=False)
+    side = 20 + (frames - 1) * 2 * 3
+    steps = np.diff(draw_motion(pool, side, 20, frames, rng).offsets, axis=1)
+    assert (steps == 3 * pool.speeds[:, None]).all()
+
+
+def test_start_is_uniform_over_where_the_end_fits(rng):
+    pool, source, crop, draws = LabelPool(5, decoupled=False), 12, 4, 3000
+    starts = np.stack([draw_motion(pool, source, crop, 3, rng).offsets[:, 0]
+                       for _ in range(draws)], axis=1)  # (C, draws, 2)
+    for speed, (x, y) in zip(pool.speeds, starts.transpose(0, 2, 1)):
+        low = np.where(speed < 0, -4 * speed, 0)  # 8 pixels of room, K = 2
+        high = np.where(speed > 0, 8 - 4 * speed, 8)
+        counts, _, _ = np.histogram2d(
+            x, y, [np.arange(a, b + 2) for a, b in zip(low, high)])
+        assert_even(counts, draws)
+
+
+def test_starts_of_different_clips_have_nothing_in_common(rng):
+    starts = np.array([draw_motion(LabelPool(), 300, 20, 4, rng).offsets[:, 0]
+                       for _ in range(1000)], float)
+    still = starts.reshape(1000, -1)[:, np.ptp(
+        starts.reshape(1000, -1), axis=0) > 0]  # full speed has one start
+    assert still.shape[1] == 14
+    others = np.corrcoef(still.T)[~np.eye(14, dtype=bool)]
+    assert abs(others).max() < 5 / 1000**0.5
+
+
+def test_no_room_no_motion(rng):
+    plan = draw_motion(LabelPool(), 32, 32, 4, rng)
+    assert (plan.offsets == 0).all()
+    plan = draw_motion(LabelPool(), (32, 40), 32, 4, rng)  # H, W
+    assert (plan.offsets[..., 1] == 0).all()
+    assert plan.offsets[3, :, 0].tolist() == [0, 3, 5, 8]
+
+
+@pytest.mark.parametrize('source, crop, frames, message', [
+    (112, 113, 16, 'crop_size=113 .*112x112.*CropSource.size'),
+    ((100, 320), 112, 16, 'crop_size=112 .*100x320'),
+    ((320, 100), 112, 16, 'crop_size=112 .*320x100'),
+    (0, 112, 16, 'crop_size=112 .*0x0'),
+    (320, 0, 16, 'crop_size=0.*at least 1'),
+    (320, -1, 16, 'crop_size=-1.*at least 1'),
+    (320, 112, 1, 'clip_len=1.*at least 2'),
+    (320, 112, 0, 'clip_len=0.*at least 2'),
+])
+def test_wrong_sizes(source, crop, frames, message, rng):
+    with pytest.raises(ValueError, match=message):
+        draw_motion(LabelPool(), source, crop, frames, rng)
+
+
+# Static mask, Eq. 3
+
+
+@given(plans(masked=True))
+def test_only_the_box_moves(plan):
+    image = noise(plan)
+    clips = render(image, plan)
+    unmasked = render(image, replace(plan, boxes=None, background=None))
+    for clip, whole, box, q in zip(
+            clips, unmasked, plan.boxes.tolist(), plan.background):
+        x1, y1, x2, y2 = box
+        np.testing.assert_array_equal(
+            clip[:, y1:y2, x1:x2], whole[:, y1:y2, x1:x2])
+        clip[:, y1:y2, x1:x2] = whole[:, y1:y2, x1:x2] = 0
+        np.testing.assert_array_equal(
+            clip, np.broadcast_to(whole[q], clip.shape))
+
+
+@given(plans(masked=False, jittered=False), st.floats(0.01, 1),
+       st.floats(0.01, 1), seeds)
+def test_box_lies_in_the_crop(plan, one, other, seed):
+    low, high = sorted((one, other))
+    masked = draw_static_mask(plan, (low, high),
+                              rng=np.random.default_rng(seed))
+    assert masked.offsets is plan.offsets
+    size = plan.crop_size
+    side = masked.boxes[:, 2:] - masked.boxes[:, :2]
+    assert (side[:, 0] == side[:, 1]).all()
+    assert side.min() >= max(1, np.rint(low * size))
+    assert side.max() <= max(1, np.rint(high * size))
+    assert masked.boxes.min() >= 0
+    assert masked.boxes.max() <= size
+    assert masked.boxes.shape == (len(plan.pool), 4)
+    assert masked.background.min() >= 0
+    assert masked.background.max() < plan.clip_len
+
+
+def test_boxes_and_backgrounds_are_uniform(rng):
+    plan = draw_motion(LabelPool(), 320, 112, 16, rng)
+    drawn = [draw_static_mask(plan, rng=rng) for _ in range(1000)]
+    boxes = np.concatenate([p.boxes for p in drawn])
+    side = boxes[:, 2] - boxes[:, 0]
+    assert side.min() == 34  # 0.3 of 112 is 33.6
+    assert side.max() == 56
+    inner = side[(side > 34) & (side < 56)]  # the ends are cut bins
+    assert_even(np.bincount(inner)[35:], len(inner))
+    place = boxes[:, :2] / (112 - side[:, None])
+    counts, _, _ = np.histogram2d(*place.T, 4, [[0, 1]] * 2)
+    assert_even(counts, 9000)
+    background = np.concatenate([p.background for p in drawn])
+    assert_even(np.bincount(background, minlength=16), 9000)
+
+
+def test_every_place_of_the_box_is_reached(rng):
+    plan = draw_motion(LabelPool(), 12, 6, 3, rng)
+    corners = np.concatenate([
+        draw_static_mask(plan, 0.5, rng=rng).boxes[:, :2]
+        for _ in range(500)])
+    counts, _, _ = np.histogram2d(*corners.T, [np.arange(5)] * 2)
+    assert_even(counts, 4500)
+
+
+def test_masks_of_different_clips_differ(rng):
+    plan = draw_motion(LabelPool(), 320, 112, 16, rng)
+    plan = draw_static_mask(plan, rng=rng)
+    assert len(np.unique(plan.boxes, axis=0)) > 5
+    assert len(np.unique(plan.boxes[:, 2] - plan.boxes[:, 0])) > 3
+    assert len(np.unique(plan.background)) > 3
+
+
+@pytest.mark.parametrize('ratio, side', [
+    (0.3, 30), (1, 100), ((0.25, 0.25), 25), ([0.5, 0.5], 50), (0.001, 1)])
+def test_fixed_side_ratio(ratio, side, rng):
+    plan = draw_motion(LabelPool(), 200, 100, 4, rng)
+    boxes = draw_static_mask(plan, ratio, rng=rng).boxes
+    assert (boxes[:, 2:] - boxes[:, :2] == side).all()
+
+
+@pytest.mark.parametrize('ratio', [
+    0, -0.1, 1.1, (0.5, 0.3), (0, 0.5), (0.5, 1.01), (0.3,), (), (.1, .2, .3),
+    float('nan'), (0.3, float('nan'))])
+def test_wrong_side_ratio(ratio, rng):
+    plan = draw_motion(LabelPool(), 200, 100, 4, rng)
+    with pytest.raises(ValueError) as error:
+        draw_static_mask(plan, ratio, rng=rng)
+    assert f'side_ratio={ratio!r}' in str(error.value)
+    assert '(0, 1]' in str(error.value)
+
+
+# Rendering
+
+
+def nearest(value):
+    return floor(abs(value) + Fraction(1, 2)) * (1 if value > 0 else -1)
+
+
+def slow_render(image, plan, rng):
+    """The paper's equations, one pixel after the other.
+
+    Only where a path starts, the box, q and the jitter are taken from the
+    plan. Colours go through the operations in a random order, as floats.
+    """
+    (height, width), size = plan.source_size, plan.crop_size
+    k, gaps = plan.pool.max_speed, plan.clip_len - 1
+    out = np.empty(plan.shape, np.int64)
+    for i, (x, y) in enumerate(plan.pool.speeds.tolist()):
+        dx = nearest(Fraction((width - size) * x, k))  # Eq. 2
+        dy = nearest(Fraction((height - size) * y, k))
+        u = []
+        for n in range(gaps + 1):
+            left = plan.offsets[i, 0, 0] + nearest(Fraction(dx * n, gaps))
+            top = plan.offsets[i, 0, 1] + nearest(Fraction(dy * n, gaps))
+            frame = image[top:top + size, left:left + size]
+            if plan.color is not None:
+                values = {name: value[i, n]
+                          for name, value in vars(plan.color).items()}
+                order = rng.permutation(color_truth.NAMES)
+                frame = color_truth.chain(frame, values, order)
+            u.append(color_truth.to_levels(frame))
+        for p in range(gaps + 1):
+            for a in range(size):  # row
+                for b in range(size):  # column
+                    moves = plan.boxes is None or (
+                        plan.boxes[i, 0] <= b < plan.boxes[i, 2]
+                        and plan.boxes[i, 1] <= a < plan.boxes[i, 3])
+                    q = p if moves else plan.background[i]  # Eq. 3
+                    out[i, p, a, b] = u[q][a, b]
+    return out
+
+
+@settings(max_examples=100)
+@given(plans(jittered=False, max_crop=16), seeds)
+def test_rendered_is_the_slow_reference(plan, seed):
+    image = noise(plan, seed)
+    np.testing.assert_array_equal(
+        render(image, plan),
+        slow_render(image, plan, np.random.default_rng(seed)))
+
+
+@settings(max_examples=100)
+@given(plans(jittered=True, max_crop=16), seeds)
+def test_jittered_is_the_slow_reference_to_one_level(plan, seed):
+    image = noise(plan, seed)
+    slow = slow_render(image, plan, np.random.default_rng(seed))
+    assert abs(render(image, plan) - slow).max() <= 1
+
+
+@every_kind
+def test_reference_at_the_size_of_the_paper(masked, jittered, textured):
+    image = textured((323, 401))
+    plan = draw_plan(LabelPool(3, 'x', static=False), (323, 401), 112, 4, 0,
+                     masked, jittered)
+    slow = slow_render(image, plan, np.random.default_rng(0))
+    assert abs(render(image, plan) - slow).max() <= jittered
+
+
+def mirrored_labels(pool, signs):
+    """The label of the motion that a mirror makes of each motion."""
+    speeds = pool.speeds.tolist()
+    return np.array([speeds.index(v) for v in
+                     (pool.speeds * signs).tolist()])
+
+
+def mirrored_boxes(boxes, size, signs):
+    x1, y1, x2, y2 = np.array(boxes).T
+    if signs[0] < 0:
+        x1, x2 = size - x2, size - x1
+    if signs[1] < 0:
+        y1, y2 = size - y2, size - y1
+    return np.stack([x1, y1, x2, y2], axis=-1)
+
+
+@pytest.mark.parametrize('signs', [(-1, 1), (1, -1)], ids=['x', 'y'])
+@given(plan=plans())
+def test_mirrored_image_mirrored_motion(signs, plan):
+    image = noise(plan)
+    order = mirrored_labels(plan.pool, signs)
+    mirrored = replace(plan, offsets=np.where(
+        np.array(signs) < 0, room(plan) - plan.offsets, plan.offsets)[order])
+    if plan.boxes is not None:
+        mirrored = replace(
+            mirrored, background=plan.background[order],
+            boxes=mirrored_boxes(plan.boxes, plan.crop_size, signs)[order])
+    if plan.color is not None:
+        mirrored = replace(mirrored, color=replace(plan.color, **{
+            name: value[order] for name, value in vars(plan.color).items()}))
+    y, x = signs[1], signs[0]  # steps of -1 mirror; views, not copies
+    np.testing.assert_array_equal(
+        render(image[::y, ::x], mirrored),
+        render(image, plan)[order][:, :, ::y, ::x])
+
+
+@given(plans())
+def test_render_is_pure(plan):
+    image = noise(plan)
+    before = image.copy()
+    image.flags.writeable = False
+    clips = render(image, plan)
+    assert clips.shape == plan.shape
+    assert clips.dtype == np.uint8
+    assert clips.flags.c_contiguous
+    np.random.seed(plan.crop_size)
+    np.testing.assert_array_equal(render(image, plan), clips)
+    np.testing.assert_array_equal(image, before)
+    wide = np.zeros((*image.shape[:2], 5), np.uint8)
+    wide[..., 1:4] = image  # strides of its own
+    np.testing.assert_array_equal(render(wide[..., 1:4], plan), clips)
+
+
+@every_kind
+def test_plan_describes_the_clips(masked, jittered):
+    plan = draw_plan(LabelPool(7), (70, 80), 30, 5, 0, masked, jittered)
+    assert plan.labels.tolist() == list(range(13))
+    assert plan.clip_len == 5
+    assert plan.source_size == (70, 80)
+    assert plan.shape == (13, 5, 30, 30, 3)
+
+
+@pytest.mark.parametrize('image', [
+    np.zeros((64, 80, 3), np.float32),
+    np.zeros((64, 80), np.uint8),
+    np.zeros((80, 64, 3), np.uint8),
+    np.zeros((64, 80, 4), np.uint8),
+    np.zeros((1, 64, 80, 3), np.uint8),
+], ids=lambda image: f'{image.dtype}{image.shape}')
+def test_image_that_is_not_the_plans(image, rng):
+    plan = draw_motion(LabelPool(), (64, 80), 32, 4, rng)
+    with pytest.raises(ValueError) as error:
+        render(image, plan)
+    assert f'{image.dtype} {image.shape}' in str(error.value)
+    assert 'uint8 (64, 80, 3)' in str(error.value)
+
+
+# Randomness
+
+
+@given(pools, seeds, st.booleans(), st.booleans())
+def test_draws_use_nothing_but_their_generator(pool, seed, masked, jittered):
+    def plan():
+        return draw_plan(pool, (90, 70), 30, 6, seed, masked, jittered)
+
+    np.random.seed(1)
+    random.seed(1)
+    one = plan()
+    np.random.seed(2)
+    random.seed(2)
+    state = np.random.get_state()[1].copy(), random.getstate()
+    assert_same_plan(one, plan())
+    np.testing.assert_array_equal(np.random.get_state()[1], state[0])
+    assert random.getstate() == state[1]
+
+
+def test_other_seeds_other_plans():
+    drawn = [draw_plan(LabelPool(), 320, 112, 16, seed, True, True)
+             for seed in range(50)]
+    for name in arrays(drawn[0]):
+        assert len({arrays(plan)[name].tobytes() for plan in drawn}) == 50
+
+
+def test_a_mask_and_a_jitter_leave_the_motion_as_drawn():
+    # What is drawn later cannot change what was drawn before.
+    plain = draw_plan(LabelPool(), 320, 112, 16, 0)
+    masked = draw_plan(LabelPool(), 320, 112, 16, 0, True)
+    both = draw_plan(LabelPool(), 320, 112, 16, 0, True, True)
+    assert_same_plan(plain, replace(masked, boxes=None, background=None))
+    assert_same_plan(masked, replace(both, color=None))
+
+
+@every_kind
+def test_plans_are_read_only(masked, jittered):
+    plan = draw_plan(LabelPool(), 64, 32, 4, 0, masked, jittered)
+    for array in [*arrays(plan).values(), plan.pool.speeds,
+                  plan.pool.axis_labels]:
+        with pytest.raises(ValueError, match='read-only'):
+            array[0] = 0
+    with pytest.raises(FrozenInstanceError):
+        plan.crop_size = 16
+    with pytest.raises(FrozenInstanceError):
+        plan.pool.num_speeds = 3
+
+
+# Label truth: what the pixels show is what the label says
+
+
+def seen_labels(clips, plan, boxes=None):
+    return [measured_label(clip, plan.pool, plan.source_size,
+                           None if boxes is None else boxes[c].tolist())
+            for c, clip in enumerate(clips)]
+
+
+@every_kind
+@pytest.mark.parametrize('source, crop, frames, images', [
+    (64, 32, 8, 20), (320, 112, 16, 1)])
+def test_pixels_show_the_label(source, crop, frames, images, masked,
+                               jittered, textured):
+    for seed in range(images):
+        plan = draw_plan(LabelPool(), source, crop, frames, seed, masked,
+                         jittered)
+        clips = render(textured(source, seed), plan)
+        assert seen_labels(clips, plan, plan.boxes) == plan.labels.tolist()
+
+
+@settings(max_examples=50)
+@given(pools, st.integers(56, 80), st.integers(56, 80), st.integers(9, 16),
+       st.booleans(), st.booleans(), seeds)
+def test_pixels_show_the_displacement(pool, height, width, frames, masked,
+                                      jittered, seed):
+    plan = draw_plan(pool, (height, width), 32, frames, seed, masked,
+                     jittered)
+    clips = render(textured_image((height, width), seed), plan)
+    told = plan.pool.speeds * room(plan) / plan.pool.max_speed
+    for c, clip in enumerate(clips):
+        box = None if plan.boxes is None else plan.boxes[c].tolist()
+        seen = measured_motion(clip, box)
+        np.testing.assert_allclose(seen, told[c], atol=0.5)
+
+
+@every_kind
+@pytest.mark.parametrize('spoil, signs', [
+    (lambda clips: clips[:, :, :, ::-1], (-1, 1)),
+    (lambda clips: clips[:, :, ::-1], (1, -1)),
+    (lambda clips: clips[:, ::-1], (-1, -1)),
+], ids=['flip', 'flip-upside-down', 'play-backwards'])
+def test_a_flip_after_rendering_is_found_out(spoil, signs, masked, jittered,
+                                             textured):
+    # The mutation: augment finished clips and keep their labels.
+    plan = draw_plan(LabelPool(), 64, 32, 8, 0, masked, jittered)
+    clips = spoil(render(textured(64), plan))
+    boxes = plan.boxes
+    if masked and signs != (-1, -1):
+        boxes = mirrored_boxes(boxes, 32, signs)
+    seen = seen_labels(clips, plan, boxes)
+    assert seen == mirrored_labels(plan.pool, signs).tolist()
+    moved = (plan.pool.speeds * signs != plan.pool.speeds).any(axis=1)
+    np.testing.assert_array_equal(seen != plan.labels, moved)
+    assert moved.sum() == 4 * signs.count(-1)
+
+
+def test_where_pixels_show_nothing_there_is_no_motion():
+    flat = np.full((8, 32, 32, 3), 128, np.uint8)
+    assert measured_motion(flat) == (0, 0)
+    assert measured_motion(flat, (3, 4, 13, 14)) == (0, 0)
+
+
+@pytest.mark.parametrize('kind', ['plain', 'jittered'])
+def test_photographs_show_the_label(kind, shared_data):
+    photos = sorted((shared_data / 'images').rglob('*.[jJ][pP]*[gG]'))
+    assert photos
+    for seed, path in enumerate(photos[::len(photos) // 8][:8]):
+        image = cv2.resize(cv2.imread(str(path)), (64, 64),
+                           interpolation=cv2.INTER_AREA)
+        plan = draw_plan(LabelPool(), 64, 32, 8, seed,
+                         jittered=kind == 'jittered')
+        clips = render(image, plan)
+        assert seen_labels(clips, plan) == plan.labels.tolist(), path

@@ -1,0 +1,261 @@
+#!/usr/bin/env python
+"""Convert a checkpoint of the MoSI authors' model zoo into one of ours.
+
+    python tools/convert_official.py r2p1d_pt_hmdb_mosi_public.pyth \
+        r2p1d_pt_hmdb.pth --arch r2p1d
+
+The result is a checkpoint of a whole recognizer: ``backbone.*`` fits
+MoSIResNet2Plus1d (r2p1d) or ResNet2d3d (r2d3d), ``cls_head.*`` MoSIHead, or
+I3DHead where the file was fine-tuned. Use it as ``load_from`` or as the
+backbone's ``pretrained``.
+
+Names in the authors' files and what becomes of them:
+
+    backbone.conv1.U                         backbone.U
+    backbone.conv{2..5}.res_{1..}.U          backbone.layer{1..4}.{0..}.U
+    backbone.conv{2..5}.res_{1..}.conv_branch.U         (likewise)
+    head.out_joint, head.out                 cls_head.fc_cls
+    head.out_x, head.out_y                   cls_head.fc_cls_x, fc_cls_y
+
+with U one of the units in UNITS below. Three things that a file does not
+tell: their y-only head calls its layer out_x, too; a joint head over all
+pairs (DECOUPLE false) has its static label in the middle, ours has it last;
+and which class of UCF101 or HMDB51 an output of head.out stands for.
+
+Exit status: 0 when every tensor of the backbone was found; 1, and nothing
+is written, when one was not or the file cannot be read.
+"""
+import argparse
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Optional
+
+import torch
+
+from mosi_mmaction.backbones import MoSIResNet2Plus1d, ResNet2d3d
+
+ARCHS = {'r2p1d': MoSIResNet2Plus1d, 'r2d3d': ResNet2d3d}
+
+# The last layer of the stem, whose number of outputs is the base width.
+STEM = {
+    'r2p1d': 'backbone.conv1.a2.weight',
+    'r2d3d': 'backbone.conv1.a.weight',
+}
+
+UNITS = {
+    'r2p1d': {
+        'a1': 'conv1.conv.conv_s',
+        'a1_bn': 'conv1.conv.bn_s',
+        'a2': 'conv1.conv.conv_t',
+        'a2_bn': 'conv1.bn',
+        'b1': 'conv2.conv.conv_s',
+        'b1_bn': 'conv2.conv.bn_s',
+        'b2': 'conv2.conv.conv_t',
+        'b2_bn': 'conv2.bn',
+        'short_cut': 'downsample.conv',
+        'short_cut_bn': 'downsample.bn',
+    },
+    'r2d3d': {
+        'a': 'conv1.conv',
+        'a_bn': 'conv1.bn',
+        'b': 'conv2.conv',
+        'b_bn': 'conv2.bn',
+        'short_cut': 'downsample.conv',
+        'short_cut_bn': 'downsample.bn',
+    },
+}
+
+HEADS = {
+    'head.out_joint': 'cls_head.fc_cls',
+    'head.out': 'cls_head.fc_cls',
+    'head.out_x': 'cls_head.fc_cls_x',
+    'head.out_y': 'cls_head.fc_cls_y',
+}
+
+StateDict = dict[str, torch.Tensor]
+
+
+def rename(key: str, arch: str) -> Optional[str]:
+    """Return our name of one of the authors' tensors; None if it has none.
+
+    Args:
+        key: For instance ``'backbone.conv2.res_1.conv_branch.a1.weight'``.
+        arch: ``'r2p1d'`` or ``'r2d3d'``.
+
+    Examples:
+        >>> rename('backbone.conv2.res_1.conv_branch.a1.weight', 'r2p1d')
+        'backbone.layer1.0.conv1.conv.conv_s.weight'
+    """
+    layer, _, tensor = key.rpartition('.')
+    if layer in HEADS:
+        return f'{HEADS[layer]}.{tensor}'
+    match = re.fullmatch(
+        r'backbone\.conv(?:1|([2-5])\.res_(\d+)(?:\.conv_branch)?)\.(\w+)',
+        layer)
+    if not match or match[3] not in UNITS[arch]:
+        return None
+    place = f'layer{int(match[1]) - 1}.{int(match[2]) - 1}.' if match[1] \
+        else ''
+    return f'backbone.{place}{UNITS[arch][match[3]]}.{tensor}'
+
+
+def load_official(path: str) -> StateDict:
+    """Load the tensors of a checkpoint without running code from it.
+
+    Args:
+        path: A file of ``torch.save``: a state dict, or a dict that holds
+            one as ``model_state``.
+
+    Returns:
+        Tensors by the authors' names.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no checkpoint, holds more than tensors, numbers
+            and texts, or has no state dict.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f'{path}: no such file')
+    try:
+        content = torch.load(path, map_location='cpu', weights_only=True)
+    except Exception as error:  # whatever a broken or hostile file raises
+        # Not torch's own words: they advise to load without protection.
+        blocked = re.search(r'GLOBAL:? (\S+)', str(error), re.IGNORECASE)
+        reason = f'it asks for {blocked[1]}' if blocked \
+            else type(error).__name__
+        raise ValueError(
+            f'{path}: refused ({reason}). The file is damaged, or no '
+            'checkpoint, or holds objects whose loading could run code; only '
+            'tensors, numbers, texts and containers of them are read'
+        ) from error
+    state = content
+    if isinstance(content, Mapping):
+        state = content.get('model_state', content)
+    if not isinstance(state, Mapping) or not any(
+            isinstance(value, torch.Tensor) for value in state.values()):
+        raise ValueError(
+            f'{path}: holds no state dict, neither as it stands nor under '
+            "the key 'model_state'")
+    return {re.sub(r'^module\.', '', str(key)): value
+            for key, value in state.items()}
+
+
+def guess_depth(state: StateDict, arch: str) -> int:
+    """Read the depth off the number of blocks in the four stages.
+
+    Raises:
+        ValueError: If no depth has these numbers.
+    """
+    blocks = [0] * 4
+    for key in state:
+        match = re.match(r'backbone\.conv([2-5])\.res_(\d+)\.', key)
+        if match:
+            stage = int(match[1]) - 2
+            blocks[stage] = max(blocks[stage], int(match[2]))
+    known = {depth: stages
+             for depth, (_, stages) in ARCHS[arch].arch_settings.items()}
+    for depth, stages in known.items():
+        if tuple(blocks) == tuple(stages):
+            return depth
+    raise ValueError(
+        f'the stages backbone.conv2 to conv5 have {blocks} blocks '
+        f'(backbone.convN.res_M); known are {known}. Is this a checkpoint '
+        'of the authors, for MoSI?')
+
+
+def convert(state: StateDict, arch: str, depth: int
+            ) -> tuple[StateDict, list[str], list[str]]:
+    """Rename what fits; the base width is read off the stem.
+
+    Args:
+        state: Tensors by the authors' names.
+        arch: ``'r2p1d'`` or ``'r2d3d'``.
+        depth: 10, 18 or 34.
+
+    Returns:
+        Tensors by our names; the source keys that found no place; our keys
+        that stayed empty.
+    """
+    stem = state.get(STEM[arch])
+    width = len(stem) if isinstance(stem, torch.Tensor) and stem.ndim else 64
+    with torch.device('meta'):  # names and shapes are all that is needed
+        backbone = ARCHS[arch](depth=depth, base_channels=width)
+    shapes = {f'backbone.{key}': value.shape
+              for key, value in backbone.state_dict().items()}
+    placed, left_over = {}, []
+    for key, value in state.items():
+        ours = rename(key, arch)
+        fits = isinstance(value, torch.Tensor) and ours is not None and (
+            ours.startswith('cls_head.') or shapes.get(ours) == value.shape)
+        if fits and ours not in placed:
+            placed[ours] = value.detach().clone()
+        else:
+            shape = getattr(value, 'shape', None)
+            wanted = shapes.get(ours)
+            note = f': {tuple(shape)}, but {ours} is {tuple(wanted)}' \
+                if shape is not None and wanted is not None else ''
+            left_over.append(key + note)
+    heads = [key.rpartition('.')[0] for key in placed
+             if key.startswith('cls_head.')] or ['cls_head.fc_cls']
+    expected = [*shapes, *(f'{head}.{name}' for head in dict.fromkeys(heads)
+                           for name in ('weight', 'bias'))]
+    return placed, left_over, [key for key in expected if key not in placed]
+
+
+def parse_args(argv: Optional[list[str]] = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('src', help='checkpoint of the authors')
+    parser.add_argument('dst', help='where to write ours')
+    parser.add_argument('--arch', required=True, choices=sorted(ARCHS))
+    parser.add_argument(
+        '--depth', type=int, choices=(10, 18, 34),
+        help='number of layers; read off the file by default')
+    return parser.parse_args(argv)
+
+
+def main(argv: Optional[list[str]] = None) -> int:
+    """Run the tool; return its exit status."""
+    args = parse_args(argv)
+    try:
+        if Path(args.src).resolve() == Path(args.dst).resolve():
+            raise ValueError(f'{args.dst}: would overwrite the source')
+        state = load_official(args.src)
+        depth = guess_depth(state, args.arch)
+        if args.depth not in (None, depth):
+            raise ValueError(
+                f'{args.src}: holds {depth} layers, not --depth {args.depth}')
+    except (ValueError, FileNotFoundError) as error:
+        print(f'convert_official.py: {error}', file=sys.stderr)
+        return 1
+    placed, left_over, empty = convert(state, args.arch, depth)
+    print(f'{len(placed)} of {len(state)} tensors placed, depth {depth}')
+    for title, keys in (('source keys that found no place', left_over),
+                        ('our keys that stayed empty', empty)):
+        print(f'{title}: {len(keys) or "none"}')
+        for key in keys:
+            print(f'  {key}')
+    if any(key.startswith('backbone.') for key in empty):
+        print(
+            f'convert_official.py: {args.src} does not fill the backbone '
+            f'(--arch {args.arch}, depth {depth}); nothing was written',
+            file=sys.stderr)
+        return 1
+    dst = Path(args.dst)
+    dst.parent.mkdir(parents=True, exist_ok=True)
+    backbone = {'type': ARCHS[args.arch].__name__, 'depth': depth}
+    torch.save(
+        {
+            'meta': {'source': Path(args.src).name, 'backbone': backbone},
+            'state_dict': placed
+        }, dst)
+    print(f'wrote {dst}')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Train with several processes, one a GPU; without GPUs, on CPU.
+#
+#     tools/dist_train.sh CONFIG GPUS [arguments of train.py]
+#
+# Several machines: set NNODES, NODE_RANK, MASTER_ADDR and PORT on each.
+# PYTHON names the interpreter.
+set -euo pipefail
+
+if [ $# -lt 2 ]; then
+    echo "usage: $0 CONFIG GPUS [arguments of train.py]" >&2
+    exit 2
+fi
+CONFIG=$1
+GPUS=$2
+shift 2
+
+if [ "${NNODES:-1}" = 1 ] && [ -z "${PORT:-}" ]; then
+    # torchrun takes a free port, so that two jobs share a machine.
+    RENDEZVOUS=(--standalone --local-addr=127.0.0.1)
+else
+    RENDEZVOUS=(--nnodes="${NNODES:-1}" --node-rank="${NODE_RANK:-0}"
+                --master-addr="${MASTER_ADDR:-127.0.0.1}"
+                --master-port="${PORT:-29500}")
+fi
+
+exec "${PYTHON:-python}" -m torch.distributed.run "${RENDEZVOUS[@]}" \
+    --nproc-per-node="$GPUS" \
+    "$(dirname "$0")/train.py" "$CONFIG" --launcher pytorch "$@"

@@ -1,0 +1,91 @@
+"""Test a checkpoint.
+
+    python tools/test.py CONFIG CHECKPOINT [--dump FILE.pkl] ...
+
+The flags are those of MMAction2's tool of the same name.
+"""
+import argparse
+
+from mmengine.config import Config
+from train import add_common_arguments, build_runner, check_file, load_config
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description='Test a checkpoint')
+    parser.add_argument(
+        'config', help='config file, or name of a config of mosi_mmaction')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    add_common_arguments(parser)
+    parser.add_argument(
+        '--dump',
+        metavar='FILE.pkl',
+        help='write all predictions to this file, for offline evaluation')
+    parser.add_argument(
+        '--show-dir', help='write clips with their predictions to this dir')
+    parser.add_argument(
+        '--show', action='store_true', help='show them in a window')
+    parser.add_argument(
+        '--interval',
+        type=int,
+        default=1,
+        help='write or show every n-th sample only')
+    parser.add_argument(
+        '--wait-time',
+        type=float,
+        default=2,
+        help='how long a window stays, in seconds')
+    return parser.parse_args()
+
+
+def merge_args(cfg: Config, args: argparse.Namespace) -> None:
+    """Apply the flags of testing to the config, in place.
+
+    Raises:
+        ValueError: If a flag does not fit, or the config tests nothing.
+    """
+    if cfg.get('test_evaluator') is None:
+        raise ValueError(
+            f'{args.config}: the config has no test_evaluator, so there is '
+            'nothing to test')
+    # mmengine loads a checkpoint as far as names agree and goes on. The
+    # check of a fine-tuning config covers its backbone only; a test needs
+    # every weight.
+    hooks = [hook for hook in cfg.get('custom_hooks') or []
+             if hook['type'] != 'CheckLoadedHook']
+    cfg.custom_hooks = [*hooks, {'type': 'CheckLoadedHook'}]
+    cfg.resume, cfg.load_from = False, args.checkpoint
+    if args.show or args.show_dir is not None:
+        defaults = cfg.setdefault('default_hooks', {})
+        defaults['visualization'] = {
+            'type': 'VisualizationHook',
+            **(defaults.get('visualization') or {}),
+            'enable': True,
+            'show': args.show,
+            'wait_time': args.wait_time,
+            'out_dir': args.show_dir,
+            'interval': args.interval,
+        }
+    if args.dump is not None:
+        if not args.dump.endswith(('.pkl', '.pickle')):
+            raise ValueError(
+                f'--dump {args.dump}: predictions are written as a pickle, '
+                'so the name has to end with .pkl')
+        evaluators = cfg.test_evaluator
+        if not isinstance(evaluators, (list, tuple)):
+            evaluators = [evaluators]
+        dump = {'type': 'DumpResults', 'out_file_path': args.dump}
+        cfg.test_evaluator = [*evaluators, dump]
+
+
+def main() -> None:
+    """Run the tool."""
+    args = parse_args()
+    check_file(args.checkpoint, 'CHECKPOINT')
+    cfg = load_config(args)
+    merge_args(cfg, args)
+    build_runner(cfg).test()
+
+
+if __name__ == '__main__':
+    main()

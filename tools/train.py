@@ -1,0 +1,205 @@
+"""Train a network: pretraining on images or fine-tuning on videos.
+
+    python tools/train.py CONFIG [--work-dir DIR] [--resume [PATH]] ...
+
+The flags are those of MMAction2's tool of the same name. What test.py
+shares with it lives here.
+"""
+import argparse
+import os
+import os.path as osp
+from typing import Any
+
+from mmengine.config import Config, DictAction
+from mmengine.device import get_device
+from mmengine.runner import Runner, find_latest_checkpoint
+
+from mosi_mmaction import config_path
+from mosi_mmaction.compat import cpu_distributed
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what train.py and test.py have in common."""
+    parser.add_argument(
+        '--work-dir',
+        help='where logs and checkpoints go; default: work_dir of the '
+        'config, or else ./work_dirs/<name of the config>')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override settings of the config, such as '
+        'train_dataloader.batch_size=4; lists as key="[a,b]"; blanks in '
+        'values are lost')
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what started the processes of a distributed run')
+    # Older versions of torch.distributed.launch pass it.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+
+
+def check_file(path: str, name: str) -> None:
+    """Stop early where a checkpoint does not exist.
+
+    Args:
+        path: A local file, or anything with ``://``, which is not checked.
+        name: Of the argument, for the message.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+    """
+    if '://' not in path and not osp.isfile(osp.expanduser(path)):
+        raise FileNotFoundError(
+            f'{name}: there is no file {path!r}; checkpoints are written to '
+            'the work_dir of a run, such as work_dirs/NAME/epoch_10.pth')
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """Read the config and apply the common arguments to it.
+
+    Args:
+        args: With ``config``, a file or the name of a packaged config, and
+            what :func:`add_common_arguments` adds.
+
+    Returns:
+        The config. Single flags still win over ``--cfg-options``.
+
+    Raises:
+        FileNotFoundError: If the config is neither a file nor packaged.
+    """
+    # mmengine reads it from there, whichever the launcher.
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    path = args.config if osp.isfile(args.config) \
+        else config_path(args.config)
+    cfg = Config.fromfile(path)
+    if args.cfg_options:
+        cfg.merge_from_dict(args.cfg_options)
+    cfg.launcher = args.launcher
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        stem = osp.splitext(osp.basename(path))[0]
+        cfg.work_dir = osp.join('./work_dirs', stem)
+    return cfg
+
+
+def build_runner(cfg: Config) -> Any:
+    """Join the other processes, if any, and build the config's runner."""
+    # Not at the top: sorted imports would put it before mosi_mmaction,
+    # which has to mend mmaction first.
+    from mmaction.registry import RUNNERS
+
+    cpu_distributed(cfg, cfg.launcher)
+    return RUNNERS.build(cfg) if 'runner_type' in cfg \
+        else Runner.from_cfg(cfg)
+
+
+def use_amp(cfg: Config) -> None:
+    """Switch the optimizer wrapper to mixed precision.
+
+    On GPU that is mmengine's AmpOptimWrapper; it refuses to run on CPU
+    (``mmengine/optim/optimizer/amp_optimizer_wrapper.py:76``), where
+    AutocastOptimWrapper with bfloat16 takes its place.
+
+    Raises:
+        ValueError: If the config has an optimizer wrapper of another kind.
+    """
+    wrapper = cfg.optim_wrapper
+    kind = wrapper.get('type', 'OptimWrapper')
+    if kind == 'AutocastOptimWrapper':
+        return  # is mixed precision, by the config's own choice
+    if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
+        raise ValueError(
+            f'--amp: optim_wrapper.type={kind!r} has no mixed-precision '
+            "counterpart; use 'OptimWrapper' or leave --amp out")
+    if get_device() == 'cpu':
+        wrapper.type, wrapper.dtype = 'AutocastOptimWrapper', 'bfloat16'
+        wrapper.pop('loss_scale', None)
+    else:
+        wrapper.type = 'AmpOptimWrapper'
+        wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description='Train a network')
+    parser.add_argument(
+        'config', help='config file, or name of a config of mosi_mmaction')
+    add_common_arguments(parser)
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='PATH',
+        help='continue from this checkpoint; without PATH, from the latest '
+        'one of the work dir, if there is one')
+    parser.add_argument(
+        '--amp', action='store_true', help='train with mixed precision')
+    parser.add_argument(
+        '--no-validate', action='store_true', help='skip validation')
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate by the ratio of the actual total '
+        'batch size to auto_scale_lr.base_batch_size')
+    parser.add_argument('--seed', type=int, help='random seed')
+    parser.add_argument(
+        '--diff-rank-seed',
+        action='store_true',
+        help='give every process a seed of its own')
+    parser.add_argument(
+        '--deterministic',
+        action='store_true',
+        help='use deterministic algorithms where there is a choice')
+    return parser.parse_args()
+
+
+def merge_args(cfg: Config, args: argparse.Namespace) -> None:
+    """Apply the flags of training to the config, in place.
+
+    Raises:
+        ValueError: If a flag does not fit the config.
+    """
+    if args.no_validate:
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    if args.amp:
+        use_amp(cfg)
+    if args.auto_scale_lr:
+        if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
+            raise ValueError(
+                '--auto-scale-lr: the config has no '
+                'auto_scale_lr.base_batch_size; set it to the total batch '
+                'size that the learning rate was chosen for')
+        cfg.auto_scale_lr.enable = True
+    randomness = dict(cfg.get('randomness') or {})
+    if args.seed is not None:
+        randomness['seed'] = args.seed
+    for flag in ('diff_rank_seed', 'deterministic'):
+        if getattr(args, flag):
+            randomness[flag] = True
+    cfg.randomness = randomness
+    if args.resume == 'auto':
+        # mmengine drops load_from as soon as resume is set. A job that is
+        # always started with --resume needs it the first time.
+        cfg.resume = find_latest_checkpoint(cfg.work_dir) is not None
+        if cfg.resume:
+            cfg.load_from = None
+    elif args.resume is not None:
+        cfg.resume, cfg.load_from = True, args.resume
+
+
+def main() -> None:
+    """Run the tool."""
+    args = parse_args()
+    if args.resume not in (None, 'auto'):
+        check_file(args.resume, '--resume')
+    cfg = load_config(args)
+    merge_args(cfg, args)
+    build_runner(cfg).train()
+
+
+if __name__ == '__main__':
+    main()
