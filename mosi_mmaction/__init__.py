@@ -9,6 +9,7 @@ from . import compat
 compat.apply()  # before anything imports mmaction.models
 
 from .amp import AutocastOptimWrapper  # noqa: E402
+from .backbones import MoSIResNet2Plus1d, ResNet2d3d  # noqa: E402
 from .color import ColorJitter, ColorParams  # noqa: E402
 from .config import config_path, set_motion  # noqa: E402
 from .datasets import (  # noqa: E402
@@ -47,8 +48,9 @@ __all__ = [
     'ColorJitter', 'ColorParams', 'CropSource', 'DeadLeavesDataset',
     'DrawColorJitter', 'DrawPseudoMotion', 'DrawStaticMask', 'EpochSampler',
     'LabelPool', 'LoadSourceFrame', 'LoadSourceImage',
-    'MoSIDataPreprocessor', 'MoSIHead', 'MoSIMetric', 'PackMoSIInputs',
-    'PseudoMotion', 'RenderPseudoMotion', 'SeedSample', 'SourceImageDataset',
+    'MoSIDataPreprocessor', 'MoSIHead', 'MoSIMetric', 'MoSIResNet2Plus1d',
+    'PackMoSIInputs', 'PseudoMotion', 'RenderPseudoMotion', 'ResNet2d3d',
+    'SeedSample', 'SourceImageDataset',
     '__version__', 'config_path', 'draw_color_jitter', 'draw_motion',
     'draw_static_mask', 'render', 'set_motion'
 ]

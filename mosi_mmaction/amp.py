@@ -1,6 +1,6 @@
 """Mixed precision that also works without a GPU."""
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Iterator
 
 import torch
 from mmaction.registry import OPTIM_WRAPPERS

@@ -22,7 +22,7 @@ clipped once, at the end. The chroma plane is that of YIQ (which is that of
 YUV turned by 33 degrees: rotations are the same in both).
 """
 from dataclasses import dataclass
-from typing import Optional, Tuple
+from typing import Optional
 
 import cv2
 import numpy as np
@@ -31,7 +31,7 @@ import numpy as np
 LUMA = np.array([0.299, 0.587, 0.114])
 
 
-def _bases() -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _bases() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return G, I - G and R of the module's docstring, each (3, 3)."""
     gray = np.tile(LUMA, (3, 1))
     rgb_to_yuv = np.stack([
@@ -134,7 +134,7 @@ class ColorJitter:
                     f'colour jitter: {name}={value!r}, allowed is a number '
                     f'{allowed}')
 
-    def draw(self, shape: Tuple[int, int],
+    def draw(self, shape: tuple[int, int],
              rng: np.random.Generator) -> ColorParams:
         """Draw the jitter of C clips of N frames.
 

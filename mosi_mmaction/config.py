@@ -1,6 +1,7 @@
 """Find our configs from anywhere, and change the motion in one line."""
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Iterator, Optional, Sequence, Union
+from typing import Any, Optional, Union
 
 _CONFIGS = Path(__file__).resolve().parent / '.mim' / 'configs'
 

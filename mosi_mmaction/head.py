@@ -1,5 +1,6 @@
 """The pretext task's classifier (paper Sec. 3.1, "Classification")."""
-from typing import Dict, Iterator, List, Sequence, Union
+from collections.abc import Iterator, Sequence
+from typing import Union
 
 import torch
 import torch.nn.functional as F
@@ -81,8 +82,8 @@ class MoSIHead(BaseHead):
         """
         return self._joint(self._axis_scores(x))
 
-    def loss(self, feats: Union[Tensor, Sequence], data_samples: List,
-             **kwargs) -> Dict[str, Tensor]:
+    def loss(self, feats: Union[Tensor, Sequence], data_samples: list,
+             **kwargs) -> dict[str, Tensor]:
         """Return ``loss_cls`` and ``top1_acc``, both on the device.
 
         With separate heads the loss is the sum of the axes' losses.
@@ -104,8 +105,8 @@ class MoSIHead(BaseHead):
         return dict(loss_cls=sum(losses),
                     top1_acc=correct.float().mean())
 
-    def predict(self, feats: Union[Tensor, Sequence], data_samples: List,
-                **kwargs) -> List:
+    def predict(self, feats: Union[Tensor, Sequence], data_samples: list,
+                **kwargs) -> list:
         """Put predictions into the data samples.
 
         Returns:
@@ -123,7 +124,7 @@ class MoSIHead(BaseHead):
             sample.set_pred_label(score.argmax(1))
         return data_samples
 
-    def _axis_scores(self, x) -> List[Tensor]:
+    def _axis_scores(self, x) -> list[Tensor]:
         pooled = torch.cat(list(_pooled(x)), dim=1)  # (M, D)
         pooled = self.dropout(pooled)
         if self.separate:
@@ -131,13 +132,13 @@ class MoSIHead(BaseHead):
                     for a in self.pool.axes]
         return [self.fc_cls(pooled)]
 
-    def _joint(self, scores: List[Tensor]) -> Tensor:
+    def _joint(self, scores: list[Tensor]) -> Tensor:
         if not self.separate:
             return scores[0]
         return sum(F.log_softmax(s, 1)[:, self.axis_labels[:, i]]
                    for i, s in enumerate(scores))
 
-    def _labels(self, data_samples: List) -> Tensor:
+    def _labels(self, data_samples: list) -> Tensor:
         """Return the labels of all clips, (B * C,), checked."""
         for sample in data_samples:
             made = sample.get('label_pool', self.pool)

@@ -1,5 +1,6 @@
 """How well motions are named."""
-from typing import Dict, List, Optional, Sequence
+from collections.abc import Sequence
+from typing import Optional
 
 import numpy as np
 from mmaction.registry import METRICS
@@ -36,7 +37,7 @@ class MoSIMetric(BaseMetric):
                 (sample['label_pool'], sample['gt_label'].cpu().numpy(),
                  sample['pred_label'].cpu().numpy()))
 
-    def compute_metrics(self, results: List) -> Dict[str, float]:
+    def compute_metrics(self, results: list) -> dict[str, float]:
         """Compute the keys named above."""
         pool = results[0][0]
         gt = np.concatenate([r[1] for r in results])
@@ -49,7 +50,7 @@ class MoSIMetric(BaseMetric):
         return metrics
 
 
-def label_groups(pool: LabelPool) -> Dict[str, np.ndarray]:
+def label_groups(pool: LabelPool) -> dict[str, np.ndarray]:
     """Return the labels of every direction and speed of a pool.
 
     Returns:

@@ -15,12 +15,12 @@ plan can be rendered here, on a device, or on a poster.
 Letters used below: C labels, N frames, L side of the crop in pixels, K the
 largest speed. Pairs are (x, y), x to the right and y down, as in the paper.
 """
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
-from typing import Optional, Sequence, Tuple, Union
+from typing import Optional, Union
 
-import cv2
 import numpy as np
 
 from .color import ColorJitter, ColorParams, apply_color, window_luma
@@ -100,7 +100,7 @@ class LabelPool:
         return _read_only(self.speeds[:, columns] + self.max_speed)
 
     @cached_property
-    def names(self) -> Tuple[str, ...]:
+    def names(self) -> tuple[str, ...]:
         """A short name of every label, such as ``'left-2'``."""
 
         def name(x: int, y: int) -> str:
@@ -136,7 +136,7 @@ class PseudoMotion:
     """
 
     pool: LabelPool
-    source_size: Tuple[int, int]
+    source_size: tuple[int, int]
     crop_size: int
     offsets: np.ndarray
     boxes: Optional[np.ndarray] = None
@@ -154,7 +154,7 @@ class PseudoMotion:
         return self.offsets.shape[1]
 
     @property
-    def shape(self) -> Tuple[int, int, int, int, int]:
+    def shape(self) -> tuple[int, int, int, int, int]:
         """Shape of the rendered clips, (C, N, L, L, 3)."""
         return (*self.offsets.shape[:2], self.crop_size, self.crop_size, 3)
 
@@ -291,7 +291,7 @@ def render(image: np.ndarray, plan: PseudoMotion) -> np.ndarray:
             # after it only the box of the other frames is left to do.
             q = int(plan.background[c])
             copy_window(c, q, (0, 0, size, size))
-            pass
+            out[c, :q] = out[c, q]
             out[c, q + 1:] = out[c, q]
             box = plan.boxes[c].tolist()
             clip_frames = (n for n in frames if n != q)
@@ -319,14 +319,14 @@ def _copy_jittered(image, plan, out):
     def copy(c, n, box):
         x, y = offsets[c][n]
         x1, y1, x2, y2 = box
-        apply_color(image[y + y1:y + y2, x + x1:x + x2], matrices[c, n],
+        apply_color(image[y + y1:y + y2, x + x1:x + x2], matrices[c, 0],
                     out[c, n, y1:y2, x1:x2])
 
     return copy
 
 
 def check_motion(source_size: SizeLike, crop_size: int,
-                 clip_len: int) -> Tuple[int, int]:
+                 clip_len: int) -> tuple[int, int]:
     """Check sizes that do not depend on an image; return (H, W).
 
     Args:
@@ -354,7 +354,7 @@ def check_motion(source_size: SizeLike, crop_size: int,
 
 
 def check_side_ratio(
-        side_ratio: Union[float, Sequence[float]]) -> Tuple[float, float]:
+        side_ratio: Union[float, Sequence[float]]) -> tuple[float, float]:
     """Return a mask's (smallest, largest) side ratio, checked.
 
     Raises:

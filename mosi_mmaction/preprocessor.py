@@ -1,5 +1,5 @@
 """From packed samples to what the backbone takes."""
-from typing import Sequence
+from collections.abc import Sequence
 
 import torch
 from mmaction.registry import MODELS

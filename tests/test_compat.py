@@ -503,6 +503,8 @@ def test_cpu_distributed_changes_nothing_for_one_process():
 def test_launcher_without_its_environment_says_so(monkeypatch):
     from mmengine.config import Config
     monkeypatch.setattr(compat, 'get_device', lambda: 'cpu')
+    # It sets variables and thread counts of this process.
+    monkeypatch.setattr(compat, 'set_multi_processing', lambda **_: None)
     set_device = torch.cuda.set_device
     for name in ('RANK', 'LOCAL_RANK'):
         monkeypatch.delenv(name, raising=False)

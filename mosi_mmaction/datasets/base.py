@@ -1,5 +1,6 @@
 """What all data sets of source images share."""
-from typing import Callable, Dict, List, Optional, Sequence, Union
+from collections.abc import Sequence
+from typing import Callable, Optional, Union
 
 import numpy as np
 from mmaction.registry import TRANSFORMS
@@ -36,7 +37,7 @@ class SourceDataset(Dataset):
         self._metainfo = dict(metainfo or {})
 
     @property
-    def metainfo(self) -> Dict:
+    def metainfo(self) -> dict:
         """Meta information that MMEngine hands to metrics and hooks."""
         return dict(self._metainfo)
 
@@ -47,7 +48,7 @@ class SourceDataset(Dataset):
         """Return what a source is, before the pipeline: keys of a sample."""
         raise NotImplementedError
 
-    def get_cat_ids(self, idx: int) -> List[int]:
+    def get_cat_ids(self, idx: int) -> list[int]:
         """Return no category: sources are unlabelled."""
         return []
 

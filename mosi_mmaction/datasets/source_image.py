@@ -9,8 +9,14 @@ from mmengine.logging import print_log
 
 from ..errors import BadSourceError
 from .base import SourceDataset
-from .sources import PathList, in_validation, join, kind_of, read_list, \
-    scan_tree
+from .sources import (
+    PathList,
+    in_validation,
+    join,
+    kind_of,
+    read_list,
+    scan_tree,
+)
 
 
 @DATASETS.register_module()

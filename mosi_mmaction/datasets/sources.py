@@ -6,7 +6,8 @@ import hashlib
 import os.path as osp
 import re
 from array import array
-from typing import Iterable, Iterator, List, Optional, Tuple
+from collections.abc import Iterable, Iterator
+from typing import Optional
 
 import numpy as np
 from mmengine import fileio
@@ -99,7 +100,7 @@ def scan_tree(root: str, frame_dirs: bool = False,
 
 
 def list_frames(folder: str,
-                backend_args: Optional[dict] = None) -> List[str]:
+                backend_args: Optional[dict] = None) -> list[str]:
     """Return the image names of one folder of frames, in natural order."""
     names = fileio.list_dir_or_file(
         folder, list_dir=False, backend_args=backend_args)
@@ -153,7 +154,7 @@ def _path_of_line(text: str, root: str,
     # 'clip 2.avi 7' has one integer to drop, 'a b 16 3' may have two: the
     # longest path that exists wins, the shortest if none does.
     for keep in range(len(integers.split()) - 1, 0, -1):
-        longer = path + re.match(r'(?:\s+-?\d+){%d}' % keep, integers)[0]
+        longer = path + re.match(rf'(?:\s+-?\d+){{{keep}}}', integers)[0]
         if fileio.exists(join(root, longer, backend_args), backend_args):
             return longer
     return path
@@ -165,7 +166,7 @@ def join(root: str, path: str, backend_args: Optional[dict] = None) -> str:
         if root else path
 
 
-def kind_of(path: str) -> Tuple[str, str]:
+def kind_of(path: str) -> tuple[str, str]:
     """Return the key a source has in ``results`` and what it is.
 
     Returns:

@@ -4,7 +4,8 @@ Neither the number of workers, nor the rank that happens to load a sample,
 nor a resume changes its stream. The sampler knows seed and epoch; the index
 it hands out carries them to the data set and on into the pipeline.
 """
-from typing import Iterator, Optional
+from collections.abc import Iterator
+from typing import Optional
 
 import numpy as np
 from mmaction.registry import DATA_SAMPLERS

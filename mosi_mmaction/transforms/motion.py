@@ -1,5 +1,6 @@
 """Draw a plan step by step, render it, pack it."""
-from typing import Sequence, Union
+from collections.abc import Sequence
+from typing import Union
 
 import numpy as np
 import torch

@@ -1,0 +1,29 @@
+# Action recognition on Weizmann: train on 6 actors, test on 3.
+# MOSI_DATA is the folder of videos, MOSI_SPLITS that of train.txt, test.txt.
+_base_ = [
+    '../_base_/models/finetune_r2p1d.py',
+    '../_base_/datasets/tiny_finetune.py',
+    '../_base_/schedules/tiny_finetune.py', '../_base_/default_runtime.py'
+]
+
+videos = '{{$MOSI_DATA:data/weizmann/videos}}'
+splits = '{{$MOSI_SPLITS:data/weizmann}}'
+
+model = dict(
+    backbone=dict(base_channels=8),
+    cls_head=dict(in_channels=64, num_classes=10))
+
+train_dataloader = dict(
+    dataset=dict(
+        ann_file=splits + '/train.txt', data_prefix=dict(video=videos)))
+val_dataloader = dict(
+    dataset=dict(
+        ann_file=splits + '/test.txt', data_prefix=dict(video=videos)))
+test_dataloader = val_dataloader
+
+# The pretrained file: this one variable, or the environment, or
+# --cfg-options load_from=FILE (load_from=None trains from scratch).
+load_from = '{{$MOSI_PRETRAINED:work_dirs/mosi_r2p1d_images/epoch_14.pth}}'
+
+custom_hooks = [dict(type='CheckLoadedHook', prefix='backbone.')]
+default_hooks = dict(checkpoint=dict(interval=25, max_keep_ckpts=1))
