@@ -11,7 +11,7 @@ compat.apply()  # before anything imports mmaction.models
 from .amp import AutocastOptimWrapper  # noqa: E402
 from .backbones import MoSIResNet2Plus1d, ResNet2d3d  # noqa: E402
 from .color import ColorJitter, ColorParams  # noqa: E402
-from .config import config_path, set_motion  # noqa: E402
+from .config import config_path, set_epochs, set_motion  # noqa: E402
 from .datasets import (  # noqa: E402
     DeadLeavesDataset,
     EpochSampler,
@@ -52,5 +52,5 @@ __all__ = [
     'PackMoSIInputs', 'PseudoMotion', 'RenderPseudoMotion', 'ResNet2d3d',
     'SeedSample', 'SourceImageDataset',
     '__version__', 'config_path', 'draw_color_jitter', 'draw_motion',
-    'draw_static_mask', 'render', 'set_motion'
+    'draw_static_mask', 'render', 'set_epochs', 'set_motion'
 ]

@@ -98,6 +98,31 @@ def set_motion(cfg: dict,
                 head['separate'] = separate
 
 
+def set_epochs(cfg: dict, epochs: int) -> None:
+    """Change the length of an epoch-based run and of its schedule, in place.
+
+    Warm-up stays; the last schedule ends with the run.
+
+    Args:
+        cfg: The config, or ``_base_`` inside of a leaf.
+        epochs: Number of epochs.
+
+    Raises:
+        ValueError: If the warm-up alone is longer.
+    """
+    *warmup, last = cfg['param_scheduler']
+    begin = last.get('begin', 0)
+    if epochs <= begin:
+        raise ValueError(f'set_epochs: {epochs} epochs leave none after the '
+                         f'warm-up of {begin}')
+    last['end'] = epochs
+    if 'T_max' in last:
+        last['T_max'] = epochs - begin
+    cfg['train_cfg']['max_epochs'] = epochs
+    if 'max_epochs' in cfg:
+        cfg['max_epochs'] = epochs
+
+
 def _set_clip_len(pipeline: list, motion: dict, clip_len: int) -> None:
     crop = motion.get('crop_size', 112)
     gaps = motion.get('clip_len', 16) - 1

@@ -51,21 +51,22 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
     # mmengine loads a checkpoint as far as names agree and goes on. The
     # check of a fine-tuning config covers its backbone only; a test needs
     # every weight.
-    hooks = [hook for hook in cfg.get('custom_hooks') or []
-             if hook['type'] != 'CheckLoadedHook']
-    cfg.custom_hooks = [*hooks, {'type': 'CheckLoadedHook'}]
+    others = [hook for hook in cfg.get('custom_hooks') or []
+              if hook['type'] != 'CheckLoadedHook']
+    cfg.custom_hooks = [*others, {'type': 'CheckLoadedHook'}]
     cfg.resume, cfg.load_from = False, args.checkpoint
     if args.show or args.show_dir is not None:
-        defaults = cfg.setdefault('default_hooks', {})
-        defaults['visualization'] = {
+        hooks = dict(cfg.get('default_hooks') or {})
+        hooks['visualization'] = {
             'type': 'VisualizationHook',
-            **(defaults.get('visualization') or {}),
+            **(hooks.get('visualization') or {}),
             'enable': True,
             'show': args.show,
             'wait_time': args.wait_time,
             'out_dir': args.show_dir,
             'interval': args.interval,
         }
+        cfg.default_hooks = hooks
     if args.dump is not None:
         if not args.dump.endswith(('.pkl', '.pickle')):
             raise ValueError(

@@ -1,0 +1,29 @@
+# Two commands for a newcomer: make demo, make test.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+
+.PHONY: install demo test lint clean
+
+install: $(STAMP)
+
+# Again only when what is to be installed has changed.
+$(STAMP): setup.cfg pyproject.toml requirements/constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --disable-pip-version-check -q \
+	  -c requirements/constraints.txt -e '.[lite,dev]'
+	touch $@
+
+demo: install
+	$(BIN)/python -W ignore tools/demo.py
+
+test: install
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest tests
+
+lint: install
+	$(BIN)/ruff check .
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache
