@@ -20,7 +20,7 @@ demo: install
 
 test: install
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto tests
 
 lint: install
 	$(BIN)/ruff check .

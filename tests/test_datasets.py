@@ -393,7 +393,7 @@ def with_bad(root, bad, count=20):
     for i in range(count):
         path = write_image(root / f'{i}.png', 10 + 10 * i)
         if i in bad:
-            path.write_bytes(path.read_bytes()[:-20])
+            path.write_bytes(path.read_bytes()[:45])
     return str(root)
 
 

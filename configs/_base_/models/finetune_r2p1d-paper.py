@@ -1,0 +1,16 @@
+_base_ = 'mosi_r2p1d-paper.py'
+
+model = dict(
+    cls_head=dict(
+        _delete_=True,
+        type='I3DHead',
+        in_channels=512,
+        num_classes=51,
+        dropout_ratio=0.5,
+        average_clips='prob'),
+    data_preprocessor=dict(
+        _delete_=True,
+        type='ActionDataPreprocessor',
+        mean=[114.75, 114.75, 114.75],
+        std=[57.375, 57.375, 57.375],
+        format_shape='NCTHW'))

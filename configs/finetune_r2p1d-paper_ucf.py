@@ -1,0 +1,16 @@
+# Action recognition on UCF101 (split 1) from a MoSI checkpoint, 8 GPUs.
+_base_ = [
+    '_base_/models/finetune_r2p1d-paper.py',
+    '_base_/datasets/finetune_ucf101.py',
+    '_base_/schedules/finetune_300e.py', '_base_/default_runtime.py'
+]
+
+model = dict(cls_head=dict(num_classes=101))
+
+optim_wrapper = dict(optimizer=dict(lr=1.5e-3))
+
+# The pretrained file: this one variable, or the environment, or
+# --cfg-options load_from=FILE (load_from=None trains from scratch).
+load_from = '{{$MOSI_PRETRAINED:work_dirs/mosi_r2p1d-paper_ucf/epoch_100.pth}}'
+
+custom_hooks = [dict(type='CheckLoadedHook', prefix='backbone.')]
