@@ -17,9 +17,9 @@ from .datasets import (  # noqa: E402
     EpochSampler,
     SourceImageDataset,
 )
-from .head import MoSIHead  # noqa: E402
+from .head import FeatureHead, MoSIHead  # noqa: E402
 from .hooks import CheckLoadedHook  # noqa: E402
-from .metrics import MoSIMetric  # noqa: E402
+from .metrics import MoSIMetric, NearestNeighborMetric  # noqa: E402
 from .motion import (  # noqa: E402
     LabelPool,
     PseudoMotion,
@@ -40,17 +40,19 @@ from .transforms import (  # noqa: E402
     PackMoSIInputs,
     RenderPseudoMotion,
     SeedSample,
+    SetRole,
 )
 from .version import __version__  # noqa: E402
 
 __all__ = [
     'AutocastOptimWrapper', 'CheckLoadedHook', 'ClipColorJitter',
     'ColorJitter', 'ColorParams', 'CropSource', 'DeadLeavesDataset',
-    'DrawColorJitter', 'DrawPseudoMotion', 'DrawStaticMask', 'EpochSampler',
-    'LabelPool', 'LoadSourceFrame', 'LoadSourceImage',
-    'MoSIDataPreprocessor', 'MoSIHead', 'MoSIMetric', 'MoSIResNet2Plus1d',
-    'PackMoSIInputs', 'PseudoMotion', 'RenderPseudoMotion', 'ResNet2d3d',
-    'SeedSample', 'SourceImageDataset',
-    '__version__', 'config_path', 'draw_color_jitter', 'draw_motion',
-    'draw_static_mask', 'render', 'set_epochs', 'set_motion'
+    'DrawColorJitter', 'DrawPseudoMotion', 'DrawStaticMask',
+    'EpochSampler', 'FeatureHead', 'LabelPool', 'LoadSourceFrame',
+    'LoadSourceImage', 'MoSIDataPreprocessor', 'MoSIHead', 'MoSIMetric',
+    'MoSIResNet2Plus1d', 'NearestNeighborMetric', 'PackMoSIInputs',
+    'PseudoMotion', 'RenderPseudoMotion', 'ResNet2d3d', 'SeedSample',
+    'SetRole', 'SourceImageDataset', '__version__', 'config_path',
+    'draw_color_jitter', 'draw_motion', 'draw_static_mask', 'render',
+    'set_epochs', 'set_motion'
 ]

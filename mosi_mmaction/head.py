@@ -1,4 +1,4 @@
-"""The pretext task's classifier (paper Sec. 3.1, "Classification")."""
+"""The pretext task's classifier (paper Sec. 3.1), and a head of features."""
 from collections.abc import Iterator, Sequence
 from typing import Union
 
@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from mmaction.models.heads import BaseHead
 from mmaction.registry import MODELS
+from mmengine.model import BaseModule
 from mmengine.model.weight_init import normal_init
 from torch import Tensor, nn
 
@@ -158,6 +159,27 @@ class MoSIHead(BaseHead):
                     f'gt_label holds {low if low < 0 else high}, outside of '
                     f'the {self.num_classes} labels of {self.pool}')
         return labels
+
+
+@MODELS.register_module()
+class FeatureHead(BaseModule):
+    """Put the backbone's pooled feature into the data sample.
+
+    For evaluation on frozen features; there is nothing to train.
+    """
+
+    def predict(self, feats: Union[Tensor, Sequence], data_samples: list,
+                **kwargs) -> list:
+        """Average over time, space and the clips of a video.
+
+        Returns:
+            The data samples with ``feature``, (D,).
+        """
+        pooled = torch.cat(list(_pooled(feats)), dim=1)
+        pooled = pooled.view(len(data_samples), -1, pooled.shape[1])
+        for sample, feature in zip(data_samples, pooled.mean(1)):
+            sample.set_field(feature, 'feature')
+        return data_samples
 
 
 def _pooled(x: Union[Tensor, Sequence]) -> Iterator[Tensor]:

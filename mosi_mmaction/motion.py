@@ -319,7 +319,7 @@ def _copy_jittered(image, plan, out):
     def copy(c, n, box):
         x, y = offsets[c][n]
         x1, y1, x2, y2 = box
-        apply_color(image[y + y1:y + y2, x + x1:x + x2], matrices[c, 0],
+        apply_color(image[y + y1:y + y2, x + x1:x + x2], matrices[c, n],
                     out[c, n, y1:y2, x1:x2])
 
     return copy

@@ -144,6 +144,7 @@ def test_list_lines(tmp_path):
         'ж ф.png -1': 'ж ф.png',
         'gone.png 4': 'gone.png',      # found missing when it is loaded
         'gone too.png': 'gone too.png',
+        'gone 16 3': 'gone',
     }
     for end in ('\n', '\r\n'):
         text = f'{end}  {end}'.join(lines)  # without an end of the last
@@ -278,11 +279,8 @@ def test_another_frame_in_every_epoch(videos, kind):
 def test_middle_frame_for_validation(videos):
     write_frames(videos / 'frames/k', 7)
     middle = [dict(type='LoadSourceFrame', frame='middle')]
-    data = SourceImageDataset(str(videos), pipeline=middle, test_mode=True,
-                              ann_file=str(videos / 'l.txt')) \
-        if (videos / 'l.txt').exists() else \
-        SourceImageDataset(str(videos / 'a b'), pipeline=middle,
-                           test_mode=True)
+    data = SourceImageDataset(str(videos / 'a b'), pipeline=middle,
+                              test_mode=True)
     assert [frame(data[i]) for i in range(2)] == [5, 5]
     folders = SourceImageDataset(str(videos / 'frames'), pipeline=middle,
                                  frame_dirs=True)
@@ -324,8 +322,8 @@ class RemoteBackend(LocalBackend):
     def isdir(self, filepath):
         return super().isdir(self._near(filepath))
 
-    def list_dir_or_file(self, dir_path, **kwargs):
-        return super().list_dir_or_file(self._near(dir_path), **kwargs)
+    def list_dir_or_file(self, dir_path, *args):
+        return super().list_dir_or_file(self._near(dir_path), *args)
 
 
 @pytest.mark.parametrize('args', [
@@ -487,6 +485,21 @@ def test_missing_file_of_a_list_is_a_bad_file(tmp_path):
     with pytest.raises(BadSourceError, match='gone.png'):
         SourceImageDataset(str(tmp_path), bad_files='raise',
                            **args)[at(20)]
+
+
+def test_missing_or_empty_folder_of_frames_is_a_bad_source(tmp_path):
+    for i in range(20):
+        write_frames(tmp_path / str(i), 1)
+    (tmp_path / 'empty').mkdir()
+    (tmp_path / 'l.txt').write_text(
+        ''.join(f'{i} 1 0\n' for i in range(20)) + 'gone 1 0\nempty 1 0\n')
+    args = dict(ann_file='l.txt', frame_dirs=True, pipeline=LOAD)
+    data = SourceImageDataset(str(tmp_path), **args)
+    assert frame(data[at(20)]) == frame(data[at(21)]) == 0
+    strict = SourceImageDataset(str(tmp_path), bad_files='raise', **args)
+    for i, name in ((20, 'gone'), (21, 'empty')):
+        with pytest.raises(BadSourceError, match=name):
+            strict[at(i)]
 
 
 # -------------------------------------------------------------- dead leaves

@@ -55,9 +55,9 @@ class Run:
             set_motion(cfg, **self.motion)
         if self.epochs is not None:
             set_epochs(cfg, self.epochs)
-        cfg.merge_from_dict(self.options)
         cfg.randomness = dict(cfg.get('randomness') or {}, seed=self.seed)
         cfg.load_from = None
+        cfg.merge_from_dict(self.options)
         if self.init is not None:
             last = runs[self.init].resolve(root, runs).train_cfg.max_epochs
             cfg.load_from = str(root / self.init / f'epoch_{last}.pth')

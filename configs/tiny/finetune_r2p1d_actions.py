@@ -10,7 +10,8 @@ data_root = '{{$MOSI_DATA:work_dirs/demo/videos}}'
 
 model = dict(
     backbone=dict(base_channels=8),
-    cls_head=dict(in_channels=64, num_classes=11))
+    cls_head=dict(in_channels=64, num_classes=11),
+    data_preprocessor=dict(channels_last=True))
 
 train_dataloader = dict(
     dataset=dict(

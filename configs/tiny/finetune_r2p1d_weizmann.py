@@ -11,7 +11,8 @@ splits = '{{$MOSI_SPLITS:data/weizmann}}'
 
 model = dict(
     backbone=dict(base_channels=8),
-    cls_head=dict(in_channels=64, num_classes=10))
+    cls_head=dict(in_channels=64, num_classes=10),
+    data_preprocessor=dict(channels_last=True))
 
 train_dataloader = dict(
     dataset=dict(

@@ -7,4 +7,5 @@ _base_ = [
 
 model = dict(
     backbone=dict(base_channels=8),
-    cls_head=dict(in_channels=64, dropout_ratio=0.))
+    cls_head=dict(in_channels=64, dropout_ratio=0.),
+    data_preprocessor=dict(channels_last=True))

@@ -3,6 +3,7 @@
 A source is an image, a video, or a folder of extracted frames.
 """
 import hashlib
+import os
 import os.path as osp
 import re
 from array import array
@@ -20,7 +21,7 @@ VIDEO_EXTENSIONS = frozenset(
     '.3gp .asf .avi .flv .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .webm '
     '.wmv'.split())
 
-_TRAILING_INTEGERS = re.compile(r'^(.*\S)((?:\s+-?\d+)+)\s*$')
+_TRAILING_INTEGERS = re.compile(r'^(.*?\S)((?:\s+-?\d+)+)\s*$')
 
 
 def extension(path: str) -> str:
@@ -93,7 +94,8 @@ def scan_tree(root: str, frame_dirs: bool = False,
         wanted = IMAGE_EXTENSIONS
     names = fileio.list_dir_or_file(
         root, list_dir=False, recursive=True, backend_args=backend_args)
-    found = (n for n in names if extension(n) in wanted)
+    found = (n for n in names if extension(n) in wanted
+             and not n.startswith('.') and f'{os.sep}.' not in n)
     if frame_dirs:
         found = {osp.dirname(n) for n in found}
     return iter(natsorted(found))

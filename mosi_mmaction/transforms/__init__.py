@@ -1,5 +1,5 @@
 """The registered pipeline transforms. Thin: they call motion and color."""
-from .finetune import ClipColorJitter
+from .finetune import ClipColorJitter, SetRole
 from .loading import LoadSourceFrame, LoadSourceImage
 from .motion import (
     DrawColorJitter,
@@ -14,5 +14,5 @@ from .streams import SeedSample
 __all__ = [
     'ClipColorJitter', 'CropSource', 'DrawColorJitter', 'DrawPseudoMotion',
     'DrawStaticMask', 'LoadSourceFrame', 'LoadSourceImage', 'PackMoSIInputs',
-    'RenderPseudoMotion', 'SeedSample'
+    'RenderPseudoMotion', 'SeedSample', 'SetRole'
 ]

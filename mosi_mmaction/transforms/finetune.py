@@ -1,4 +1,4 @@
-"""Augmentation for fine-tuning."""
+"""For labelled videos: fine-tuning and evaluation."""
 import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
@@ -39,4 +39,30 @@ class ClipColorJitter(BaseTransform):
         matrix = params.matrices(np.array([[mean]]))[0, 0]
         results['imgs'] = [apply_color(np.ascontiguousarray(i), matrix)
                            for i in imgs]
+        return results
+
+
+@TRANSFORMS.register_module()
+class SetRole(BaseTransform):
+    """Say what a video is for in a retrieval.
+
+    Added Keys:
+        - role (str)
+
+    Args:
+        role: ``'gallery'`` or ``'query'``.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+
+    def __init__(self, role: str) -> None:
+        if role not in ('gallery', 'query'):
+            raise ValueError(f"SetRole.role={role!r}: allowed are 'gallery' "
+                             "and 'query'")
+        self.role = role
+
+    def transform(self, results: dict) -> dict:
+        """Set it."""
+        results['role'] = self.role
         return results

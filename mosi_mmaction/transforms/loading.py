@@ -107,7 +107,11 @@ class LoadSourceFrame(LoadSourceImage):
                                         backend_args)
             return results
         folder = results['frame_dir']
-        names = list_frames(folder, backend_args)
+        try:
+            names = list_frames(folder, backend_args)
+        except OSError as error:
+            raise BadSourceError(
+                folder, error.strerror or str(error)) from error
         if not names:
             raise BadSourceError(folder, 'holds no image file')
         path = join(folder, names[choose(len(names))], backend_args)

@@ -13,6 +13,7 @@ from mmaction.structures import ActionDataSample
 from mmaction.utils import GradCAM
 from mmengine.config import Config
 from mmengine.dataset import Compose
+from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 from torch import nn
@@ -64,22 +65,28 @@ def build_network(cfg: Config, checkpoint: Optional[str] = None,
     model_cfg = cfg.model.copy()
     # The file that fine-tuning started from is of no interest here.
     model_cfg.backbone = dict(model_cfg.backbone, pretrained=None)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = MODELS.build(model_cfg)
-        model.init_weights()
-    if checkpoint is not None:
-        if '://' not in checkpoint and not osp.isfile(checkpoint):
-            raise FileNotFoundError(
-                f'CHECKPOINT: there is no file {checkpoint!r}')
-        try:
+    if checkpoint is not None and '://' not in checkpoint \
+            and not osp.isfile(checkpoint):
+        raise FileNotFoundError(
+            f'CHECKPOINT: there is no file {checkpoint!r}')
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel('WARNING')  # else: several lines for every weight
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = MODELS.build(model_cfg)
+            model.init_weights()
+        if checkpoint is not None:
             load_checkpoint(model, checkpoint, map_location='cpu',
                             strict=True)
-        except RuntimeError as error:
-            raise ValueError(
-                f'{checkpoint}: not a checkpoint of the network of '
-                f'{cfg.filename}; give the config it was trained with. '
-                f'{error}') from error
+    except RuntimeError as error:
+        raise ValueError(
+            f'{checkpoint}: not a checkpoint of the network of '
+            f'{cfg.filename}; give the config it was trained with. '
+            f'{error}') from error
+    finally:
+        logger.setLevel(level)
     return model.to(device).float().eval()
 
 

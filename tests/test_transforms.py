@@ -1,0 +1,426 @@
+"""The pipeline's transforms, and the truth of the labels of every config."""
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmaction.registry import TRANSFORMS
+from mmcv.transforms import BaseTransform, Compose
+from mmengine.config import Config
+from motion_truth import measured_label, textured_image
+from PIL import Image
+
+from mosi_mmaction import (
+    ClipColorJitter,
+    CropSource,
+    DrawPseudoMotion,
+    DrawStaticMask,
+    LabelPool,
+    LoadSourceFrame,
+    LoadSourceImage,
+    PackMoSIInputs,
+    RenderPseudoMotion,
+)
+from mosi_mmaction.datasets import EpochIndex
+from mosi_mmaction.transforms.streams import results_rng
+
+CONFIGS = Path(__file__).parents[1] / 'configs'
+NAMES = sorted(p.relative_to(CONFIGS).as_posix()
+               for p in CONFIGS.rglob('*.py') if '_base_' not in p.parts)
+
+
+def pipelines(name, kind):
+    """Return the training pipelines of a config that hold a transform."""
+    found = []
+
+    def look(node):
+        if isinstance(node, dict):
+            for key, value in node.items():
+                if key == 'pipeline' and any(
+                        s['type'] == kind for s in value):
+                    found.append([dict(s) for s in value])
+                look(value)
+        elif isinstance(node, (list, tuple)):
+            for value in node:
+                look(value)
+
+    cfg = Config.fromfile(CONFIGS / name)
+    look(cfg.to_dict().get('train_dataloader') or {})
+    return found
+
+
+def training_pipelines(kind):
+    """Return each different training pipeline once, and who has it."""
+    out = {}
+    for name in NAMES:
+        for steps in pipelines(name, kind):
+            out.setdefault(repr(steps), (steps, []))[1].append(name)
+    return [pytest.param(steps, id=names[0]) for steps, names in
+            out.values()]
+
+
+def build(steps):
+    return Compose([TRANSFORMS.build(s) for s in copy.deepcopy(steps)])
+
+
+def without_loading(steps):
+    """Leave out what reads files; the image is put there by the test."""
+    return [s for s in steps if not s['type'].startswith('LoadSource')]
+
+
+def before(steps, kind):
+    at = next(i for i, s in enumerate(steps) if s['type'] == kind)
+    return steps[:at]
+
+
+# ---------------------------------------------------------- label truth
+def seen_and_told(steps, epochs, spoil=None):
+    """Run whole training pipelines; measure what the packed clips show.
+
+    ``spoil`` is a transform to put behind the rendering. The draws up to
+    there stay what they are, so the boxes of the plan are known.
+    """
+    source = next(s for s in steps if s['type'] == 'CropSource')['size']
+    steps = without_loading(steps)
+    rendered = any(s['type'] == 'RenderPseudoMotion' for s in steps)
+    if not rendered:  # packed for the device: render the packed plan
+        steps = [*steps[:-1], dict(type='RenderPseudoMotion'), steps[-1]]
+    whole = build(steps)
+    upto = build(before(steps, 'PackMoSIInputs'))
+    seen, told = [], []
+    for epoch in epochs:
+        start = dict(img=textured_image((source + 20, source + 31), epoch),
+                     sample_idx=EpochIndex(0, 0, epoch))
+        plan = upto(copy.deepcopy(start))['motion']
+        if spoil is None:
+            packed = whole(copy.deepcopy(start))
+        else:
+            results = spoil(upto(copy.deepcopy(start)))
+            packed = build(steps[-1:])(results)
+        clips = packed['inputs'].permute(0, 2, 3, 4, 1).numpy()
+        labels = packed['data_samples'].gt_label.tolist()
+        assert packed['data_samples'].label_pool == plan.pool
+        assert len(clips) == len(labels) == len(plan.pool)
+        for c, clip in enumerate(clips):
+            box = None if plan.boxes is None else plan.boxes[c].tolist()
+            if box is not None and spoil is not None:
+                side = clip.shape[2]
+                box = [side - box[2], box[1], side - box[0], box[3]]
+            seen.append(measured_label(clip, plan.pool, source, box))
+            told.append(labels[c])
+    return seen, told
+
+
+class FlipAfterRendering(BaseTransform):
+    """The defect of the release: mirror a finished clip, keep its label."""
+
+    def transform(self, results):
+        results['imgs'] = np.ascontiguousarray(
+            results['imgs'][:, :, :, ::-1])
+        return results
+
+
+def images_for(steps):
+    """Fewer images of large clips: 9 x 16 x 112² takes a second."""
+    motion = next(s for s in steps if s['type'] == 'DrawPseudoMotion')
+    return range(6 if motion.get('crop_size', 112) <= 48 else 1)
+
+
+MOTION_PIPELINES = training_pipelines('DrawPseudoMotion')
+
+
+def test_every_pretraining_config_is_looked_at():
+    assert MOTION_PIPELINES
+    for name in NAMES:
+        heads = 'MoSIHead' in Config.fromfile(CONFIGS / name).pretty_text
+        assert bool(pipelines(name, 'DrawPseudoMotion')) == heads, name
+
+
+@pytest.mark.parametrize('steps', MOTION_PIPELINES)
+def test_pixels_of_every_config_show_the_label(steps):
+    seen, told = seen_and_told(steps, images_for(steps))
+    assert seen == told
+
+
+@pytest.mark.parametrize('steps', MOTION_PIPELINES)
+def test_a_flip_behind_the_rendering_is_found_out(steps):
+    # The mutation: the test above must fail where clips are mirrored.
+    seen, told = seen_and_told(steps, images_for(steps),
+                               FlipAfterRendering())
+    pool = build([next(s for s in steps if s['type'] == 'DrawPseudoMotion')]
+                 ).transforms[0].pool
+    wrong = {t for s, t in zip(seen, told) if s != t}
+    assert seen != told
+    assert wrong == set(np.flatnonzero(pool.speeds[:, 0]).tolist())
+
+
+@pytest.mark.parametrize('steps', MOTION_PIPELINES)
+def test_no_transform_behind_the_rendering_touches_pixels(steps):
+    names = [s['type'] for s in steps]
+    assert names[0] == 'SeedSample'
+    if 'RenderPseudoMotion' in names:
+        assert names[names.index('RenderPseudoMotion') + 1:] == [
+            'PackMoSIInputs']
+    else:
+        assert names[-1] == 'PackMoSIInputs'
+
+
+@pytest.mark.parametrize('steps', MOTION_PIPELINES)
+def test_labels_are_all_in_a_sample_and_samples_differ(steps):
+    pipeline = build(without_loading(steps))
+    image = textured_image(330, 0)
+
+    def sample(index):
+        packed = pipeline(dict(img=image.copy(), sample_idx=index))
+        return packed['inputs'].numpy().tobytes()
+
+    first = sample(EpochIndex(0, 0, 0))
+    assert sample(EpochIndex(0, 0, 0)) == first
+    assert sample(EpochIndex(0, 0, 1)) != first
+    assert sample(EpochIndex(0, 1, 0)) != first
+
+
+@pytest.mark.parametrize(
+    'name', [n for n in NAMES if pipelines(n, 'DrawPseudoMotion')])
+def test_validation_draws_nothing_of_the_source(name):
+    cfg = Config.fromfile(CONFIGS / name).to_dict()
+    for loader in ('val_dataloader', 'test_dataloader'):
+        dataset = cfg[loader]['dataset']
+        assert dataset['test_mode'] is True
+        assert cfg[loader]['sampler']['shuffle'] is False
+        kinds = {s['type']: s for s in dataset['pipeline']}
+        if 'LoadSourceFrame' in kinds:
+            assert kinds['LoadSourceFrame']['frame'] == 'middle'
+            assert kinds['CropSource']['random_crop'] is False
+            assert kinds['CropSource']['flip_ratio'] == 0
+
+
+# --------------------------------------------------------- fine-tuning
+@pytest.mark.parametrize('steps', training_pipelines('ClipColorJitter'))
+def test_fine_tuning_jitters_all_frames_of_a_clip_alike(steps):
+    jitter = [s for s in steps if s['type'] == 'ClipColorJitter']
+    assert len(jitter) == 1
+    fixed = [s['type'] for s in steps]
+    assert fixed.index('ClipColorJitter') > fixed.index('Flip')
+    frame = textured_image(40)
+    other = textured_image(40, 1)
+    maps = []
+    for epoch in range(5):
+        out = build(jitter)(dict(
+            imgs=[frame, other, frame.copy(), frame[::-1]],
+            sample_idx=EpochIndex(0, 0, epoch)))['imgs']
+        assert all(o.dtype == np.uint8 and o.shape == (40, 40, 3)
+                   for o in out)
+        # Equal pixels stay equal whichever frame they are in.
+        np.testing.assert_array_equal(out[0], out[2])
+        np.testing.assert_array_equal(out[0][::-1], out[3])
+        # One affine map, found on one frame, explains another frame.
+        matrix, fit = affine(frame, out[0])
+        assert fit < 1
+        assert np.abs(mapped(matrix, other) - out[1]).max() <= 2
+        maps.append(matrix.round(2).tobytes())
+    assert len(set(maps)) == 5
+
+
+def affine(image, changed):
+    """Fit one affine map of RGB to the pixels that were not clipped."""
+    keep = ((changed > 0) & (changed < 255)).all(2)
+    x = np.concatenate([image[keep], np.ones((keep.sum(), 1))], axis=1)
+    matrix, *_ = np.linalg.lstsq(x, changed[keep].astype(float), rcond=None)
+    return matrix, np.abs(x @ matrix - changed[keep]).max()
+
+
+def mapped(matrix, image):
+    x = np.concatenate([image, np.ones((*image.shape[:2], 1))], axis=2)
+    return np.clip(np.rint(x @ matrix), 0, 255)
+
+
+def test_contrast_pivots_on_the_mean_of_the_clip():
+    dark, light = (np.full((4, 4, 3), v, np.uint8) for v in (40, 120))
+    jitter = ClipColorJitter(brightness=0, contrast=0.5, saturation=0,
+                             hue=0, grayscale=0)
+    for seed in range(5):
+        out = jitter(dict(imgs=[dark, light],
+                          rng=np.random.default_rng(seed)))['imgs']
+        levels = [int(o[0, 0, 0]) for o in out]
+        assert sum(levels) == pytest.approx(160, abs=2)
+        c = (levels[1] - levels[0]) / 80
+        assert 0.48 <= c <= 1.52
+
+
+def test_strengths_of_clip_jitter_are_checked():
+    with pytest.raises(ValueError, match='hue'):
+        ClipColorJitter(hue=0.7)
+
+
+# ------------------------------------------------------------- CropSource
+def crops(image, count=400, **args):
+    crop = CropSource(**args)
+    return [crop(dict(img=image, rng=np.random.default_rng(i)))['img']
+            for i in range(count)]
+
+
+def coordinates(height, width):
+    """An image whose pixels say where they were: R is x, G is y."""
+    y, x = np.mgrid[:height, :width].astype(np.uint8)
+    return np.stack([x, y, np.full_like(x, 7)], axis=-1)
+
+
+@pytest.mark.parametrize('height, width', [(16, 40), (40, 16), (16, 16)])
+def test_crop_is_a_uniform_square_of_the_short_side(height, width):
+    starts, flips = [], 0
+    for out in crops(coordinates(height, width), size=16):
+        assert out.shape == (16, 16, 3) and out.flags.c_contiguous
+        flip = out[0, 0, 0] > out[0, 1, 0]
+        flips += flip
+        out = out[:, ::-1] if flip else out
+        x, y = int(out[0, 0, 0]), int(out[0, 0, 1])
+        np.testing.assert_array_equal(
+            out, coordinates(height, width)[y:y + 16, x:x + 16])
+        starts.append(max(x, y))
+    assert 160 < flips < 240
+    assert set(starts) == set(range(abs(height - width) + 1))
+
+
+def test_crop_of_validation_is_the_unflipped_centre():
+    outs = crops(coordinates(16, 41), 20, size=16, flip_ratio=0.,
+                 random_crop=False)
+    for out in outs:
+        np.testing.assert_array_equal(out, coordinates(16, 41)[:, 12:28])
+
+
+@pytest.mark.parametrize('side', [10, 63, 200])
+def test_crop_resizes_without_a_shift(side):
+    image = coordinates(side, side)
+    out, = crops(image, 1, size=32, flip_ratio=0.)
+    centres = (np.arange(32) + 0.5) * side / 32 - 0.5
+    told = np.clip(centres, 0, side - 1)
+    slack = max(1, side / 32 / 2 + 0.5)
+    assert np.abs(out[5, :, 0] - told).max() <= slack
+    assert np.abs(out[:, 5, 1] - told).max() <= slack
+    assert (out[..., 2] == 7).all()
+    flipped, = crops(image, 1, size=32, flip_ratio=1.)
+    np.testing.assert_array_equal(flipped, out[:, ::-1])
+
+
+@pytest.mark.parametrize('args', [dict(size=0), dict(flip_ratio=1.1),
+                                  dict(flip_ratio=-0.1)])
+def test_crop_arguments(args):
+    with pytest.raises(ValueError, match=next(iter(args))):
+        CropSource(**args)
+
+
+# ---------------------------------------------------- draw, render, pack
+def test_draws_come_from_the_samples_generator():
+    steps = build([
+        dict(type='DrawPseudoMotion', clip_len=4, crop_size=12),
+        dict(type='DrawStaticMask', side_ratio=0.5),
+        dict(type='DrawColorJitter', hue=0., per_frame=False)])
+
+    def plan(seed):
+        np.random.seed(seed + 1)
+        return steps(dict(img=np.zeros((24, 24, 3), np.uint8),
+                          rng=np.random.default_rng(seed)))['motion']
+
+    one = plan(0)
+    np.testing.assert_array_equal(plan(0).offsets, one.offsets)
+    np.testing.assert_array_equal(plan(0).boxes, one.boxes)
+    assert (plan(1).offsets != one.offsets).any()
+    assert (one.boxes[:, 2:] - one.boxes[:, :2] == 6).all()
+    assert (one.color.hue == 0).all() and one.color.brightness.std() > 0
+    assert (one.color.brightness == one.color.brightness[:, :1]).all()
+    assert one.pool == LabelPool() and one.shape == (9, 4, 12, 12, 3)
+
+
+def test_no_generator_no_failure():
+    # A stock data set: NumPy's global state decides.
+    drawn = []
+    for seed in (3, 3, 4):
+        np.random.seed(seed)
+        results = dict(img=np.zeros((24, 24, 3), np.uint8))
+        DrawPseudoMotion(clip_len=4, crop_size=12)(results)
+        assert results['rng'] is results_rng(results)
+        drawn.append(results['motion'].offsets.tobytes())
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+@pytest.mark.parametrize('make, message', [
+    (lambda: DrawPseudoMotion(num_speeds=4), 'num_speeds=4'),
+    (lambda: DrawPseudoMotion(axes='z'), "axes='z'"),
+    (lambda: DrawPseudoMotion(axes='x', decoupled=False), 'decoupled'),
+    (lambda: DrawPseudoMotion(clip_len=1), 'clip_len=1'),
+    (lambda: DrawPseudoMotion(crop_size=0), 'crop_size=0'),
+    (lambda: DrawStaticMask(side_ratio=(0.5, 0.3)), 'side_ratio'),
+    (lambda: DrawStaticMask(side_ratio=0), 'side_ratio'),
+])
+def test_wrong_arguments_stop_when_built(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.parametrize('shape, args, message', [
+    ((20, 20), dict(crop_size=21), 'CropSource.size'),
+    ((20, 21), dict(crop_size=20), '1 pixels to move along x'),
+    ((21, 24), dict(crop_size=20), '1 pixels to move along y'),
+    ((20, 22), dict(crop_size=20, axes='x', num_speeds=7), 'num_speeds=7'),
+])
+def test_too_little_room(shape, args, message):
+    step = DrawPseudoMotion(clip_len=4, **args)
+    with pytest.raises(ValueError, match=message):
+        step(dict(img=np.zeros((*shape, 3), np.uint8)))
+
+
+def test_room_is_only_asked_of_axes_that_move():
+    step = DrawPseudoMotion(clip_len=4, crop_size=20, axes='x')
+    plan = step(dict(img=np.zeros((20, 24, 3), np.uint8)))['motion']
+    assert len(plan.pool) == 5
+
+
+def packed(rendered):
+    rng = np.random.default_rng(1)
+    image = rng.integers(0, 256, (24, 24, 3), dtype=np.uint8)
+    results = dict(img=image, img_path='a b.png', rng=rng,
+                   sample_idx=EpochIndex(6, 0, 0))
+    steps = [DrawPseudoMotion(clip_len=4, crop_size=12, num_speeds=3)]
+    if rendered:
+        steps.append(RenderPseudoMotion())
+    results = Compose(steps)(results)
+    return results, PackMoSIInputs()(dict(results)), image
+
+
+def test_pack_of_rendered_clips():
+    results, out, _ = packed(True)
+    inputs, sample = out['inputs'], out['data_samples']
+    assert inputs.shape == (5, 3, 4, 12, 12) and inputs.dtype == torch.uint8
+    assert inputs.data_ptr() == results['imgs'].ctypes.data  # not copied
+    assert inputs.is_contiguous(memory_format=torch.channels_last_3d)
+    np.testing.assert_array_equal(inputs[3, 1, 2], results['imgs'][3, 2, ..., 1])
+    assert sample.gt_label.tolist() == [0, 1, 2, 3, 4]
+    assert sample.gt_label.dtype == torch.int64
+    assert sample.metainfo == dict(
+        label_pool=LabelPool(3), img_path='a b.png', sample_idx=6)
+    assert results['label'].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_pack_for_rendering_on_the_device():
+    results, out, image = packed(False)
+    np.testing.assert_array_equal(
+        out['inputs'].permute(1, 2, 0), image)
+    sample = out['data_samples']
+    assert sample.motion is results['motion']
+    assert sample.gt_label.tolist() == [0, 1, 2, 3, 4]
+
+
+# ---------------------------------------------------------------- loading
+def test_image_loader_is_rgb(tmp_path):
+    Image.new('RGB', (9, 12), (200, 100, 7)).save(tmp_path / 'a.png')
+    out = LoadSourceImage()(dict(img_path=str(tmp_path / 'a.png')))['img']
+    assert out.shape == (12, 9, 3) and (out == [200, 100, 7]).all()
+    both = LoadSourceFrame()(dict(img_path=str(tmp_path / 'a.png')))
+    assert (both['img'] == out).all()
+
+
+def test_which_frame_is_one_of_two():
+    with pytest.raises(ValueError, match="frame='first'.*'middle'"):
+        LoadSourceFrame(frame='first')
