@@ -17,7 +17,7 @@ from .datasets import (  # noqa: E402
     EpochSampler,
     SourceImageDataset,
 )
-from .head import FeatureHead, MoSIHead  # noqa: E402
+from .head import MoSIHead, PooledFeatureHead  # noqa: E402
 from .hooks import CheckLoadedHook  # noqa: E402
 from .metrics import MoSIMetric, NearestNeighborMetric  # noqa: E402
 from .motion import (  # noqa: E402
@@ -48,9 +48,9 @@ __all__ = [
     'AutocastOptimWrapper', 'CheckLoadedHook', 'ClipColorJitter',
     'ColorJitter', 'ColorParams', 'CropSource', 'DeadLeavesDataset',
     'DrawColorJitter', 'DrawPseudoMotion', 'DrawStaticMask',
-    'EpochSampler', 'FeatureHead', 'LabelPool', 'LoadSourceFrame',
-    'LoadSourceImage', 'MoSIDataPreprocessor', 'MoSIHead', 'MoSIMetric',
-    'MoSIResNet2Plus1d', 'NearestNeighborMetric', 'PackMoSIInputs',
+    'EpochSampler', 'LabelPool', 'LoadSourceFrame', 'LoadSourceImage',
+    'MoSIDataPreprocessor', 'MoSIHead', 'MoSIMetric', 'MoSIResNet2Plus1d',
+    'NearestNeighborMetric', 'PackMoSIInputs', 'PooledFeatureHead',
     'PseudoMotion', 'RenderPseudoMotion', 'ResNet2d3d', 'SeedSample',
     'SetRole', 'SourceImageDataset', '__version__', 'config_path',
     'draw_color_jitter', 'draw_motion', 'draw_static_mask', 'render',

@@ -22,6 +22,7 @@ clipped once, at the end. The chroma plane is that of YIQ (which is that of
 YUV turned by 33 degrees: rotations are the same in both).
 """
 from dataclasses import dataclass
+from numbers import Real
 from typing import Optional
 
 import cv2
@@ -127,7 +128,8 @@ class ColorJitter:
                       hue=0.5, grayscale=1.0)
         for name, most in limits.items():
             value = getattr(self, name)
-            if not 0 <= value <= (np.inf if most is None else most):
+            if not isinstance(value, Real) or not np.isfinite(value) \
+                    or not 0 <= value <= (np.inf if most is None else most):
                 allowed = 'at least 0' if most is None \
                     else f'in [0, {most}]'
                 raise ValueError(
@@ -171,7 +173,8 @@ def window_luma(image: np.ndarray, offsets: np.ndarray,
     Returns:
         (...) float64, in grey levels.
     """
-    # OpenCV's 32-bit sums would wrap beyond 8.4 million pixels.
+    # 32-bit sums may wrap, and differences of them still be right, as long
+    # as no window has more than 8.4 million pixels.
     depth = cv2.CV_32S if image.size < 2**23 else cv2.CV_64F
     table = cv2.integral(image, sdepth=depth)
     x, y = offsets[..., 0], offsets[..., 1]

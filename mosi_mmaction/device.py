@@ -8,14 +8,14 @@ Letters: B images, C labels, N frames, L side of the crop in pixels, H and W
 sides of the source image.
 """
 from collections.abc import Sequence
-from typing import Optional
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from .color import LUMA
-from .config import _dicts, _lists
+from .config import _dicts, _find, _lists
 from .motion import PseudoMotion
 
 #: Most colour values that are jittered at a time: 256 MB of float32.
@@ -75,11 +75,13 @@ def _mask(clips: Tensor, plans: Sequence[PseudoMotion]) -> Tensor:
     drawn = _send([np.column_stack([p.boxes, p.background]) for p in plans],
                   torch.int64, clips.device)  # (B, C, 5)
     x1, y1, x2, y2, q = drawn[..., None].unbind(-2)  # (B, C, 1)
-    pixel = torch.arange(clips.shape[-2], device=clips.device)  # (L,)
-    inside = (((pixel >= y1) & (pixel < y2))[..., :, None]
-              & ((pixel >= x1) & (pixel < x2))[..., None, :])  # (B, C, L, L)
-    still = clips.take_along_dim(q[..., None, None, None], 2)
-    return torch.where(inside[:, :, None, ..., None], clips, still)
+    row = torch.arange(clips.shape[-2], device=clips.device)  # (L,)
+    column = row.repeat_interleave(3)  # of every colour value, (3L,)
+    inside = (((row >= y1) & (row < y2))[..., :, None]
+              & ((column >= x1) & (column < x2))[..., None, :])
+    values = clips.flatten(-2)  # (B, C, N, L, 3L)
+    still = values.take_along_dim(q[..., None, None], 2)
+    return torch.where(inside[:, :, None], values, still).view_as(clips)
 
 
 def _jitter(clips: Tensor, images: Tensor, x: Tensor, y: Tensor,
@@ -98,18 +100,17 @@ def _jitter(clips: Tensor, images: Tensor, x: Tensor, y: Tensor,
     # Sums and products of single values: a matrix product would be rounded
     # to bfloat16 under autocast, and to TF32 where that is switched on.
     for some in (slice(i, i + step) for i in range(0, len(pixels), step)):
-        r, g, b = pixels[some].float().split(1, -1)  # (some, LL, 1)
-        value = torch.addcmul(offset[some], red[some], r)
+        r, g, b = pixels[some].split(1, -1)  # (some, LL, 1)
+        value = torch.addcmul(offset[some], red[some], r)  # float32
         value.addcmul_(green[some], g).addcmul_(blue[some], b)
         pixels[some] = value.round_().clamp_(0, 255)
 
 
 def _window_luma(images: Tensor, x: Tensor, y: Tensor, size: int) -> Tensor:
     """Return the mean luma of the windows, (B, C, N) float64."""
-    weights = _LUMA
-    table = sum(w * images[..., i].long() for i, w in enumerate(weights))
+    table = sum(w * images[..., i].long() for i, w in enumerate(_LUMA))
     table = table.cumsum(1).cumsum(2)  # exact, unlike in floating point
-    table = torch.nn.functional.pad(table, (1, 0, 1, 0))
+    table = F.pad(table, (1, 0, 1, 0))
     image = torch.arange(len(images), device=images.device)[:, None, None]
     total = (table[image, y + size, x + size] - table[image, y, x + size]
              - table[image, y + size, x] + table[image, y, x])
@@ -132,5 +133,35 @@ def _check(images: Tensor, plans: Sequence[PseudoMotion]) -> None:
             'after the source image has its final size')
 
 
-def render_on_device(cfg: dict, render: Optional[bool] = True) -> None:
-    """placeholder."""
+def render_on_device(cfg: dict) -> None:
+    """Move the rendering of a whole config to the device, in place.
+
+    Takes ``RenderPseudoMotion`` out of all pipelines and sets ``render`` of
+    the data preprocessor. In a leaf config::
+
+        _base_ = 'mosi_r2p1d_hmdb.py'
+        __import__('mosi_mmaction').render_on_device(_base_)
+
+    Args:
+        cfg: The config, or ``_base_`` inside of a leaf.
+
+    Raises:
+        ValueError: If the config has no rendering pipeline, or no
+            MoSIDataPreprocessor that could take over.
+    """
+    pipelines = [p for p in _lists(cfg) if _find(p, 'RenderPseudoMotion')]
+    preprocessors = [d for d in _dicts(cfg)
+                     if d.get('type') == 'MoSIDataPreprocessor']
+    if not pipelines or not preprocessors:
+        missing = 'pipeline with RenderPseudoMotion' if not pipelines \
+            else 'MoSIDataPreprocessor'
+        raise ValueError(
+            f'render_on_device: this config has no {missing}; is it one of '
+            'fine-tuning, or does it render on the device already?')
+    for pipeline in pipelines:
+        # One list may stand in several places of a config.
+        step = _find(pipeline, 'RenderPseudoMotion')
+        if step is not None:
+            pipeline.remove(step)
+    for preprocessor in preprocessors:
+        preprocessor['render'] = True

@@ -162,10 +162,11 @@ class MoSIHead(BaseHead):
 
 
 @MODELS.register_module()
-class FeatureHead(BaseModule):
+class PooledFeatureHead(BaseModule):
     """Put the backbone's pooled feature into the data sample.
 
-    For evaluation on frozen features; there is nothing to train.
+    For evaluation on frozen features; there is nothing to train. MMAction2's
+    ``FeatureHead`` returns bare tensors, which no metric sees.
     """
 
     def predict(self, feats: Union[Tensor, Sequence], data_samples: list,

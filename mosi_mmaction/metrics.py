@@ -80,7 +80,7 @@ class NearestNeighborMetric(BaseMetric):
     Gallery and queries are one data set, so that neither is loaded twice
     and, on several ranks, MMEngine drops what a sampler padded and nothing
     else. :class:`~mosi_mmaction.SetRole` tells them apart and
-    :class:`~mosi_mmaction.FeatureHead` makes the features.
+    :class:`~mosi_mmaction.PooledFeatureHead` makes the features.
 
     Args:
         ks: For ``R@k``.

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
+from numbers import Real
 from typing import Optional, Union
 
 import numpy as np
@@ -339,7 +340,15 @@ def check_motion(source_size: SizeLike, crop_size: int,
     """
     if np.ndim(source_size) == 0:
         source_size = (source_size, source_size)
-    height, width = (int(v) for v in source_size)
+    if len(source_size) != 2:
+        raise ValueError(f'source_size={source_size!r}: give one side or '
+                         '(height, width)')
+    height, width = source_size
+    for key, value in (('source_size', height), ('source_size', width),
+                       ('crop_size', crop_size), ('clip_len', clip_len)):
+        if isinstance(value, bool) \
+                or not isinstance(value, (int, np.integer)):
+            raise ValueError(f'{key}={value!r}: must be a whole number')
     if crop_size < 1:
         raise ValueError(f'crop_size={crop_size}: must be at least 1 pixel')
     if crop_size > min(height, width):
@@ -350,7 +359,7 @@ def check_motion(source_size: SizeLike, crop_size: int,
     if clip_len < 2:
         raise ValueError(
             f'clip_len={clip_len}: motion needs at least 2 frames')
-    return height, width
+    return int(height), int(width)
 
 
 def check_side_ratio(
@@ -362,7 +371,8 @@ def check_side_ratio(
     """
     pair = (side_ratio, side_ratio) if np.ndim(side_ratio) == 0 \
         else tuple(side_ratio)
-    if len(pair) != 2 or not 0 < pair[0] <= pair[1] <= 1:
+    if len(pair) != 2 or not all(isinstance(v, Real) for v in pair) \
+            or not 0 < pair[0] <= pair[1] <= 1:
         raise ValueError(
             f'side_ratio={side_ratio!r}: give one ratio of the crop side or '
             '(smallest, largest), both in (0, 1]')

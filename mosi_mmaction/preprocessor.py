@@ -1,14 +1,17 @@
 """From packed samples to what the backbone takes."""
 from collections.abc import Sequence
+from typing import Optional
 
 import torch
 from mmaction.registry import MODELS
 from mmengine.model import BaseDataPreprocessor
 
+from .device import render_batch
+
 
 @MODELS.register_module()
 class MoSIDataPreprocessor(BaseDataPreprocessor):
-    """Stack, move to the device, normalise.
+    """Stack, move to the device, render if asked to, normalise.
 
     Pixels cross to the device as uint8 and become float only there. Data
     samples stay where they are: their few labels are checked on the CPU and
@@ -21,13 +24,20 @@ class MoSIDataPreprocessor(BaseDataPreprocessor):
             rendered in, ``torch.channels_last_3d``.
         non_blocking: Whether copies to the device are asynchronous; for
             pinned memory.
+        render: Whether clips are rendered here, on the device, from source
+            images and plans. For pipelines without ``RenderPseudoMotion``;
+            see :func:`~mosi_mmaction.device.render_on_device`.
+
+    Raises:
+        ValueError: If ``mean`` or ``std`` are not three numbers.
     """
 
     def __init__(self,
                  mean: Sequence[float] = (114.75, 114.75, 114.75),
                  std: Sequence[float] = (57.375, 57.375, 57.375),
                  channels_last: bool = False,
-                 non_blocking: bool = True) -> None:
+                 non_blocking: bool = True,
+                 render: bool = False) -> None:
         super().__init__(non_blocking=non_blocking)
         for name, value in (('mean', mean), ('std', std)):
             if len(value) != 3:
@@ -36,26 +46,75 @@ class MoSIDataPreprocessor(BaseDataPreprocessor):
             self.register_buffer(
                 name, torch.tensor(value, dtype=torch.float32), False)
         self.channels_last = channels_last
+        self.render = render
 
     def forward(self, data: dict, training: bool = False) -> dict:
         """Make a batch.
 
         Args:
             data: ``inputs``, a list of B tensors (C, 3, N, L, L) uint8, or
-                one tensor of them; ``data_samples``, a list of B.
+                one tensor of them; with ``render`` B source images
+                (3, H, W) uint8 instead. ``data_samples``, a list of B; with
+                ``render`` each has its plan as ``motion``.
             training: Not used.
 
         Returns:
             ``inputs`` (B, C, 3, N, L, L) float32 on the device, and
             ``data_samples`` as they were.
+
+        Raises:
+            ValueError: If there are clips where ``render`` needs source
+                images, or the other way round.
         """
-        inputs = data['inputs']
-        # Frames were rendered channels last; stacked that way, whole clips
-        # are copied and nothing is transposed.
-        clips = torch.stack([
-            self.cast_data(x).movedim(-4, -1) for x in inputs
-        ])  # (B, C, N, L, L, 3)
-        clips = clips.float().sub_(self.mean).div_(self.std).movedim(-1, 2)
+        samples = data.get('data_samples')
+        # Images and frames were made channels last; stacked that way, they
+        # are copied whole and nothing is transposed.
+        if self.render:
+            plans = _plans(data['inputs'], samples)
+            images = torch.stack([
+                self.cast_data(x).movedim(0, -1) for x in data['inputs']
+            ])  # (B, H, W, 3)
+            clips = render_batch(images.movedim(-1, 1), plans)
+        else:
+            _check_clips(data['inputs'])
+            clips = torch.stack([
+                self.cast_data(x).movedim(-4, -1) for x in data['inputs']
+            ]).movedim(-1, 2)  # (B, C, 3, N, L, L)
+        shape = (3, 1, 1, 1)
+        clips = clips.float().sub_(self.mean.view(shape))
+        clips = clips.div_(self.std.view(shape))
         if not self.channels_last:
             clips = clips.contiguous()
-        return dict(inputs=clips, data_samples=data.get('data_samples'))
+        return dict(inputs=clips, data_samples=samples)
+
+
+def _check_clips(inputs: Sequence[torch.Tensor]) -> None:
+    if inputs[0].ndim != 5:
+        raise ValueError(
+            'MoSIDataPreprocessor got inputs of shape '
+            f'{tuple(inputs[0].shape)} instead of clips (C, 3, N, L, L): put '
+            'RenderPseudoMotion before PackMoSIInputs in the pipeline, or '
+            'set render=True in model.data_preprocessor')
+
+
+def _plans(inputs: Sequence[torch.Tensor],
+           samples: Optional[Sequence]) -> list:
+    if inputs[0].ndim == 5:
+        raise ValueError(
+            'MoSIDataPreprocessor has render=True but got clips that are '
+            'rendered already: take RenderPseudoMotion out of the pipeline '
+            '(mosi_mmaction.render_on_device() does both), or set '
+            'render=False')
+    plans = [sample.get('motion') for sample in samples or ()]
+    if len(plans) != len(inputs) or None in plans:
+        raise ValueError(
+            'MoSIDataPreprocessor has render=True, but not every source '
+            "image came with its plan, 'motion' in the data sample's meta "
+            'information: end the pipeline with PackMoSIInputs')
+    sizes = {tuple(x.shape[1:]) for x in inputs}
+    if len(sizes) > 1:
+        raise ValueError(
+            'MoSIDataPreprocessor(render=True): source images of one batch '
+            f'have different sizes (H, W), {sorted(sizes)}: put CropSource '
+            'into the pipeline')
+    return plans

@@ -1,5 +1,6 @@
 """The pipeline's transforms, and the truth of the labels of every config."""
 import copy
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,11 @@ NAMES = sorted(p.relative_to(CONFIGS).as_posix()
                for p in CONFIGS.rglob('*.py') if '_base_' not in p.parts)
 
 
+@cache
+def config(name):
+    return Config.fromfile(CONFIGS / name).to_dict()
+
+
 def pipelines(name, kind):
     """Return the training pipelines of a config that hold a transform."""
     found = []
@@ -45,8 +51,7 @@ def pipelines(name, kind):
             for value in node:
                 look(value)
 
-    cfg = Config.fromfile(CONFIGS / name)
-    look(cfg.to_dict().get('train_dataloader') or {})
+    look(config(name).get('train_dataloader') or {})
     return found
 
 
@@ -105,20 +110,29 @@ def seen_and_told(steps, epochs, spoil=None):
         for c, clip in enumerate(clips):
             box = None if plan.boxes is None else plan.boxes[c].tolist()
             if box is not None and spoil is not None:
-                side = clip.shape[2]
-                box = [side - box[2], box[1], side - box[0], box[3]]
+                box = spoil.box(*box, side=clip.shape[2])
             seen.append(measured_label(clip, plan.pool, source, box))
             told.append(labels[c])
     return seen, told
 
 
 class FlipAfterRendering(BaseTransform):
-    """The defect of the release: mirror a finished clip, keep its label."""
+    """The defect of the release: mirror a finished clip, keep its label.
+
+    A pool that does not move along x is mirrored upside down.
+    """
+
+    def __init__(self, pool):
+        self.axis = 0 if 'x' in pool.axes else 1
 
     def transform(self, results):
-        results['imgs'] = np.ascontiguousarray(
-            results['imgs'][:, :, :, ::-1])
+        results['imgs'] = np.flip(results['imgs'], 3 - self.axis).copy()
         return results
+
+    def box(self, x1, y1, x2, y2, side):
+        if self.axis:
+            return [x1, side - y2, x2, side - y1]
+        return [side - x2, y1, side - x1, y2]
 
 
 def images_for(steps):
@@ -133,8 +147,8 @@ MOTION_PIPELINES = training_pipelines('DrawPseudoMotion')
 def test_every_pretraining_config_is_looked_at():
     assert MOTION_PIPELINES
     for name in NAMES:
-        heads = 'MoSIHead' in Config.fromfile(CONFIGS / name).pretty_text
-        assert bool(pipelines(name, 'DrawPseudoMotion')) == heads, name
+        pretext = "'MoSIHead'" in repr(config(name).get('model'))
+        assert bool(pipelines(name, 'DrawPseudoMotion')) == pretext, name
 
 
 @pytest.mark.parametrize('steps', MOTION_PIPELINES)
@@ -146,13 +160,13 @@ def test_pixels_of_every_config_show_the_label(steps):
 @pytest.mark.parametrize('steps', MOTION_PIPELINES)
 def test_a_flip_behind_the_rendering_is_found_out(steps):
     # The mutation: the test above must fail where clips are mirrored.
-    seen, told = seen_and_told(steps, images_for(steps),
-                               FlipAfterRendering())
-    pool = build([next(s for s in steps if s['type'] == 'DrawPseudoMotion')]
-                 ).transforms[0].pool
+    pool = TRANSFORMS.build(next(
+        s for s in steps if s['type'] == 'DrawPseudoMotion')).pool
+    flip = FlipAfterRendering(pool)
+    seen, told = seen_and_told(steps, images_for(steps), flip)
     wrong = {t for s, t in zip(seen, told) if s != t}
     assert seen != told
-    assert wrong == set(np.flatnonzero(pool.speeds[:, 0]).tolist())
+    assert wrong == set(np.flatnonzero(pool.speeds[:, flip.axis]).tolist())
 
 
 @pytest.mark.parametrize('steps', MOTION_PIPELINES)
@@ -184,7 +198,7 @@ def test_labels_are_all_in_a_sample_and_samples_differ(steps):
 @pytest.mark.parametrize(
     'name', [n for n in NAMES if pipelines(n, 'DrawPseudoMotion')])
 def test_validation_draws_nothing_of_the_source(name):
-    cfg = Config.fromfile(CONFIGS / name).to_dict()
+    cfg = config(name)
     for loader in ('val_dataloader', 'test_dataloader'):
         dataset = cfg[loader]['dataset']
         assert dataset['test_mode'] is True
@@ -395,7 +409,8 @@ def test_pack_of_rendered_clips():
     assert inputs.shape == (5, 3, 4, 12, 12) and inputs.dtype == torch.uint8
     assert inputs.data_ptr() == results['imgs'].ctypes.data  # not copied
     assert inputs.is_contiguous(memory_format=torch.channels_last_3d)
-    np.testing.assert_array_equal(inputs[3, 1, 2], results['imgs'][3, 2, ..., 1])
+    np.testing.assert_array_equal(inputs[3, 1, 2],
+                                  results['imgs'][3, 2, ..., 1])
     assert sample.gt_label.tolist() == [0, 1, 2, 3, 4]
     assert sample.gt_label.dtype == torch.int64
     assert sample.metainfo == dict(
@@ -408,7 +423,8 @@ def test_pack_for_rendering_on_the_device():
     np.testing.assert_array_equal(
         out['inputs'].permute(1, 2, 0), image)
     sample = out['data_samples']
-    assert sample.motion is results['motion']
+    np.testing.assert_array_equal(sample.motion.offsets,
+                                  results['motion'].offsets)
     assert sample.gt_label.tolist() == [0, 1, 2, 3, 4]
 
 

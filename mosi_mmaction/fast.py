@@ -1,0 +1,76 @@
+"""The fast recipe: the same training at the speed the machine has."""
+from typing import Union
+
+import torch
+from mmaction.registry import HOOKS
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+
+from .config import _dicts
+
+
+@HOOKS.register_module()
+class FastModelHook(Hook):
+    """Prepare the network for speed before a run; its weights stay equal.
+
+    Args:
+        channels_last: Whether the weights of 3D convolutions take the
+            memory format ``torch.channels_last_3d``, in which the clips are
+            rendered. It decides which kernels run; names, shapes and
+            checkpoints stay as they are.
+        compile: Whether ``torch.compile`` compiles the backbone, or a dict
+            of its arguments. The first steps then take minutes.
+    """
+
+    def __init__(self, channels_last: bool = True,
+                 compile: Union[bool, dict] = False) -> None:
+        self.channels_last = channels_last
+        self.compile = compile
+
+    def before_run(self, runner) -> None:
+        """Change the model of the runner in place."""
+        model = runner.model
+        if is_model_wrapper(model):
+            model = model.module
+        if self.channels_last:
+            for weight in model.parameters():
+                if weight.ndim == 5:
+                    weight.data = weight.data.contiguous(
+                        memory_format=torch.channels_last_3d)
+        if self.compile:
+            options = {} if self.compile is True else dict(self.compile)
+            model.backbone.compile(**options)
+
+
+def fast_recipe(cfg: dict, compile: Union[bool, dict] = False) -> None:
+    """Make a config train fast, in place.
+
+    bfloat16 autocast, and clips and weights in ``channels_last_3d``. In a
+    leaf config::
+
+        _base_ = 'mosi_r2p1d_hmdb.py'
+        __import__('mosi_mmaction').fast_recipe(_base_)
+
+    Args:
+        cfg: The config, or ``_base_`` inside of a leaf.
+        compile: See :class:`FastModelHook`.
+
+    Raises:
+        ValueError: If the optimizer wrapper is none that has a counterpart
+            in bfloat16.
+    """
+    wrapper = cfg.get('optim_wrapper') or {}
+    kind = wrapper.get('type', 'OptimWrapper')
+    if not wrapper or kind not in ('OptimWrapper', 'AutocastOptimWrapper'):
+        raise ValueError(
+            f'fast_recipe: optim_wrapper is {kind if wrapper else None!r}; '
+            "it switches 'OptimWrapper' to bfloat16 and leaves "
+            "'AutocastOptimWrapper' as it is")
+    wrapper['type'] = 'AutocastOptimWrapper'
+    for preprocessor in _dicts(cfg):
+        if preprocessor.get('type') == 'MoSIDataPreprocessor':
+            preprocessor['channels_last'] = True
+    # Default hooks are merged by name, so that a leaf's own custom_hooks do
+    # not replace this one.
+    cfg.setdefault('default_hooks', {})['fast'] = dict(
+        type='FastModelHook', compile=compile)
