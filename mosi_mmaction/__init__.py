@@ -10,15 +10,17 @@ compat.apply()  # before anything imports mmaction.models
 
 from .amp import AutocastOptimWrapper  # noqa: E402
 from .backbones import MoSIResNet2Plus1d, ResNet2d3d  # noqa: E402
+from .checkpoint import SafeCheckpointHook  # noqa: E402
 from .color import ColorJitter, ColorParams  # noqa: E402
 from .config import config_path, set_epochs, set_motion  # noqa: E402
 from .datasets import (  # noqa: E402
+    ActionVideoDataset,
     DeadLeavesDataset,
     EpochSampler,
     SourceImageDataset,
 )
 from .head import MoSIHead, PooledFeatureHead  # noqa: E402
-from .hooks import CheckLoadedHook  # noqa: E402
+from .hooks import CheckLoadedHook, StreamHook  # noqa: E402
 from .metrics import MoSIMetric, NearestNeighborMetric  # noqa: E402
 from .motion import (  # noqa: E402
     LabelPool,
@@ -41,18 +43,21 @@ from .transforms import (  # noqa: E402
     RenderPseudoMotion,
     SeedSample,
     SetRole,
+    VideoDecode,
+    VideoInit,
 )
 from .version import __version__  # noqa: E402
 
 __all__ = [
-    'AutocastOptimWrapper', 'CheckLoadedHook', 'ClipColorJitter',
-    'ColorJitter', 'ColorParams', 'CropSource', 'DeadLeavesDataset',
-    'DrawColorJitter', 'DrawPseudoMotion', 'DrawStaticMask',
-    'EpochSampler', 'LabelPool', 'LoadSourceFrame', 'LoadSourceImage',
-    'MoSIDataPreprocessor', 'MoSIHead', 'MoSIMetric', 'MoSIResNet2Plus1d',
-    'NearestNeighborMetric', 'PackMoSIInputs', 'PooledFeatureHead',
-    'PseudoMotion', 'RenderPseudoMotion', 'ResNet2d3d', 'SeedSample',
-    'SetRole', 'SourceImageDataset', '__version__', 'config_path',
+    'ActionVideoDataset', 'AutocastOptimWrapper', 'CheckLoadedHook',
+    'ClipColorJitter', 'ColorJitter', 'ColorParams', 'CropSource',
+    'DeadLeavesDataset', 'DrawColorJitter', 'DrawPseudoMotion',
+    'DrawStaticMask', 'EpochSampler', 'LabelPool', 'LoadSourceFrame',
+    'LoadSourceImage', 'MoSIDataPreprocessor', 'MoSIHead', 'MoSIMetric',
+    'MoSIResNet2Plus1d', 'NearestNeighborMetric', 'PackMoSIInputs',
+    'PooledFeatureHead', 'PseudoMotion', 'RenderPseudoMotion', 'ResNet2d3d',
+    'SafeCheckpointHook', 'SeedSample', 'SetRole', 'SourceImageDataset',
+    'StreamHook', 'VideoDecode', 'VideoInit', '__version__', 'config_path',
     'draw_color_jitter', 'draw_motion', 'draw_static_mask', 'render',
     'set_epochs', 'set_motion'
 ]

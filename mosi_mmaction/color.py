@@ -94,7 +94,8 @@ class ColorParams:
         """
         coefficients = self.coefficients()
         out = np.empty((*luma.shape, 3, 4), np.float32)
-        out[..., :3] = np.tensordot(coefficients[..., :3], BASES, 1)
+        linear = coefficients[..., :3] @ BASES.reshape(3, 9)
+        out[..., :3] = linear.reshape(*luma.shape, 3, 3)
         out[..., 3] = (coefficients[..., 3] * luma)[..., None]
         return out
 

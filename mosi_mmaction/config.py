@@ -1,12 +1,22 @@
-"""Find our configs from anywhere, and change the motion in one line."""
+"""Find our configs from anywhere, and change them in one line."""
+import copy
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Optional, Union
+
+from mmengine.config import Config
 
 _CONFIGS = Path(__file__).resolve().parent / '.mim' / 'configs'
 
 #: Arguments that DrawPseudoMotion and MoSIHead share.
 _POOL = ('num_speeds', 'axes', 'decoupled', 'static')
+
+#: What the two transforms of a decoder, Init and Decode, begin with.
+_DECODERS = {'decord': 'Decord', 'pyav': 'PyAV', 'video': 'Video'}
+
+#: What a config that only tests must not have.
+_TRAINING = ('train_dataloader', 'train_cfg', 'optim_wrapper',
+             'param_scheduler', 'val_dataloader', 'val_cfg', 'val_evaluator')
 
 
 def config_path(name: str) -> str:
@@ -123,6 +133,107 @@ def set_epochs(cfg: dict, epochs: int) -> None:
         cfg['max_epochs'] = epochs
 
 
+def set_decoder(cfg: dict, name: str) -> None:
+    """Choose what decodes the videos of a fine-tuning config, in place.
+
+    In a leaf config::
+
+        _base_ = 'finetune_r2p1d_hmdb.py'
+        __import__('mosi_mmaction').config.set_decoder(_base_, 'pyav')
+
+    Args:
+        cfg: The config, or ``_base_`` inside of a leaf.
+        name: ``'decord'`` or ``'pyav'``, both MMAction2's, the latter for
+            platforms that decord has no wheel for; ``'video'`` for our
+            :class:`~mosi_mmaction.VideoInit`.
+
+    Raises:
+        ValueError: If the name is not known or no pipeline decodes a video.
+    """
+    if name not in _DECODERS:
+        raise ValueError(f'set_decoder: {name!r} is unknown; there are '
+                         f'{sorted(_DECODERS)}')
+    kinds = {first + kind: kind for first in _DECODERS.values()
+             for kind in ('Init', 'Decode')}
+    steps = [step for step in _dicts(cfg) if step.get('type') in kinds]
+    if not steps:
+        raise ValueError('set_decoder: no pipeline of this config decodes '
+                         'videos; is it one of pretraining? That takes PyAV '
+                         'by itself where decord is missing')
+    for step in steps:
+        # Arguments are kept where both have them.
+        new = dict(type=_DECODERS[name] + kinds[step['type']])
+        if name != 'video':
+            new.update((k, step[k]) for k in ('io_backend', 'mode')
+                       if k in step)
+        step.clear()
+        step.update(new)
+
+
+def set_three_crops(cfg: dict) -> None:
+    """Test three crops of every clip instead of the centre, in place.
+
+    The frame's longer side is cut into a left, a right and a middle square
+    (MMAction2's ``ThreeCrop``), and the middle of each is taken, at the size
+    the config crops. The third crop is therefore the usual centre crop.
+
+    Args:
+        cfg: The config, or ``_base_`` inside of a leaf.
+
+    Raises:
+        ValueError: If the test pipeline does not resize the short side and
+            take a centre crop.
+    """
+    pipeline = cfg['test_dataloader']['dataset'].get('pipeline', [])
+    resize, crop = _find(pipeline, 'Resize'), _find(pipeline, 'CenterCrop')
+    if resize is None or crop is None or resize['scale'][0] != -1:
+        raise ValueError(
+            'set_three_crops: test_dataloader.dataset.pipeline needs '
+            'Resize(scale=(-1, SIDE)) and then CenterCrop')
+    # Other data loaders may hold the very same list.
+    pipeline = copy.deepcopy(pipeline)
+    at = pipeline.index(_find(pipeline, 'CenterCrop'))
+    pipeline.insert(at, dict(type='ThreeCrop', crop_size=resize['scale'][1]))
+    cfg['test_dataloader'] = copy.deepcopy(cfg['test_dataloader'])
+    cfg['test_dataloader']['dataset']['pipeline'] = pipeline
+
+
+def set_retrieval(cfg: dict) -> None:
+    """Turn a fine-tuning config into one of retrieval and k-NN, in place.
+
+    Nothing is trained: the test videos are looked up among the training
+    videos by the backbone's features, both through the test pipeline. For
+    tools/test.py with a pretrained checkpoint.
+
+    Args:
+        cfg: The config, or ``_base_`` inside of a leaf.
+
+    Raises:
+        ValueError: If it does not train and test on lists of videos.
+    """
+    query = cfg['test_dataloader']['dataset']
+    gallery = cfg['train_dataloader']['dataset']
+    if not ('ann_file' in query and 'ann_file' in gallery
+            and _find(query['pipeline'], 'PackActionInputs')):
+        raise ValueError(
+            'set_retrieval: train_dataloader.dataset and '
+            'test_dataloader.dataset need an ann_file each, and the test '
+            'pipeline PackActionInputs; is the config one of fine-tuning?')
+    datasets = []
+    for role, dataset in (('gallery', gallery), ('query', query)):
+        pipeline = copy.deepcopy(query['pipeline'])
+        pipeline.insert(0, dict(type='SetRole', role=role))
+        _find(pipeline, 'PackActionInputs')['meta_keys'] = ('role', )
+        datasets.append(dict(dataset, pipeline=pipeline, test_mode=True))
+    cfg['test_dataloader'] = dict(
+        copy.deepcopy(cfg['test_dataloader']),
+        dataset=dict(type='ConcatDataset', datasets=datasets))
+    cfg['test_evaluator'] = dict(type='NearestNeighborMetric')
+    cfg['model']['cls_head'] = dict(type='PooledFeatureHead')
+    for key in _TRAINING:
+        cfg[key] = None
+
+
 def _set_clip_len(pipeline: list, motion: dict, clip_len: int) -> None:
     crop = motion.get('crop_size', 112)
     gaps = motion.get('clip_len', 16) - 1
@@ -157,7 +268,7 @@ def _find(pipeline: list, kind: str) -> Optional[dict]:
 
 
 def _dicts(node: Any) -> Iterator[dict]:
-    if isinstance(node, dict):
+    if isinstance(node, (dict, Config)):  # a Config is no dict
         yield node
         node = list(node.values())
     if isinstance(node, (list, tuple)):

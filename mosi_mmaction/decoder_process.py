@@ -5,6 +5,7 @@ large ones eat the memory. Whatever happens here, the process that trains
 goes on: see :mod:`mosi_mmaction.decode`, which starts this file. It imports
 nothing of the package, as a start would take seconds then.
 """
+import re
 import resource
 import sys
 from multiprocessing.connection import Connection
@@ -63,42 +64,42 @@ def _open(path: str):
     return _Decord(path)
 
 
-def _answer(video, indices: list) -> np.ndarray:
-    frames = video.read(indices)
-    if frames.shape[-1] != 3:
-        # Decord does so where rows are shorter than its alignment.
-        raise ValueError(f'{frames.shape[2]}x{frames.shape[1]} pixels are '
-                         'too few for decord')
-    return np.ascontiguousarray(frames)
+def _reason(error: Exception) -> str:
+    """Leave times, source lines and stack traces out of the message."""
+    message = str(error).strip().split('\n')[0] or repr(error)
+    noise = (r'\[[\d:]+\] \S+:\d+: |Check failed: .*? vs\. -?\d+\) '
+             r'|\[/.*?\] ')
+    return re.sub(noise, '', message)
 
 
 def serve(connection: Connection) -> None:
     """Answer requests until the other side is gone.
 
     A request is a path, to open it, or a list of frame indices of the video
-    that is open. Answers: ``(num_frames, fps)``; ``(shape, None)`` followed
-    by the raw bytes; or an error as a string.
+    that was opened last. Answers: ``(num_frames, fps)``; ``(shape, None)``
+    followed by the raw bytes; or the reason of a failure as a string.
     """
-    video = None
+    path = video = None
     connection.send('ready')
     while True:
         request = connection.recv()
+        frames = None
         try:
             if isinstance(request, str):
-                video = None  # frees what the last one held
-                video = _open(request)
+                path, video = request, None  # frees what the last one held
+            # A reader that has failed once goes on failing.
+            video = video or _open(path)
+            if isinstance(request, str):
                 answer = video.num_frames, video.fps
             else:
-                frames = _answer(video, request)
+                frames = np.ascontiguousarray(video.read(request))
                 answer = frames.shape, None
-        # Whatever a decoder raises is told; only the caller can know which
-        # file it was.
+        # Whatever a decoder raises is passed on as the file's fault.
         except Exception as error:
-            connection.send(str(error) or repr(error))
-            continue
+            answer, video = _reason(error), None
         connection.send(answer)
-        if answer[1] is None:
-            connection.send_bytes(frames)
+        if frames is not None:
+            connection.send_bytes(memoryview(frames).cast('B'))
 
 
 if __name__ == '__main__':
@@ -107,5 +108,5 @@ if __name__ == '__main__':
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         serve(Connection(int(sys.argv[1])))
-    except (EOFError, OSError):
+    except (EOFError, ConnectionError):
         pass  # the process that asked is gone

@@ -8,9 +8,11 @@ Letters: B images, C labels, N frames, L side of the crop in pixels, H and W
 sides of the source image.
 """
 from collections.abc import Sequence
+from typing import Union
 
 import numpy as np
 import torch
+from mmengine.config import Config
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -133,7 +135,7 @@ def _check(images: Tensor, plans: Sequence[PseudoMotion]) -> None:
             'after the source image has its final size')
 
 
-def render_on_device(cfg: dict) -> None:
+def render_on_device(cfg: Union[dict, Config]) -> None:
     """Move the rendering of a whole config to the device, in place.
 
     Takes ``RenderPseudoMotion`` out of all pipelines and sets ``render`` of
@@ -149,6 +151,7 @@ def render_on_device(cfg: dict) -> None:
         ValueError: If the config has no rendering pipeline, or no
             MoSIDataPreprocessor that could take over.
     """
+    cfg = getattr(cfg, '_cfg_dict', cfg)
     pipelines = [p for p in _lists(cfg) if _find(p, 'RenderPseudoMotion')]
     preprocessors = [d for d in _dicts(cfg)
                      if d.get('type') == 'MoSIDataPreprocessor']

@@ -3,6 +3,7 @@ from typing import Union
 
 import torch
 from mmaction.registry import HOOKS
+from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 
@@ -42,7 +43,8 @@ class FastModelHook(Hook):
             model.backbone.compile(**options)
 
 
-def fast_recipe(cfg: dict, compile: Union[bool, dict] = False) -> None:
+def fast_recipe(cfg: Union[dict, Config],
+                compile: Union[bool, dict] = False) -> None:
     """Make a config train fast, in place.
 
     bfloat16 autocast, and clips and weights in ``channels_last_3d``. In a
@@ -59,6 +61,7 @@ def fast_recipe(cfg: dict, compile: Union[bool, dict] = False) -> None:
         ValueError: If the optimizer wrapper is none that has a counterpart
             in bfloat16.
     """
+    cfg = getattr(cfg, '_cfg_dict', cfg)
     wrapper = cfg.get('optim_wrapper') or {}
     kind = wrapper.get('type', 'OptimWrapper')
     if not wrapper or kind not in ('OptimWrapper', 'AutocastOptimWrapper'):

@@ -17,7 +17,7 @@ largest speed. Pairs are (x, y), x to the right and y down, as in the paper.
 """
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import product
 from numbers import Real
 from typing import Optional, Union
@@ -118,6 +118,9 @@ class LabelPool:
         """Number of labels: 4K + 1 by default."""
         return len(self.speeds)
 
+    def __deepcopy__(self, memo: dict) -> 'LabelPool':
+        return self  # nothing in it can change
+
 
 @dataclass(frozen=True, eq=False)
 class PseudoMotion:
@@ -159,6 +162,10 @@ class PseudoMotion:
         """Shape of the rendered clips, (C, N, L, L, 3)."""
         return (*self.offsets.shape[:2], self.crop_size, self.crop_size, 3)
 
+    def __deepcopy__(self, memo: dict) -> 'PseudoMotion':
+        # Data samples copy their meta information. Nothing in it can change.
+        return self
+
 
 def draw_motion(pool: LabelPool, source_size: SizeLike, crop_size: int,
                 clip_len: int, rng: np.random.Generator) -> PseudoMotion:
@@ -186,20 +193,31 @@ def draw_motion(pool: LabelPool, source_size: SizeLike, crop_size: int,
             frames.
     """
     height, width = check_motion(source_size, crop_size, clip_len)
+    low, high, moved = _paths(pool, height, width, crop_size, clip_len)
+    start = rng.integers(low, high, endpoint=True)
+    return PseudoMotion(pool, (height, width), int(crop_size),
+                        _read_only(start[:, None] + moved))
+
+
+@lru_cache(maxsize=64)
+def _paths(pool: LabelPool, height: int, width: int, crop_size: int,
+           clip_len: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what of Eq. 2 is not random, the same for every image.
+
+    Returns:
+        Smallest and largest start, (C, 2) int64, and the way from the start
+        in every frame, (C, N, 2) int64; all in pixels.
+    """
     room = np.array([width - crop_size, height - crop_size])
     k = pool.max_speed
     travel = (2 * abs(pool.speeds) * room + k) // (2 * k)  # (C, 2), rounded
     sign = np.sign(pool.speeds)
-    start = rng.integers(
-        np.where(sign < 0, travel, 0),
-        np.where(sign > 0, room - travel, room),
-        endpoint=True)
     gaps = clip_len - 1
     step = np.arange(clip_len)[None, :, None]
     moved = (2 * travel[:, None] * step + gaps) // (2 * gaps)  # (C, N, 2)
-    offsets = start[:, None] + sign[:, None] * moved
-    return PseudoMotion(pool, (height, width), int(crop_size),
-                        _read_only(offsets))
+    return (_read_only(np.where(sign < 0, travel, 0)),
+            _read_only(np.where(sign > 0, room - travel, room)),
+            _read_only(sign[:, None] * moved))
 
 
 def draw_static_mask(
@@ -229,7 +247,7 @@ def draw_static_mask(
     low, high = check_side_ratio(side_ratio)
     clips, size = len(plan.pool), plan.crop_size
     side = np.rint(rng.uniform(low, high, clips) * size).astype(np.int64)
-    side = np.clip(side, 1, size)[:, None]
+    side = np.maximum(side, 1)[:, None]
     corner = rng.integers(0, size - side, (clips, 2), endpoint=True)
     background = rng.integers(0, plan.clip_len, clips)
     return replace(

@@ -2,6 +2,7 @@
 import hashlib
 import os
 import pickle
+from contextlib import contextmanager
 
 import cv2
 import numpy as np
@@ -316,6 +317,10 @@ class RemoteBackend(LocalBackend):
     def get(self, filepath):
         return super().get(self._near(filepath))
 
+    @contextmanager
+    def get_local_path(self, filepath):
+        yield self._near(filepath)
+
     def exists(self, filepath):
         return super().exists(self._near(filepath))
 
@@ -436,6 +441,12 @@ def test_what_one_copy_finds_bad_counts_for_all(tmp_path):
         data[at(5)]
 
 
+def listed(error):
+    """Return the files an error lists, one a line."""
+    lines = str(error.value).splitlines()[1:]
+    return [line.strip() for line in lines if line.endswith('.png')]
+
+
 def test_too_many_bad_files_stop_with_their_list(tmp_path):
     data = SourceImageDataset(with_bad(tmp_path, {2, 7, 9}), pipeline=LOAD,
                               max_bad_fraction=0.1)
@@ -443,8 +454,8 @@ def test_too_many_bad_files_stop_with_their_list(tmp_path):
     with pytest.raises(BadSourceError, match=r'3 of 20.*max_bad_fraction=0.1'
                        ) as error:
         data[at(9)]
-    assert [f'\n  {i}.png' in str(error.value) for i in (2, 7, 9, 3)] == [
-        True, True, True, False]
+    assert [p.rpartition('/')[2] for p in listed(error)] == [
+        '2.png', '7.png', '9.png']
 
 
 def test_the_list_of_bad_files_has_an_end(tmp_path):
@@ -452,7 +463,7 @@ def test_the_list_of_bad_files_has_an_end(tmp_path):
                               pipeline=LOAD, max_bad_fraction=1)
     with pytest.raises(BadSourceError, match='24 of 24.*') as error:
         data[at(0)]
-    assert str(error.value).count('.png') == 20
+    assert len(set(listed(error))) == 20
     assert '4 more' in str(error.value)
 
 

@@ -4,8 +4,8 @@
     python tools/gradcam.py CONFIG CHECKPOINT VIDEO... [--rendered 20]
 
 VIDEO is a video file, a folder, or a list file (with --data-root). Grad-CAM
-of the network's last stage, for its own top prediction, beside the optical
-flow (paper Fig. 4). Written to --out-dir: sheet.png, a NAME.mp4 for each
+of the network's last stage, for its own top prediction or (--explain motion)
+for motion of any kind, beside the optical flow (paper Fig. 4). Written to --out-dir: sheet.png, a NAME.mp4 for each
 video shown (frame | CAM | flow), report.json with the figures printed:
 
     AUC    area under the ROC of the CAM against the 20 % of the pixels with
@@ -112,6 +112,11 @@ def panels(clip: np.ndarray, cam: np.ndarray, moved: np.ndarray
             for n, frame in enumerate(clip)]
 
 
+def name_of(predicted: str, args: argparse.Namespace) -> str:
+    """Name what a CAM explains."""
+    return predicted if args.explain == 'top' else 'motion'
+
+
 def look_at_videos(videos: list[Video], cams: dict[str, list[CAM]],
                    args: argparse.Namespace, clip_len: int,
                    interval: int) -> dict:
@@ -153,7 +158,7 @@ def look_at_videos(videos: list[Video], cams: dict[str, list[CAM]],
                     middle = drawn[len(drawn) // 2]
                     mean_cam = panels(cut, cam.mean(0)[None].repeat(
                         len(cut), 0), moved.mean(0)[None])[len(cut) // 2]
-                    titles = ('frame', f'CAM of {predicted!r}, mean',
+                    titles = ('frame', f'CAM of {name_of(predicted, args)}, mean',
                               f'flow, mean: AUC {aucs[TRAINED][0]:.2f}')
                     title = video.name if framing == 'as filmed' \
                         else f'{video.name}, re-framed'
@@ -162,7 +167,7 @@ def look_at_videos(videos: list[Video], cams: dict[str, list[CAM]],
                             (middle[0], *mean_cam[1:]), titles)], 3),
                         title))
         if frames:
-            titles = ('frame', f'CAM of {predicted!r}', 'flow')
+            titles = ('frame', f'CAM of {name_of(predicted, args)}', 'flow')
             draw.write_mp4(out_dir / f'{video.name}.mp4', [
                 draw.grid([draw.caption(p, t) for p, t in zip(f, titles)], 3)
                 for f in frames])
@@ -272,6 +277,10 @@ def parse_args(argv: Optional[list[str]] = None) -> argparse.Namespace:
                         'from the middle')
     parser.add_argument('--target-layer', metavar='NAME',
                         help='such as backbone/layer4; default: last stage')
+    parser.add_argument(
+        '--explain', choices=('top', 'motion'), default='top',
+        help="the network's top prediction, or that anything moves: all "
+        'moving labels against the static one (pretraining only)')
     parser.add_argument('--random-inits', type=int, default=5, metavar='N',
                         help='randomly initialised networks to compare with')
     parser.add_argument(
@@ -301,14 +310,18 @@ def main(argv: Optional[list[str]] = None) -> None:
     cfg = read_config(args.config, args.cfg_options)
     clip_len, interval, side = clip_settings(cfg)
     args.height = args.height or max(96, side)
-    cams = {TRAINED: [CAM(build_network(
-        cfg, args.checkpoint, device=args.device), args.target_layer)]}
+
+    def cam(checkpoint, seed=0):
+        model = build_network(cfg, checkpoint, seed, args.device)
+        return CAM(model, args.target_layer, args.explain)
+
+    cams = {TRAINED: [cam(args.checkpoint)]}
     if args.random_inits:
-        cams[RANDOM] = [
-            CAM(build_network(cfg, seed=args.seed + i, device=args.device),
-                args.target_layer) for i in range(args.random_inits)]
+        cams[RANDOM] = [cam(None, args.seed + i)
+                        for i in range(args.random_inits)]
     report = dict(config=args.config, checkpoint=args.checkpoint,
-                  height=args.height, clip_len=clip_len)
+                  explain=args.explain, height=args.height,
+                  clip_len=clip_len)
     if args.videos:
         report.update(look_at_videos(
             find_videos(args.videos, args.data_root), cams, args, clip_len,

@@ -1,8 +1,15 @@
-"""Carry out a declared list of training runs: resumable, a few at a time.
+"""Carry out a declared list of runs: resumable, a few at a time.
 
-Each run is a process of tools/train.py in a folder of its own. A run that
-is finished is kept; one that was killed resumes from its last checkpoint.
+Each run is a process of tools/train.py in a folder of its own, followed by
+tools/test.py where validation is not the test. A run that is finished is
+kept; one that was killed resumes from its last checkpoint and ends with the
+same metrics. Several calls may share one root: each run has a lock, which
+its processes inherit, so a run that survived its caller is waited for.
 """
+import copy
+import datetime
+import fcntl
+import functools
 import hashlib
 import json
 import os
@@ -11,14 +18,21 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Optional
+from typing import IO, Any, Callable, Optional
+from unittest import mock
 
 from mmengine.config import Config
 from tqdm import tqdm
 
 from mosi_mmaction import set_epochs, set_motion
 
-TRAIN = Path(__file__).resolve().parent / 'train.py'
+TOOLS = Path(__file__).resolve().parent
+
+#: Makes a command of (tool: 'train' or 'test', its files, its options).
+Launch = Callable[[str, list[str], list[str]], list[str]]
+
+#: What MMEngine logs beside metrics.
+_NO_METRICS = ('time', 'data_time', 'step')
 
 
 @dataclass(frozen=True)
@@ -33,6 +47,10 @@ class Run:
         init: Name of the run whose last checkpoint it starts from.
         options: Dotted keys of the config and their values.
         motion: Arguments of :func:`mosi_mmaction.set_motion`.
+        variables: Environment variables that the config reads.
+        test: Whether the result is that of tools/test.py instead of the
+            last validation.
+        cost: Expected core- or GPU-seconds an epoch; weighs the progress.
     """
 
     name: str
@@ -42,6 +60,9 @@ class Run:
     init: Optional[str] = None
     options: dict = field(default_factory=dict)
     motion: dict = field(default_factory=dict)
+    variables: dict = field(default_factory=dict)
+    test: bool = False
+    cost: float = 1.
 
     def resolve(self, root: Path, runs: dict) -> Config:
         """Return the run's config, with everything applied.
@@ -50,31 +71,127 @@ class Run:
             root: Folder of all runs.
             runs: All runs by name.
         """
-        cfg = Config.fromfile(self.config)
+        cfg = copy.deepcopy(_read_config(
+            self.config, tuple(sorted(self.variables.items()))))
         if self.motion:
-            set_motion(cfg, **self.motion)
+            # A Config is no dict, only what it holds.
+            set_motion(cfg._cfg_dict, **self.motion)
         if self.epochs is not None:
             set_epochs(cfg, self.epochs)
         cfg.randomness = dict(cfg.get('randomness') or {}, seed=self.seed)
         cfg.load_from = None
         cfg.merge_from_dict(self.options)
+        _make_resumable(cfg)
         if self.init is not None:
             last = runs[self.init].resolve(root, runs).train_cfg.max_epochs
             cfg.load_from = str(root / self.init / f'epoch_{last}.pth')
         return cfg
 
+    def spec(self, runs: dict) -> str:
+        """Return a hash of all that decides the result.
 
-def execute(runs: list[Run], root: Path, jobs: int = 1) -> dict[str, dict]:
+        Names and the root do not; data count by their paths.
+
+        Args:
+            runs: All runs by name, of which only what this one starts from
+                is used.
+        """
+        content = self.resolve(Path(), runs).to_dict()
+        content['load_from'] = self.init and runs[self.init].spec(runs)
+        content['test'] = self.test
+        text = json.dumps(content, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@functools.cache
+def _read_config(path: str, variables: tuple) -> Config:
+    with mock.patch.dict(os.environ, variables):
+        return Config.fromfile(path)
+
+
+def _make_resumable(cfg: Config) -> None:
+    """See to it that a kill at any moment costs an interval at most."""
+    hooks = list(cfg.get('custom_hooks') or [])
+    cfg.custom_hooks = [*hooks, dict(type='ReseedHook')]
+    imports = list(cfg.custom_imports.imports)
+    cfg.custom_imports.imports = [*imports, 'experimental']
+    # MMEngine deletes the oldest before it writes the newest.
+    checkpoint = cfg.default_hooks.checkpoint
+    checkpoint.max_keep_ckpts = max(2, checkpoint.get('max_keep_ckpts', 2))
+
+
+def local_launch(tool: str, files: list[str],
+                 options: list[str]) -> list[str]:
+    """Return the command of one process on this machine."""
+    return [sys.executable, '-W', 'ignore', str(TOOLS / f'{tool}.py'),
+            *files, *options]
+
+
+def make_launch(launcher: str, gpus: int = 1,
+                partition: Optional[str] = None) -> Launch:
+    """Return what makes commands.
+
+    Args:
+        launcher: ``'none'``, ``'pytorch'`` or ``'slurm'``.
+        gpus: Processes of a run; for ``'slurm'``, by $GPUS.
+        partition: Of Slurm.
+
+    Raises:
+        ValueError: If Slurm is not told its partition.
+    """
+    if launcher == 'none':
+        return local_launch
+    if launcher == 'slurm' and not partition:
+        raise ValueError('--launcher slurm needs --partition')
+
+    def launch(tool, files, options):
+        if launcher == 'pytorch':
+            return ['bash', str(TOOLS / f'dist_{tool}.sh'), *files,
+                    str(gpus), *options]
+        job = Path(files[0]).parent.name
+        return ['env', f'GPUS={gpus}', 'bash',
+                str(TOOLS / f'slurm_{tool}.sh'), partition, job, *files,
+                *options]
+
+    return launch
+
+
+def commands(run: Run, root: Path, epochs: int,
+             launch: Launch = local_launch) -> list[list[str]]:
+    """Return the commands of a run: training, and test where it has one.
+
+    Args:
+        run: The run; ``config.py`` in its folder is written as it starts.
+        root: Folder of all runs.
+        epochs: Its budget.
+        launch: Makes commands.
+    """
+    folder = root / run.name
+    train = launch('train', [str(folder / 'config.py')],
+                   ['--work-dir', str(folder), '--resume'])
+    test = launch('test', [str(folder / 'test_config.py'),
+                           str(folder / f'epoch_{epochs}.pth')],
+                  ['--work-dir', str(folder / 'test')])
+    return [train, test]
+
+
+def execute(runs: list[Run], root: Path, jobs: int = 1,
+            threads: Optional[int] = None,
+            launch: Launch = local_launch) -> dict[str, dict]:
     """Carry out runs, those that others start from first.
 
     Args:
         runs: What to do; names are unique.
         root: Folder of all runs.
-        jobs: How many processes at once. They share the processors.
+        jobs: How many at once. They share the processors.
+        threads: Of each; by default all processors are shared out. Sums in
+            floating point depend on it in their last bits.
+        launch: Makes commands.
 
     Returns:
-        Name to result: ``final`` (metrics of the last validation),
-        ``curve`` ([epoch, metrics] of every validation), ``seconds``.
+        Name to result: ``final`` (metrics of the test or of the last
+        validation), ``curve`` ([epoch, metrics] of every validation),
+        ``spec``, and ``seconds`` that it ran, over all resumes.
 
     Raises:
         RuntimeError: If a run fails; with the end of its log.
@@ -86,40 +203,53 @@ def execute(runs: list[Run], root: Path, jobs: int = 1) -> dict[str, dict]:
         raise ValueError('names of runs must be unique and every init must '
                          f'be one of them; unknown: {sorted(unknown)}')
     root = root.resolve()
+    root.mkdir(parents=True, exist_ok=True)
     configs = {r.name: r.resolve(root, by_name) for r in runs}
-    specs = {}
-    for run in runs:
-        _spec(run, by_name, configs, specs)
+    specs = {r.name: r.spec(by_name) for r in runs}
     epochs = {n: c.train_cfg.max_epochs for n, c in configs.items()}
-    results = {r.name: _finished(root / r.name, specs[r.name]) for r in runs}
+    weights = {r.name: r.cost * epochs[r.name] for r in runs}
+    results = {r.name: finished(root / r.name, specs[r.name]) for r in runs}
     waiting = [r for r in runs if results[r.name] is None]
     running: dict[str, _Process] = {}
-    threads = max(1, (os.cpu_count() or 1) // jobs)
-    bar = tqdm(total=sum(epochs.values()), unit='epoch', mininterval=1,
-               initial=sum(epochs[n] for n, r in results.items() if r),
-               file=sys.stdout)
+    threads = threads or max(1, (os.cpu_count() or 1) // jobs)
+    bar = tqdm(total=sum(weights.values()), mininterval=1, file=sys.stdout,
+               initial=sum(weights[n] for n, r in results.items() if r),
+               bar_format='{percentage:3.0f}% |{bar:20}| '
+               '{elapsed}, {remaining} left{postfix}')
     try:
         while waiting or running:
-            ready = [r for r in waiting
-                     if r.init is None or results[r.init] is not None]
-            while ready and len(running) < jobs:
-                run = ready.pop(0)
-                waiting.remove(run)
-                running[run.name] = _Process(
-                    root / run.name, configs[run.name], specs[run.name],
-                    threads)
-            time.sleep(0.5)
-            done = sum(epochs[n] for n, r in results.items() if r)
             notes = []
+            for run in list(waiting):
+                if len(running) >= jobs:
+                    break
+                if run.init is not None and results[run.init] is None:
+                    continue
+                lock = _lock(root / run.name)
+                if lock is None:
+                    notes.append(f'{run.name} is waited for')
+                    continue
+                waiting.remove(run)
+                # Whoever held the lock may have brought it to its end.
+                results[run.name] = finished(root / run.name,
+                                             specs[run.name])
+                if results[run.name] is not None:
+                    lock.close()
+                    continue
+                running[run.name] = _Process(run, root, configs[run.name],
+                                             specs[run.name], threads,
+                                             launch, lock)
+            time.sleep(0.5)
             for name, process in list(running.items()):
-                epoch, note = process.progress()
-                done += epoch
-                notes.append(f'{name} {note}')
                 if process.poll():
                     results[name] = process.finish()
                     del running[name]
                     tqdm.write(f'{name}: '
                                f'{describe(results[name]["final"])}')
+            done = sum(weights[n] for n, r in results.items() if r)
+            for name, process in running.items():
+                epoch, note = process.progress()
+                done += epoch * by_name[name].cost
+                notes.append(f'{name} {note}')
             bar.set_postfix_str('; '.join(notes), refresh=False)
             bar.update(done - bar.n)
     finally:
@@ -153,42 +283,49 @@ def read_scalars(work_dir: Path) -> list[dict]:
     return list(entries.values())
 
 
-def _spec(run: Run, by_name: dict, configs: dict, specs: dict) -> str:
-    """Return a hash of all that decides a run's result."""
-    if run.name not in specs:
-        text = configs[run.name].pretty_text
-        if run.init is not None:
-            text += _spec(by_name[run.init], by_name, configs, specs)
-        specs[run.name] = hashlib.sha256(text.encode()).hexdigest()
-    return specs[run.name]
-
-
-def _finished(folder: Path, spec: str) -> Optional[dict]:
+def finished(folder: Path, spec: str) -> Optional[dict]:
+    """Return the result of a run, None where there is none of this spec."""
     path = folder / 'result.json'
     if path.exists():
         result = json.loads(path.read_text())
         if result['spec'] == spec:
-            return result
+            seconds = float((folder / 'seconds').read_text())
+            return dict(result, seconds=seconds)
     return None
+
+
+def _lock(folder: Path) -> Optional[IO]:
+    """Take a run's lock; None while another process has it."""
+    # Append: the file is never emptied nor deleted, so there is only one.
+    lock = open(folder.with_name(f'.{folder.name}.lock'), 'a')
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return None
+    return lock
+
+
+def _metrics(entry: dict) -> dict:
+    return {k: v for k, v in entry.items() if k not in _NO_METRICS}
 
 
 class _Process:
     """A run that is under way."""
 
-    def __init__(self, folder: Path, cfg: Config, spec: str,
-                 threads: int) -> None:
-        self.folder, self.spec = folder, spec
-        self.start = time.time()
+    def __init__(self, run: Run, root: Path, cfg: Config, spec: str,
+                 threads: int, launch: Launch, lock: IO) -> None:
+        self.folder, self.spec, self.lock = root / run.name, spec, lock
+        self.last = cfg.train_cfg.max_epochs
+        self.test = run.test
         self._settle()
-        path = folder / 'config.py'
-        cfg.dump(path)
-        env = dict(os.environ, OMP_NUM_THREADS=str(threads),
-                   PYTHONUNBUFFERED='1')
-        self.log = open(folder / 'output.log', 'a')  # noqa: SIM115
-        self.process = subprocess.Popen(
-            [sys.executable, '-W', 'ignore', str(TRAIN), str(path),
-             '--work-dir', str(folder), '--resume'],
-            stdout=self.log, stderr=subprocess.STDOUT, env=env)
+        cfg.dump(self.folder / 'config.py')
+        self.cfg = cfg
+        self.todo = commands(run, root, self.last, launch)
+        self.env = dict(os.environ, OMP_NUM_THREADS=str(threads),
+                        PYTHONUNBUFFERED='1', PYTHON=sys.executable)
+        self.log = open(self.folder / 'output.log', 'a')  # noqa: SIM115
+        self._start()
 
     def _settle(self) -> None:
         """Make the folder this run's, without leftovers of another spec."""
@@ -196,10 +333,15 @@ class _Process:
         if self.folder.exists() and (not note.exists()
                                      or note.read_text() != self.spec):
             old = self.folder.with_name(
-                f'{self.folder.name}.old-{int(self.start)}')
+                f'{self.folder.name}.old-{int(time.time())}')
             self.folder.rename(old)
         self.folder.mkdir(parents=True, exist_ok=True)
         note.write_text(self.spec)
+
+    def _start(self) -> None:
+        self.process = subprocess.Popen(
+            self.todo.pop(0), stdout=self.log, stderr=subprocess.STDOUT,
+            env=self.env, pass_fds=[self.lock.fileno()])
 
     def progress(self) -> tuple[int, str]:
         """Return epochs done, and a word on the last of them."""
@@ -211,8 +353,29 @@ class _Process:
         return max(0, last['epoch'] - 1), f'loss {last["loss"]:.2f}'
 
     def poll(self) -> bool:
-        """Say whether it has ended."""
-        return self.process.poll() is not None
+        """Say whether it has ended; after training, start the test."""
+        if self.process.poll() is None:
+            return False
+        if self.process.returncode == 0 and self.todo:
+            # Killed after its last checkpoint and before the validation, a
+            # run has nothing left to train and does not validate again.
+            if self.test or self.last not in dict(self._curve()):
+                self._write_test_config()
+                self._start()
+                return False
+        return True
+
+    def _write_test_config(self) -> None:
+        if not self.test:
+            self.cfg.test_cfg = dict(type='TestLoop')
+            self.cfg.test_dataloader = self.cfg.val_dataloader
+            self.cfg.test_evaluator = self.cfg.val_evaluator
+        self.cfg.dump(self.folder / 'test_config.py')
+
+    def _curve(self) -> list:
+        return sorted(([e['step'], _metrics(e)]
+                       for e in read_scalars(self.folder) if 'loss' not in e),
+                      key=lambda pair: pair[0])
 
     def finish(self) -> dict[str, Any]:
         """Write and return the result.
@@ -227,19 +390,41 @@ class _Process:
                 f'the run {self.folder} failed with exit status '
                 f'{self.process.returncode}; the end of its output.log:\n'
                 f'{tail}')
-        with open(self.folder / 'seconds', 'a') as file:
-            file.write(f'{time.time() - self.start:.1f}\n')
-        seconds = (self.folder / 'seconds').read_text().split()
-        curve = sorted(([e['step'], e] for e in read_scalars(self.folder)
-                        if 'loss' not in e), key=lambda pair: pair[0])
-        result = dict(spec=self.spec, final=curve[-1][1], curve=curve,
-                      seconds=sum(map(float, seconds)))
+        curve = self._curve()
+        tested = sorted((self.folder / 'test').glob('*/*.json'))
+        if tested:
+            final = _metrics(json.loads(tested[-1].read_text()))
+            if self.last not in dict(curve):
+                curve.append([self.last, final])
+        else:
+            final = curve[-1][1]
+        (self.folder / 'seconds').write_text(f'{_seconds(self.folder):.1f}')
+        # No time in it: a run done again gives the same file.
         part = self.folder / 'result.json.part'
-        part.write_text(json.dumps(result, indent=1))
+        part.write_text(json.dumps(
+            dict(spec=self.spec, final=final, curve=curve), indent=1))
         part.replace(self.folder / 'result.json')
-        return result
+        self.lock.close()
+        return finished(self.folder, self.spec)
 
     def kill(self) -> None:
         """End it; a later call resumes it."""
-        self.process.kill()
-        self.process.wait()
+        # Launchers end their processes on SIGTERM, not on SIGKILL.
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def _seconds(folder: Path) -> float:
+    """Return how long a run took, from the logs of all its sessions.
+
+    A session that was killed counts up to its last line.
+    """
+    total = 0.
+    for log in (*folder.glob('*/*.log'), *folder.glob('test/*/*.log')):
+        start = datetime.datetime.strptime(log.stem, '%Y%m%d_%H%M%S')
+        total += max(0., log.stat().st_mtime - start.timestamp())
+    return total

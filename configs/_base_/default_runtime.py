@@ -9,13 +9,15 @@ default_hooks = dict(
     # The published file holds weights and meta data only: it loads anywhere,
     # without this plugin.
     checkpoint=dict(
-        type='CheckpointHook',
+        type='SafeCheckpointHook',
         interval=10,
         max_keep_ckpts=3,
         save_last=True,
         published_keys=['meta', 'state_dict']),
     sampler_seed=dict(type='DistSamplerSeedHook'),
-    sync_buffers=dict(type='SyncBuffersHook'))
+    sync_buffers=dict(type='SyncBuffersHook'),
+    # A resumed run ends with the weights of one that was never stopped.
+    streams=dict(type='StreamHook'))
 
 env_cfg = dict(
     cudnn_benchmark=True,

@@ -2,12 +2,10 @@
 import os
 from typing import Optional
 
-import torch
 from mmaction.registry import DATASETS
 from mmengine import fileio
-from mmengine.logging import print_log
 
-from ..errors import BadSourceError
+from .bad_files import BadFilePolicy
 from .base import SourceDataset
 from .sources import (
     PathList,
@@ -20,7 +18,7 @@ from .sources import (
 
 
 @DATASETS.register_module()
-class SourceImageDataset(SourceDataset):
+class SourceImageDataset(BadFilePolicy, SourceDataset):
     """Unlabelled sources from a folder tree or a list file.
 
     Added Keys:
@@ -73,18 +71,11 @@ class SourceImageDataset(SourceDataset):
         if not 0 < val_fraction < 1:
             raise ValueError(f'val_fraction={val_fraction!r}: allowed is a '
                              'share in (0, 1)')
-        if bad_files not in ('skip', 'raise'):
-            raise ValueError(f"bad_files={bad_files!r}: allowed are 'skip' "
-                             "and 'raise'")
-        if not 0 <= max_bad_fraction <= 1:
-            raise ValueError(f'max_bad_fraction={max_bad_fraction!r}: '
-                             'allowed is a share in [0, 1]')
+        self.set_policy(bad_files, max_bad_fraction)
         self.data_root = os.fspath(data_root)
         self.ann_file = os.fspath(ann_file)
         self.frame_dirs = frame_dirs
         self.backend_args = backend_args
-        self.bad_files = bad_files
-        self.max_bad_fraction = max_bad_fraction
         self.root = join(self.data_root, data_prefix, backend_args) \
             if data_prefix else self.data_root
         paths = self._list_paths()
@@ -99,10 +90,7 @@ class SourceImageDataset(SourceDataset):
                 f'SourceImageDataset found no source in {where!r} '
                 f'(split={split!r}, frame_dirs={frame_dirs}): check data_root '
                 'and ann_file; a tree must hold image or video files')
-        # One flag a source, in memory that all workers share: what one of
-        # them found bad counts for all.
-        self._bad = torch.zeros(len(self.paths), dtype=torch.bool)
-        self._bad.share_memory_()
+        self.watch()
 
     def _list_paths(self):
         args = self.backend_args
@@ -127,9 +115,13 @@ class SourceImageDataset(SourceDataset):
         """Number of sources."""
         return len(self.paths)
 
+    def path_of(self, idx: int) -> str:
+        """Return the path of one source."""
+        return join(self.root, self.paths[int(idx)], self.backend_args)
+
     def get_data_info(self, idx: int) -> dict:
         """Return the keys of one source, before the pipeline."""
-        path = join(self.root, self.paths[int(idx)], self.backend_args)
+        path = self.path_of(idx)
         key = 'frame_dir' if self.frame_dirs else kind_of(path)[0]
         return {key: path, 'backend_args': self.backend_args}
 
@@ -140,33 +132,4 @@ class SourceImageDataset(SourceDataset):
             BadSourceError: If the file is unreadable and ``bad_files`` is
                 ``'raise'``, or too many are.
         """
-        rng = self.rng(idx)
-        skip = self.bad_files == 'skip' and not self.test_mode
-        while True:
-            if not (skip and self._bad[int(idx)]):
-                try:
-                    return self.prepare_data(idx, rng)
-                except BadSourceError as error:
-                    if not skip:
-                        raise
-                    self._note_bad(int(idx), error)
-            # A spawned stream does not depend on how much was drawn before
-            # the file failed, nor on which worker tried it first.
-            rng, = rng.spawn(1)
-            idx = int(rng.integers(len(self)))
-
-    def _note_bad(self, idx: int, error: BadSourceError) -> None:
-        if not self._bad[idx]:
-            self._bad[idx] = True
-            print_log(f'skipped a bad source: {error}', 'current')
-        bad = self._bad.nonzero().flatten().tolist()
-        if len(bad) > self.max_bad_fraction * len(self) \
-                or len(bad) == len(self):
-            shown = ''.join(f'\n  {self.paths[i]}' for i in bad[:20])
-            more = f'\n  ... and {len(bad) - 20} more' \
-                if len(bad) > 20 else ''
-            raise BadSourceError(
-                self.root,
-                f'{len(bad)} of {len(self)} sources could not be read, more '
-                f'than max_bad_fraction={self.max_bad_fraction} allows; '
-                f'remove or mend them:{shown}{more}') from error
+        return self.load(idx, self.prepare_data)

@@ -9,7 +9,7 @@ import os.path as osp
 import re
 from array import array
 from collections.abc import Iterable, Iterator
-from typing import Optional
+from typing import Callable, Optional
 
 import numpy as np
 from mmengine import fileio
@@ -129,6 +129,7 @@ def read_list(ann_file: str, root: str,
         ValueError: If a line cannot be read; with its number.
     """
     raw = fileio.get(ann_file, backend_args=backend_args)
+    exists = _exists_below(root, backend_args)
     # Not split: that would hold millions of lines at a time.
     for number, line in enumerate(io.BytesIO(raw), 1):
         try:
@@ -145,24 +146,32 @@ def read_list(ann_file: str, root: str,
                 'path; is this a text file?')
         # What ends in no digit has no integers: the quick answer for most.
         if text.rstrip()[-1].isdecimal():
-            text = _path_of_line(text, root, backend_args)
+            text = _path_of_line(text, exists)
         yield text
 
 
-def _path_of_line(text: str, root: str,
-                  backend_args: Optional[dict]) -> str:
+def _exists_below(root: str,
+                  backend_args: Optional[dict]) -> Callable[[str], bool]:
+    if not root:
+        return lambda path: fileio.exists(path, backend_args)
+    # Looked up once: finding the backend takes longer than asking it.
+    backend = fileio.get_file_backend(root, backend_args=backend_args)
+    return lambda path: backend.exists(backend.join_path(root, path))
+
+
+def _path_of_line(text: str, exists: Callable[[str], bool]) -> str:
     labelled = _TRAILING_INTEGERS.match(text)
     if labelled is None:
         return text
     # Only such a line is ambiguous, so only there the disk is asked.
-    if fileio.exists(join(root, text, backend_args), backend_args):
+    if exists(text):
         return text
     path, integers = labelled.groups()
     # 'clip 2.avi 7' has one integer to drop, 'a b 16 3' may have two: the
     # longest path that exists wins, the shortest if none does.
     for keep in range(len(integers.split()) - 1, 0, -1):
         longer = path + re.match(rf'(?:\s+-?\d+){{{keep}}}', integers)[0]
-        if fileio.exists(join(root, longer, backend_args), backend_args):
+        if exists(longer):
             return longer
     return path
 

@@ -10,9 +10,11 @@ from .motion import (
 )
 from .source import CropSource
 from .streams import SeedSample
+from .video import VideoDecode, VideoInit
 
 __all__ = [
     'ClipColorJitter', 'CropSource', 'DrawColorJitter', 'DrawPseudoMotion',
     'DrawStaticMask', 'LoadSourceFrame', 'LoadSourceImage', 'PackMoSIInputs',
-    'RenderPseudoMotion', 'SeedSample', 'SetRole'
+    'RenderPseudoMotion', 'SeedSample', 'SetRole',
+    'VideoDecode', 'VideoInit'
 ]

@@ -1,13 +1,11 @@
 """Networks, videos, and the maps of one in the other."""
 import os.path as osp
-import types
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple, Optional
 
 import numpy as np
 import torch
-from mmaction.models.heads import BaseHead
 from mmaction.registry import MODELS, TRANSFORMS
 from mmaction.structures import ActionDataSample
 from mmaction.utils import GradCAM
@@ -194,11 +192,10 @@ def read_clips(path: str, clip_len: int, interval: int,
     return np.stack(imgs).reshape(num_clips, clip_len, *imgs[0].shape)
 
 
-def pack(model: nn.Module, clip: np.ndarray) -> dict:
+def pack(clip: np.ndarray) -> dict:
     """Make the batch of one clip.
 
     Args:
-        model: The network it is for.
         clip: (N, H, W, 3) uint8 RGB.
     """
     inputs = torch.from_numpy(np.ascontiguousarray(clip))
@@ -214,7 +211,7 @@ def features(model: nn.Module, clip: np.ndarray) -> np.ndarray:
         clip: (N, H, W, 3) uint8 RGB.
     """
     with torch.no_grad():
-        inputs = model.data_preprocessor(pack(model, clip))['inputs']
+        inputs = model.data_preprocessor(pack(clip))['inputs']
         feats, _ = model.extract_feat(inputs, stage='backbone')
         return torch.cat(list(_pooled(feats)), 1)[0].cpu().numpy()
 
@@ -222,20 +219,23 @@ def features(model: nn.Module, clip: np.ndarray) -> np.ndarray:
 class CAM:
     """MMAction2's Grad-CAM of one layer, for MoSI's networks too.
 
-    The class explained is the network's own top prediction, by its score
-    before the softmax.
-
     Args:
         model: A Recognizer3D. Use it for nothing else afterwards: the stock
             class leaves its hooks in it.
         layer: Names from the model down to the layer with slashes between,
             such as ``'backbone/layer4'``; the last stage by default.
+        explain: ``'top'``: the network's own top prediction, by its score
+            before the softmax. ``'motion'``: that anything moves, by the
+            log-odds of all moving labels against the static one; of
+            pretraining only.
 
     Raises:
-        ValueError: If the last stage is not known, or the layer not there.
+        ValueError: If the last stage is not known, the layer not there, or
+            there are no labels that move and that do not.
     """
 
-    def __init__(self, model: nn.Module, layer: Optional[str] = None) -> None:
+    def __init__(self, model: nn.Module, layer: Optional[str] = None,
+                 explain: str = 'top') -> None:
         if layer is None:
             stages = getattr(model.backbone, 'res_layers', None)
             if not stages:
@@ -249,16 +249,25 @@ class CAM:
         except AttributeError as error:
             raise ValueError(f'no layer {layer!r} in the network: '
                              f'{error}') from error
+        head = model.cls_head
+        pool = head.pool if isinstance(head, MoSIHead) else None
+        if explain not in ('top', 'motion'):
+            raise ValueError(f"explain={explain!r}: allowed are 'top' and "
+                             "'motion'")
+        if explain == 'motion' and not (pool and pool.static):
+            raise ValueError(
+                "explain='motion' is for a MoSIHead with a static label; "
+                "use 'top'")
+        self.names = pool.names if pool else range(head.num_classes)
+        self._moving = torch.from_numpy(pool.speeds.any(1)) \
+            if explain == 'motion' else None
         for weight in model.parameters():
             weight.requires_grad_()  # frozen ones stop the gradient
-        head = model.cls_head
-        # That of MoSIHead asks for labels and returns probabilities, in
-        # whose saturation gradients vanish.
-        head.predict = types.MethodType(BaseHead.predict, head)
+        # Those of the heads ask for labels, average, or return
+        # probabilities, in whose saturation gradients vanish.
+        head.predict = self._predict
         self.model = model
         self.stock = GradCAM(model, layer)
-        self.names: Sequence[str] = head.pool.names \
-            if isinstance(head, MoSIHead) else range(head.num_classes)
 
     def __call__(self, clip: np.ndarray) -> tuple[np.ndarray, str]:
         """Explain one clip.
@@ -268,12 +277,25 @@ class CAM:
 
         Returns:
             The map, (N, H, W) float in [0, 1], all zero where no evidence
-            is positive; and the name of the prediction.
+            is positive; and the name of the top prediction.
         """
         # One clip a sample, as the stock class averages the scores of clips.
         with warnings.catch_warnings():
             # The stock class registers a hook of torch's older kind.
             warnings.simplefilter('ignore')
-            cam, scores = self.stock._calculate_localization_map(
-                pack(self.model, clip), use_labels=False)
-        return cam[0].cpu().numpy(), str(self.names[scores[0].argmax()])
+            cam, _ = self.stock._calculate_localization_map(
+                pack(clip), use_labels=False)
+        return cam[0].cpu().numpy(), str(self.names[self._top])
+
+    def _predict(self, feats, data_samples, **kwargs):
+        """Stand in for the head's predict: one clip, one score."""
+        scores = self.model.cls_head(feats, **kwargs)[0]
+        self._top = int(scores.argmax())
+        if self._moving is None:
+            explained = scores[self._top]
+        else:
+            moving = self._moving.to(scores.device)
+            explained = scores[moving].logsumexp(0) \
+                - scores[~moving].logsumexp(0)
+        data_samples[0].set_pred_score(explained[None])
+        return data_samples

@@ -1,0 +1,5 @@
+# Nearest-neighbour retrieval and k-NN of R(2+1)D-10 (stock) on UCF101
+# (split 1), on features that nothing was trained for:
+# python tools/test.py configs/retrieval_r2p1d_ucf.py PRETRAINED.pth
+_base_ = 'finetune_r2p1d_ucf.py'
+__import__('mosi_mmaction').config.set_retrieval(_base_)

@@ -1,0 +1,5 @@
+# Nearest-neighbour retrieval and k-NN on Weizmann, on features that nothing
+# was trained for:
+# python tools/test.py configs/tiny/retrieval_r2p1d_weizmann.py PRETRAINED.pth
+_base_ = 'finetune_r2p1d_weizmann.py'
+__import__('mosi_mmaction').config.set_retrieval(_base_)

@@ -1,0 +1,130 @@
+"""Labelled videos for fine-tuning, with the policy for bad files."""
+import os.path as osp
+import re
+from collections.abc import Sequence
+from typing import Callable, Optional, Union
+
+import numpy as np
+from mmaction.datasets import VideoDataset
+from mmaction.registry import DATASETS, TRANSFORMS
+
+from .bad_files import BadFilePolicy
+from .streams import EpochIndex, sample_rng
+
+
+@DATASETS.register_module()
+class ActionVideoDataset(BadFilePolicy, VideoDataset):
+    """MMAction2's VideoDataset that survives bad files and odd paths.
+
+    A line of the list is a path and a label, an integer from 0; with
+    ``multi_class``, several. The path may hold blanks, and lines that
+    cannot be read are named. With ``test_mode`` the label may be missing
+    (-1).
+
+    Added Keys:
+        - filename (str), label (int), start_index (int), modality (str)
+        - rng, sample_idx: See :class:`SourceDataset`.
+
+    Args:
+        ann_file: The list file, UTF-8.
+        pipeline: Transforms, or their configs; ``VideoInit`` and
+            ``VideoDecode`` turn what is wrong with a file into the error
+            that the policy is about.
+        bad_files: See :meth:`BadFilePolicy.set_policy`.
+        max_bad_fraction: See there.
+        **kwargs: As of VideoDataset: ``data_prefix=dict(video=...)``,
+            ``test_mode``, ``multi_class``, ``num_classes``, ``delimiter``.
+
+    Raises:
+        FileNotFoundError: If there is no list.
+        ValueError: If an argument is out of range, a line cannot be read,
+            or there is none.
+    """
+
+    def __init__(self,
+                 ann_file: str,
+                 pipeline: Sequence[Union[dict, Callable]],
+                 bad_files: str = 'skip',
+                 max_bad_fraction: float = 0.1,
+                 **kwargs) -> None:
+        self.set_policy(bad_files, max_bad_fraction)
+        # Built from MMAction2's registry: MMEngine's own Compose looks into
+        # the root registry unless a runner has set a default scope.
+        steps = [TRANSFORMS.build(t) if isinstance(t, dict) else t
+                 for t in pipeline]
+        super().__init__(ann_file, pipeline=steps, **kwargs)
+
+    def full_init(self) -> None:
+        """Read the list, unless that was done."""
+        if not self._fully_initialized:
+            super().full_init()
+            self.watch()
+
+    def load_data_list(self) -> list[dict]:
+        """Read the list file: one dict a line."""
+        if not osp.isfile(self.ann_file):
+            raise FileNotFoundError(
+                f'ann_file: there is no list {self.ann_file!r}; '
+                'tools/data/prepare.py writes those of UCF101 and HMDB51')
+        with open(self.ann_file, 'rb') as file:
+            lines = file.read().split(b'\n')
+        infos = [self._read_line(line, number)
+                 for number, line in enumerate(lines, 1) if line.strip()]
+        if not infos:
+            raise ValueError(f'ann_file: {self.ann_file} lists no video')
+        return infos
+
+    def _read_line(self, raw: bytes, number: int) -> dict:
+        where = f'{self.ann_file}, line {number}'
+        try:
+            line = raw.decode('utf-8').strip()
+        except UnicodeDecodeError as error:
+            raise ValueError(f'{where}: not UTF-8 ({error}); save the list '
+                             'as UTF-8') from error
+        path, labels = self._split(line)
+        if not labels and not self.test_mode:
+            raise ValueError(f'{where}: {line!r} does not end in a label, an '
+                             'integer from 0')
+        top = self.num_classes or np.inf
+        bad = [label for label in labels if not 0 <= label < top]
+        if bad:
+            raise ValueError(f'{where}: label {bad[0]}; allowed are '
+                             f'integers from 0 to {top - 1}')
+        root = self.data_prefix['video']
+        return dict(
+            filename=osp.join(root, path) if root else path,
+            label=labels if self.multi_class else (labels or [-1])[0])
+
+    def _split(self, line: str) -> tuple[str, list[int]]:
+        gap = r'\s+' if self.delimiter == ' ' else re.escape(self.delimiter)
+        count = '+' if self.multi_class else '{1}'
+        found = re.match(rf'(.*?\S)((?:{gap}-?\d+){count})$', line)
+        if found is None:
+            return line, []
+        path, labels = found.groups()
+        return path, [int(label) for label in re.findall(r'-?\d+', labels)]
+
+    def rng(self, idx: int) -> np.random.Generator:
+        """Return the generator of one sample."""
+        return sample_rng(EpochIndex(idx, 0, 0) if self.test_mode else idx)
+
+    def path_of(self, idx: int) -> str:
+        """Return the path of one video."""
+        return self.get_data_info(int(idx))['filename']
+
+    def prepare_data(self, idx: int,
+                     rng: Optional[np.random.Generator] = None) -> dict:
+        """Run the pipeline over one video."""
+        results = self.get_data_info(idx)
+        results['rng'] = self.rng(idx) if rng is None else rng
+        return self.pipeline(results)
+
+    def __getitem__(self, idx: int) -> dict:
+        """Return the packed sample of a video, or of its replacement.
+
+        Raises:
+            BadSourceError: If the file is unreadable and ``bad_files`` is
+                ``'raise'``, or too many are.
+        """
+        self.full_init()
+        return self.load(idx, self.prepare_data)

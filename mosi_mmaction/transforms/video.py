@@ -1,0 +1,58 @@
+"""Decode videos for fine-tuning: in the place of DecordInit, DecordDecode."""
+from mmaction.registry import TRANSFORMS
+from mmcv.transforms import BaseTransform
+
+from ..decode import Video
+
+
+@TRANSFORMS.register_module()
+class VideoInit(BaseTransform):
+    """Open a video, for SampleFrames and VideoDecode.
+
+    MMAction2's ``DecordInit`` hands decord an open file, which crashes the
+    process on truncated AVI files. Here another process decodes, so that no
+    file can crash or hang this one.
+
+    Required Keys:
+        - filename (str)
+        - backend_args (dict, optional)
+    Added Keys:
+        - video_reader (Video), total_frames (int), avg_fps (float)
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Open.
+
+        Raises:
+            BadSourceError: If the file cannot be opened.
+        """
+        video = Video(results['filename'], results.get('backend_args'))
+        results['video_reader'] = video
+        results['total_frames'] = video.num_frames
+        results['avg_fps'] = video.fps
+        return results
+
+
+@TRANSFORMS.register_module()
+class VideoDecode(BaseTransform):
+    """Decode the frames that SampleFrames chose.
+
+    Required Keys:
+        - video_reader (Video), frame_inds (np.ndarray)
+    Added Keys:
+        - imgs (list[np.ndarray]): Frames, each (H, W, 3) uint8 RGB.
+        - original_shape, img_shape (tuple): (H, W).
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Decode.
+
+        Raises:
+            BadSourceError: If a frame cannot be decoded.
+        """
+        video = results.pop('video_reader')
+        frames = video.read(results['frame_inds'].ravel())
+        results['frame_inds'] = results['frame_inds'].ravel()
+        results['imgs'] = list(frames)
+        results['original_shape'] = results['img_shape'] = frames.shape[1:3]
+        return results

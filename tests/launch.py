@@ -1,0 +1,74 @@
+"""Run our tools in processes of their own that start fast.
+
+They are forked from a clean server process which has imported the package,
+so a run does not pay for the imports, and a kill is a real kill.
+"""
+import multiprocessing
+import os
+import runpy
+import socket
+import sys
+from pathlib import Path
+
+TOOLS = Path(__file__).parents[1] / 'tools'
+
+_context = multiprocessing.get_context('forkserver')
+_context.set_forkserver_preload(['mosi_mmaction', 'mmengine.runner'])
+
+
+def _redirect(log, env):
+    with open(log, 'ab', 0) as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    os.environ.update(env)
+    # A process that hangs says where, and ends.
+    import faulthandler
+    faulthandler.dump_traceback_later(240, exit=True)
+
+
+def _run_tool(tool, args, log, env):
+    _redirect(log, env)
+    sys.argv = [tool, *map(str, args)]
+    sys.path[:0] = [str(TOOLS), str(Path(__file__).parent)]
+    runpy.run_path(str(TOOLS / tool), run_name='__main__')
+
+
+def _call(function, args, log, env):
+    _redirect(log, env)
+    function(*args)
+
+
+def start(target, *args, log, env=None):
+    """Start a tool (by its file name) or a function; return the process."""
+    if callable(target):
+        job = (_call, (target, args, log, env or {}))
+    else:
+        job = (_run_tool, (target, args, log, env or {}))
+    process = _context.Process(target=job[0], args=job[1])
+    process.start()
+    return process
+
+
+def run(target, *args, log, env=None):
+    """As :func:`start`, but wait; return the exit code."""
+    process = start(target, *args, log=log, env=env)
+    process.join(280)
+    assert process.exitcode is not None, Path(log).read_text()[-3000:]
+    return process.exitcode
+
+
+def ranks(count, tool, *args, log):
+    """Run a tool as ``count`` ranks; return the exit codes."""
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    jobs = [
+        start(tool, *args, '--launcher', 'pytorch', log=f'{log}.{rank}',
+              env=dict(RANK=str(rank), LOCAL_RANK=str(rank),
+                       WORLD_SIZE=str(count), LOCAL_WORLD_SIZE=str(count),
+                       MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port)))
+        for rank in range(count)
+    ]
+    for job in jobs:
+        job.join(280)
+    return [job.exitcode for job in jobs]

@@ -1,0 +1,286 @@
+"""Every shipped config builds, learns a step, is evaluated, and reloads.
+
+Only what makes a run long or needs data is replaced: networks become narrow,
+data sets few and small, and they are made here. Pipelines, heads, metrics,
+schedules and hooks are those of the config.
+"""
+import copy
+import logging
+import math
+from pathlib import Path
+
+import mmengine.config.config as config_module
+import pytest
+import torch
+from mmaction.registry import MODELS, TRANSFORMS
+from mmengine.config import Config
+from mmengine.logging import MMLogger
+from mmengine.registry import DefaultScope, init_default_scope
+from mmengine.runner import Runner
+from motion_truth import textured_image
+from PIL import Image
+
+import mosi_mmaction
+from mosi_mmaction.action_videos import write_action_videos
+
+CONFIGS = Path(__file__).parents[1] / 'configs'
+NAMES = sorted(p.relative_to(CONFIGS).as_posix()
+               for p in CONFIGS.rglob('*.py') if '_base_' not in p.parts)
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+
+every_config = pytest.mark.parametrize('name', NAMES)
+
+
+def load(name):
+    return Config.fromfile(CONFIGS / name)
+
+
+def dicts(node):
+    if isinstance(node, dict):
+        yield node
+    for child in node.values() if isinstance(node, dict) else node:
+        if isinstance(child, (dict, list, tuple)):
+            yield from dicts(child)
+
+
+def of_type(node, kind):
+    return [d for d in dicts(node) if d.get('type') == kind]
+
+
+def is_pretraining(cfg):
+    return cfg.model.cls_head.type == 'MoSIHead'
+
+
+# ------------------------------------------------------------ small worlds
+@pytest.fixture(scope='module')
+def sources(tmp_path_factory):
+    """A few images and videos, as any config may ask for them."""
+    root = tmp_path_factory.mktemp('a few sources')
+    for i in range(2):
+        Image.fromarray(textured_image((60, 70), i)).save(root / f'{i}.png')
+    write_action_videos(root / 'videos', 1, 'few', num_frames=24,
+                        actions=('circle', 'shake'))
+    return root
+
+
+def narrow(model, channels=4):
+    """Make the network narrow, and the head fit to it."""
+    backbone = model['backbone']
+    wide = MODELS.build(copy.deepcopy(backbone))
+    if 'base_channels' in backbone or hasattr(wide, 'base_channels'):
+        share = wide.base_channels // channels
+        backbone['base_channels'] = channels
+        if 'in_channels' in model['cls_head']:
+            model['cls_head']['in_channels'] //= share
+
+
+def small(cfg, sources, batch_size=1):
+    """Return the config for one iteration on data that is there."""
+    cfg = copy.deepcopy(cfg)
+    plain = cfg._cfg_dict
+    init_default_scope('mmaction')
+    narrow(plain['model'])
+    for dataset in of_type(plain, 'SourceImageDataset'):
+        videos = dataset.get('data_prefix') == 'videos'
+        for key in ('ann_file', 'data_prefix', 'split', 'val_fraction'):
+            dataset.pop(key, None)
+        dataset['data_root'] = str(sources / 'videos' if videos else sources)
+    for dataset in of_type(plain, 'DeadLeavesDataset'):
+        dataset['num_images'] = 2
+    for dataset in of_type(plain, 'VideoDataset'):
+        dataset['ann_file'] = str(sources / 'videos' / 'few.txt')
+        dataset['data_prefix'] = dict(video=str(sources / 'videos'))
+    for name in LOADERS:
+        loader = plain.get(name)
+        if not loader:
+            continue
+        loader['batch_size'] = batch_size
+        loader['num_workers'] = 0
+        loader['persistent_workers'] = loader['pin_memory'] = False
+        # SourceImageDataset has no indices; a subset serves all of them.
+        loader['num_batch_per_epoch'] = 1
+    if plain.get('train_cfg'):
+        plain['train_cfg'].update(max_epochs=1, val_interval=1)
+        for scheduler in plain['param_scheduler']:
+            # So short a run has no warm-up; it would begin with rate 0.
+            scheduler.pop('convert_to_iter_based', None)
+    plain['load_from'] = None
+    plain['log_level'] = 'ERROR'
+    plain['visualizer'] = None
+    return cfg
+
+
+@pytest.fixture
+def runner_of():
+    """Build runners; afterwards all is as if none had been."""
+    count = len(DefaultScope._instance_dict)
+
+    def build(cfg, work_dir):
+        cfg.work_dir = str(work_dir)
+        cfg.experiment_name = f'{work_dir.name}_{count}'
+        return Runner.from_cfg(cfg)
+
+    yield build
+    for logger in MMLogger._instance_dict.values():
+        for handler in list(logger.handlers):
+            if isinstance(handler, logging.FileHandler):
+                handler.close()
+                logger.removeHandler(handler)
+
+
+# --------------------------------------------------------- one step of each
+@every_config
+def test_it_learns_a_step_and_is_evaluated(name, sources, tmp_path,
+                                           runner_of):
+    cfg = small(load(name), sources, 1 if 'mosi_' in name else 2)
+    runner = runner_of(cfg, tmp_path / Path(name).stem)
+    if cfg.get('train_cfg'):
+        before = {k: v.clone() for k, v in runner.model.state_dict().items()}
+        losses = []
+
+        class Watch(mosi_mmaction.hooks.Hook):
+            def after_train_iter(self, runner, batch_idx, data_batch=None,
+                                 outputs=None):
+                losses.append(outputs['loss'].item())
+
+        runner.register_hook(Watch())
+        runner.train()
+        assert len(losses) == 1 and math.isfinite(losses[0])
+        trained = {n for n, p in runner.model.named_parameters()
+                   if p.requires_grad}
+        after = runner.model.state_dict()
+        assert all(v.isfinite().all() for v in after.values())
+        moved = {n for n in trained if not torch.equal(before[n], after[n])}
+        frozen = cfg.model.backbone.get('frozen_stages', -1) == 4
+        assert {n.split('.')[0] for n in moved} == (
+            {'cls_head'} if frozen else {'backbone', 'cls_head'})
+        if frozen:  # batch norm included
+            assert {k for k in after if not torch.equal(
+                before[k], after[k])} <= moved
+        else:
+            assert len(moved) > 0.9 * len(trained)
+    metrics = runner.test()
+    key = dict(MoSIMetric='pretext/top1', AccMetric='acc/top1',
+               NearestNeighborMetric='retrieval/R@1')
+    assert 0 <= metrics[key[cfg.test_evaluator.type]] <= 1
+
+
+@every_config
+def test_it_dumps_and_reloads_to_an_equal_config(name, tmp_path,
+                                                 monkeypatch):
+    # Formatting is the slow part, and tested in test_config.py.
+    monkeypatch.setattr(config_module, 'FormatCode',
+                        lambda text, **_: (text, True))
+    cfg = load(name)
+    cfg.dump(tmp_path / 'dumped.py')
+    assert Config.fromfile(tmp_path / 'dumped.py').to_dict() == cfg.to_dict()
+    assert cfg.custom_imports.imports == ['mosi_mmaction']
+    assert cfg.default_scope == 'mmaction'
+
+
+# ------------------------------------------------ what configs promise
+@every_config
+def test_pools_agree_everywhere(name):
+    cfg = load(name)
+    draws = of_type(cfg._cfg_dict, 'DrawPseudoMotion')
+    assert bool(draws) == is_pretraining(cfg)
+    if draws:
+        head = MODELS.build(cfg.model.cls_head)
+        assert all(TRANSFORMS.build(d).pool == head.pool for d in draws)
+
+
+@every_config
+def test_streams_and_seeds(name):
+    plain = load(name)._cfg_dict
+    for loader in LOADERS:
+        if not plain.get(loader):
+            continue
+        assert plain[loader]['sampler'] == dict(
+            type='EpochSampler', shuffle=loader == 'train_dataloader')
+        for holder in dicts(plain[loader]):
+            if 'pipeline' in holder:
+                kinds = [s['type'] for s in holder['pipeline']
+                         if s['type'] != 'SetRole']
+                assert kinds[0] == 'SeedSample'
+                assert holder.get('test_mode', False) == (
+                    loader != 'train_dataloader')
+
+
+@every_config
+def test_no_training_source_is_held_out(name):
+    plain = load(name)._cfg_dict
+    if not plain.get('train_dataloader'):
+        return
+
+    def identity(loader):
+        dataset = plain[loader]['dataset']
+        return {k: v for k, v in dataset.items()
+                if k in ('ann_file', 'split', 'seed')}
+
+    train = identity('train_dataloader')
+    assert train
+    for loader in LOADERS[1:]:
+        held_out = identity(loader)
+        assert any(train.get(k) != held_out.get(k) for k in held_out)
+        for key in ('val_fraction', 'data_root'):
+            dataset = plain[loader]['dataset']
+            assert dataset.get(key) == plain['train_dataloader'][
+                'dataset'].get(key)
+
+
+@every_config
+def test_batches_and_rates_belong_together(name):
+    plain = load(name)._cfg_dict
+    if not plain.get('train_dataloader'):
+        return
+    batch = plain['train_dataloader']['batch_size']
+    gpus = 1 if name.startswith('tiny/') else 8
+    assert plain['auto_scale_lr'] == dict(
+        enable=False, base_batch_size=gpus * batch)
+    warmup, cosine = plain['param_scheduler']
+    epochs = plain['train_cfg']['max_epochs']
+    assert warmup['end'] == cosine['begin'] < cosine['end'] == epochs
+    assert cosine['T_max'] == epochs - cosine['begin']
+    assert cosine['eta_min'] == 0
+    decay = plain['optim_wrapper']['paramwise_cfg']
+    assert decay == dict(norm_decay_mult=0.)
+
+
+@every_config
+def test_fine_tuning_checks_its_checkpoint(name):
+    cfg = load(name)
+    if is_pretraining(cfg):
+        assert cfg.load_from is None
+        return
+    assert cfg.load_from.endswith('.pth')
+    assert dict(type='CheckLoadedHook', prefix='backbone.') in [
+        dict(h) for h in cfg.custom_hooks]
+
+
+def test_paper_recipes():
+    """Values of the release, at the same total batch on 8 GPUs."""
+    told = {
+        'mosi_r2p1d_hmdb.py': (80, 1e-3, 1e-4, 100, 10),
+        'mosi_r2p1d_imagenet.py': (80, 1e-3, 1e-4, 100, 10),
+        'mosi_r2d3d_hmdb.py': (160, 1e-3, 1e-4, 100, 10),
+        'mosi_r2p1d_k400.py': (80, 1e-3, 1e-4, 20, 2),
+        'finetune_r2p1d_hmdb.py': (384, 7.5e-4, 1e-3, 300, 10),
+        'finetune_r2p1d_ucf.py': (384, 1.5e-3, 1e-3, 300, 10),
+        'finetune_r2d3d_hmdb.py': (1024, 2e-3, 1e-3, 300, 10),
+        'finetune_r2d3d_ucf.py': (1024, 4e-3, 1e-3, 300, 10),
+    }
+    for name in set(told) & set(NAMES):
+        cfg = load(name)
+        optimizer = cfg.optim_wrapper.optimizer
+        warmup = cfg.param_scheduler[0]
+        assert (cfg.auto_scale_lr.base_batch_size, optimizer.lr,
+                optimizer.weight_decay, cfg.train_cfg.max_epochs,
+                warmup.end) == told[name], name
+        assert optimizer.type == 'Adam' and warmup.start_factor == 0.1
+
+
+def test_ten_clips_at_test():
+    for name in NAMES:
+        cfg = load(name)
+        for samples in of_type(cfg.test_dataloader, 'SampleFrames'):
+            assert samples['num_clips'] == 10 and samples['test_mode'], name

@@ -1,0 +1,381 @@
+"""tools/reproduce.py: what it declares, what it counts, what survives."""
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from mmaction.registry import TRANSFORMS
+from mmengine.dataset import Compose
+from motion_truth import measured_label
+
+from mosi_mmaction import LabelPool
+from mosi_mmaction.action_videos import write_action_videos
+from mosi_mmaction.datasets import EpochSampler
+from mosi_mmaction.datasets.dead_leaves import draw_dead_leaves
+from mosi_mmaction.datasets.sources import in_validation
+
+TOOLS = Path(__file__).parents[1] / 'tools'
+
+
+@pytest.fixture(autouse=True)
+def _tools_on_path(monkeypatch):
+    monkeypatch.syspath_prepend(str(TOOLS))
+
+
+@pytest.fixture(scope='module')
+def micro(tmp_path_factory):
+    """24 images, 8 + 4 videos of two classes; options that name them."""
+    root = tmp_path_factory.mktemp('micro')
+    images = root / 'images'
+    images.mkdir()
+    for i in range(24):
+        image = draw_dead_leaves(64, np.random.default_rng(i))
+        cv2.imwrite(str(images / f'{i:02d}.png'), image)
+    held_out = [in_validation(f'{i:02d}.png', 0.1) for i in range(24)]
+    assert 0 < sum(held_out) < 14, 'the fixture needs both parts'
+    videos = root / 'videos'
+    for split, num in (('train', 4), ('test', 2)):
+        write_action_videos(videos, num, split, num_frames=20,
+                            actions=('circle', 'zoom'))
+    return dict(images=images, videos=videos, splits=videos)
+
+
+@pytest.fixture
+def tiny(micro, tmp_path):
+    """A tiny preset over the micro data, 2 seeds."""
+    from experiments import Tiny
+    return Tiny(**micro, root=tmp_path / 'runs', seeds=2, epochs=(2, 12))
+
+
+# --- Figures.
+
+
+def test_interval_by_hand():
+    from reproduce import bootstrap_interval
+
+    # The mean of 9 draws out of eight 0 and one 9 is Binomial(9, 1/9):
+    # P(<= 0) = 0.346 and P(<= 2) = 0.931 < 0.975 < 0.988 = P(<= 3).
+    assert bootstrap_interval([0.] * 8 + [9.]) == (0, 3)
+    # Of two, a mean is one of them with probability 1/4 each.
+    assert bootstrap_interval([1., 4.]) == (1, 4)
+    # Of three, with 1/27 = 3.7 % > 2.5 %: the range and nothing smaller.
+    assert bootstrap_interval([5., -1., 2.]) == (-1, 5)
+    assert bootstrap_interval([7.]) == (7, 7)
+    with pytest.raises(ValueError, match='at least one'):
+        bootstrap_interval([])
+
+
+def test_interval_covers_the_mean_as_often_as_it_says(rng):
+    from reproduce import bootstrap_interval
+
+    hits = 0
+    for _ in range(300):
+        low, high = bootstrap_interval(list(rng.normal(3, 2, 30)),
+                                       resamples=400)
+        hits += low <= 3 <= high
+    assert 0.88 < hits / 300 < 0.99
+
+
+def test_differences_are_paired(tiny):
+    from experiments import Row
+    from reproduce import format_table, summarize
+
+    base = Row('from scratch', ['b0', 'b1', 'b2'], paper=30.4)
+    ours = Row('MoSI', ['m0', 'm1', 'm2'], 'p', base, 47.0, 96.1)
+    top1 = dict(b0=.1, b1=.9, b2=.5, m0=.15, m1=.95, m2=.55)
+    results = {k: dict(final={'acc/top1': v}, seconds=3600)
+               for k, v in top1.items()}
+    results['p'] = dict(final={'pretext/top1': .99}, seconds=7200)
+    rows = [summarize(row, results) for row in (base, ours)]
+    # Unpaired, the interval would be as wide as the seeds are apart.
+    gain = rows[1]['difference']
+    assert np.allclose([gain['low'], gain['mean'], gain['high']], 5)
+    table = format_table(rows, 'core').splitlines()
+    assert table[2] == ('| from scratch | 30.4 | 50.0 ± 40.0 | 3 | – | '
+                        'baseline | 3.00 |')
+    assert table[3] == ('| MoSI | 47.0 | 55.0 ± 40.0 | 3 | 99.0 (96.1) | '
+                        '+5.0 [+5.0, +5.0] | 5.00 |')
+
+
+# --- Declarations.
+
+
+def test_what_is_the_same_is_shared(tiny):
+    from experiments import EXPERIMENTS
+
+    default = tiny.mosi('tiny')
+    rows = {name: make(tiny).rows for name, make in EXPERIMENTS.items()}
+    # Table 1's MoSI, Table 2's default, Figure 6's first: one fine-tuning.
+    same = [rows['table1'][1], rows['table2'][1], rows['fig6'][1],
+            rows['fig7'][-1], rows['flip'][0]]
+    assert {r.pretrain for r in same} == {default}
+    assert len({tuple(r.finetunes) for r in same}) == 1
+    assert rows['table1'][0].finetunes == rows['sources'][0].finetunes
+    # Different conditions and seeds never share.
+    for name, of in rows.items():
+        runs = [finetune for row in of for finetune in row.finetunes]
+        twice = 2 if name == 'table2' else 0  # 5 speeds is 8 frames
+        assert len(set(runs)) == len(runs) - twice == 2 * len(of) - twice
+
+
+def test_a_name_follows_from_what_decides_the_result(tiny, tmp_path, micro):
+    from experiments import Tiny
+
+    name = tiny.finetune('tiny', tiny.mosi('tiny'))[0]
+    elsewhere = Tiny(**micro, root=tmp_path / 'other', seeds=1,
+                     epochs=(2, 12), speed=1e9)
+    assert elsewhere.finetune('tiny', elsewhere.mosi('tiny')) == [name]
+    # The pretraining's budget decides the fine-tuning's result, too.
+    longer = Tiny(**micro, root=tmp_path / 'runs', seeds=1, epochs=(3, 12))
+    assert longer.finetune('tiny', longer.mosi('tiny')) != [name]
+
+
+def test_motion_reaches_the_whole_config(tiny):
+    run = tiny.runs[tiny.mosi('tiny', motion=dict(axes='x'))]
+    cfg = run.resolve(tiny.root, tiny.runs)
+    parts = [cfg.model.cls_head]
+    for split in ('train', 'val'):
+        steps = cfg[f'{split}_dataloader'].dataset.pipeline
+        parts += [s for s in steps if s.type == 'DrawPseudoMotion']
+    assert [part.axes for part in parts] == ['x'] * 3
+
+
+def test_low_shot_lists_and_equal_steps(tiny):
+    from experiments import table3
+
+    table = table3(tiny)
+    tiny.prepare()
+    run = tiny.runs[table.rows[0].finetunes[0]]
+    lines = Path(run.options['train_dataloader.dataset.ann_file'])
+    labels = [line.split()[-1] for line in lines.read_text().splitlines()]
+    assert sorted(labels) == ['0', '1']
+    for num in (5, tiny.num):
+        cfg = tiny.runs[tiny.mosi('tiny', num=num)]
+        assert abs(cfg.epochs * num - 2 * tiny.num) < num
+    tiny.prepare()
+    chosen = Path(tiny.runs[tiny.mosi('tiny', num=5)].options[
+        'train_dataloader.dataset.ann_file']).read_text().split()
+    # Held-out photographs stay held out.
+    assert len(set(chosen)) == 5 and set(chosen) <= set(tiny.photos)
+
+
+def test_frames_of_the_target(tiny):
+    run = tiny.runs[tiny.mosi('tiny', source='frames')]
+    tiny.prepare()
+    root = Path(run.variables['MOSI_DATA'])
+    train, val = (sorted((root / part).glob('*.png'))
+                  for part in ('train', 'val'))
+    assert (len(train), len(val)) == (tiny.num, tiny.num_val)
+    stamps = [p.stat().st_mtime_ns for p in train]
+    tiny.prepare()
+    assert [p.stat().st_mtime_ns for p in train] == stamps
+
+
+def test_paper_preset_declares_everything(tmp_path):
+    from experiments import EXPERIMENTS, Paper
+
+    paper = Paper(tmp_path / 'absent', root=tmp_path, seeds=1)
+    tables = {name: make(paper) for name, make in EXPERIMENTS.items()}
+    rows = {name: {r.condition: r for r in table.rows}
+            for name, table in tables.items()}
+    row = rows['table1']['HMDB: MoSI, x only']
+    assert (row.paper, row.baseline.paper) == (44.9, 30.4)
+    run = paper.runs[row.finetunes[0]]
+    assert run.test and paper.runs[run.init].motion == dict(axes='x')
+    cfg = run.resolve(tmp_path, paper.runs)
+    assert cfg.train_cfg.max_epochs == 300
+    assert cfg.model.backbone.type == 'ResNet2d3d'
+    assert cfg.load_from.endswith(f'{run.init}/epoch_100.pth')
+    assert str(tmp_path / 'absent' / 'hmdb51') in \
+        cfg.test_dataloader.dataset.ann_file
+    # Table 2: the source grows so that a frame's step stays.
+    sides = {}
+    for n in (8, 16, 32):
+        name = f'HMDB: {n} frames' + (' (default)' if n == 16 else '')
+        cfg = paper.runs[rows['table2'][name].pretrain].resolve(
+            tmp_path, paper.runs)
+        sides[n] = next(s.size for s in cfg.train_dataloader.dataset.pipeline
+                        if s.type == 'CropSource')
+    steps = [(side - 112) / (n - 1) for n, side in sides.items()]
+    assert sides[16] == 320 and np.allclose(steps, steps[1], atol=0.05)
+
+
+@pytest.mark.parametrize('argv, words', [
+    (['table2', '--loso'], '--loso is for table1'),
+    (['table1', '--preset', 'paper', '--budget', 'long'], '--budget'),
+    (['table1', '--videos', 'x'], 'go together'),
+    (['table1', '--seeds', '0'], '--seeds 0: at least 1'),
+])
+def test_bad_commands(argv, words, capsys):
+    from reproduce import parse_args
+    with pytest.raises(SystemExit):
+        parse_args(argv)
+    assert words in capsys.readouterr().err
+
+
+def test_leave_one_out_needs_its_lists(tiny):
+    from experiments import table1_loso
+    with pytest.raises(ValueError, match='NAME_train.txt'):
+        table1_loso(tiny, [('short', 12)])
+
+
+def test_leave_one_out(micro, tmp_path):
+    from experiments import Tiny, table1_loso
+
+    splits = tmp_path / 'splits'
+    (splits / 'loso').mkdir(parents=True)
+    for part in ('train', 'test'):
+        text = (micro['splits'] / f'{part}.txt').read_text()
+        (splits / f'{part}.txt').write_text(text)
+        for name in ('ann', 'bob', 'eve'):
+            (splits / f'loso/{name}_{part}.txt').write_text(text)
+    preset = Tiny(**{**micro, 'splits': splits}, root=tmp_path, seeds=1)
+    table = table1_loso(preset, [('short', 12), ('long', 24)])
+    scratch, ours, _, longer = table.rows
+    assert ours.baseline is scratch and longer.pretrain == ours.pretrain
+    for k, name in enumerate(('ann', 'bob', 'eve')):
+        for row, epochs in ((scratch, 12), (ours, 12), (longer, 24)):
+            run = preset.runs[row.finetunes[k]]
+            assert (run.seed, run.epochs) == (k, epochs)
+            for part, split in (('train', 'train'), ('val', 'test')):
+                path = run.options[f'{part}_dataloader.dataset.ann_file']
+                assert Path(path).name == f'{name}_{split}.txt'
+
+
+# --- The released order.
+
+
+def test_released_order_makes_half_of_the_horizontal_labels_wrong(
+        tiny, textured):
+    import experimental  # noqa: F401
+
+    name = tiny.mosi('tiny', flip_rendered=True)
+    cfg = tiny.runs[name].resolve(tiny.root, tiny.runs)
+    steps = [s for s in cfg.train_dataloader.dataset.pipeline
+             if s.type not in ('LoadSourceFrame', 'DrawStaticMask',
+                               'PackMoSIInputs')]
+    assert all(s.type != 'FlipRendered'
+               for s in cfg.val_dataloader.dataset.pipeline)
+    pipeline = Compose([TRANSFORMS.build(s) for s in steps])
+    pool = LabelPool()
+    right = np.zeros((len(pool), 2))  # (right, seen)
+    for index in EpochSampler(range(30), shuffle=False, seed=0):
+        sample = pipeline(dict(img=textured(64, int(index)),
+                               sample_idx=index))
+        for clip, label in zip(sample['imgs'], sample['label']):
+            right[label] += measured_label(clip, pool, 64) == label, 1
+    share = right[:, 0] / right[:, 1]
+    horizontal = pool.speeds[:, 0] != 0
+    assert (share[~horizontal] == 1).all()
+    assert abs(share[horizontal].mean() - 0.5) < 0.15
+    assert abs(share.mean() - 7 / 9) < 0.07
+
+
+def test_flip_ratio_is_a_probability():
+    import experimental
+    with pytest.raises(ValueError, match='probability'):
+        experimental.FlipRendered(1.5)
+
+
+# --- Whole runs.
+
+
+def _command(micro, root):
+    return [sys.executable, '-W', 'ignore', str(TOOLS / 'reproduce.py'),
+            'flip', '--images', str(micro['images']),
+            '--videos', str(micro['videos']),
+            '--splits', str(micro['splits']), '--work-dir', str(root),
+            '--pretrain-epochs', '2', '--finetune-epochs', '12',
+            '--seeds', '2', '--jobs', '1']
+
+
+def _reproduce(micro, root):
+    done = subprocess.run(_command(micro, root), capture_output=True,
+                          text=True, timeout=1500)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return done.stdout
+
+
+def _table(root):
+    """All that the table says but what it cost."""
+    content = json.loads((root / 'results/flip_given.json').read_text())
+    return [{k: v for k, v in row.items() if k != 'hours'}
+            for row in content['rows']]
+
+
+def _raw(root):
+    return {p.name: p.read_bytes()
+            for p in (root / 'results/runs').glob('*.json')}
+
+
+def _kill(micro, root, moment, everybody):
+    """Start, and SIGKILL as soon as ``moment()`` is true."""
+    with open(root.with_suffix('.log'), 'a') as log:
+        tool = subprocess.Popen(_command(micro, root), stdout=log,
+                                stderr=log, start_new_session=True)
+    end = time.time() + 600
+    while not moment():
+        assert tool.poll() is None and time.time() < end, \
+            root.with_suffix('.log').read_text()[-2000:]
+        time.sleep(0.05)
+    if everybody:
+        os.killpg(tool.pid, signal.SIGKILL)
+    else:
+        tool.kill()
+    tool.wait()
+
+
+@pytest.mark.slow
+def test_interrupted_runs_end_with_the_same_table(micro, tmp_path):
+    straight, broken = tmp_path / 'straight', tmp_path / 'broken'
+    _reproduce(micro, straight)
+    raw, table = _raw(straight), _table(straight)
+    assert len(raw) == 6  # 2 pretrainings, 2 x 2 fine-tunings
+    assert all(row['pretext'] is not None for row in table)
+
+    def saved(kind, epoch):
+        return lambda: any(broken.glob(f'tiny-{kind}*/epoch_{epoch}.pth'))
+
+    # In a pretraining, with all of its processes; then in a fine-tuning
+    # the tool alone, so that the training goes on without it.
+    _kill(micro, broken, saved('mosi', 1), everybody=True)
+    _kill(micro, broken, saved('finetune', 4), everybody=False)
+    _reproduce(micro, broken)
+    assert any(len(list(p.glob('*/vis_data'))) > 1
+               for p in broken.glob('tiny-*'))
+    assert _table(broken) == table
+    assert _raw(broken) == raw
+
+    # One seed of one row once more, the others are kept.
+    name = table[1]['finetunes'][1]
+    kept = {p: p.stat().st_mtime_ns
+            for p in straight.glob('*/result.json') if name not in p.parts}
+    for path in (straight / name).glob('**/*'):
+        if path.is_file():
+            path.unlink()
+    _reproduce(micro, straight)
+    assert _raw(straight) == raw
+    assert {p: p.stat().st_mtime_ns for p in kept} == kept
+
+
+@pytest.mark.slow
+def test_killed_before_its_last_validation(micro, tmp_path):
+    _reproduce(micro, tmp_path / 'runs')
+    root = tmp_path / 'runs'
+    name = _table(root)[0]['finetunes'][0]
+    whole = (root / name / 'result.json').read_bytes()
+    # As if the kill had come between the last checkpoint and the end.
+    (root / name / 'result.json').unlink()
+    for path in (root / name).glob('*/vis_data/scalars.json'):
+        lines = path.read_text().splitlines(keepends=True)
+        last = json.loads(lines[-1])
+        assert last['step'] == 12 and 'acc/top1' in last
+        path.write_text(''.join(lines[:-1]))
+    _reproduce(micro, root)
+    assert (root / name / 'result.json').read_bytes() == whole

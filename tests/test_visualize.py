@@ -1,0 +1,330 @@
+"""Figures against closed forms; pictures against the pixels they show."""
+import cv2
+import numpy as np
+import pytest
+import torch
+from motion_truth import textured_image
+from PIL import Image
+
+from mosi_mmaction import LabelPool
+from mosi_mmaction.visualize import draw, measure, network
+
+
+def moving_box_clip(dx, dy, box=(20, 30, 44, 54), size=(96, 120), frames=5):
+    """A textured box that goes (dx, dy) pixels a frame, on a still wall."""
+    wall = textured_image(size, seed=3)
+    patch = textured_image(160, seed=7)
+    x1, y1, x2, y2 = box
+    clip = []
+    for n in range(frames):
+        frame = wall.copy()
+        x, y = x1 + n * dx, y1 + n * dy
+        frame[y:y + y2 - y1, x:x + x2 - x1] = patch[:y2 - y1, :x2 - x1]
+        clip.append(frame)
+    return np.stack(clip)
+
+
+class TestFlow:
+
+    @pytest.mark.parametrize('dx, dy, word, direction', [
+        (3, 0, 'horizontal', 'right'), (-3, 0, 'horizontal', 'left'),
+        (0, 3, 'vertical', 'down'), (0, -3, 'vertical', 'up'),
+        (2, 2, 'mixed', 'down-right')])
+    def test_names_what_was_drawn(self, dx, dy, word, direction):
+        flow = measure.optical_flow(moving_box_clip(dx, dy))
+        inside = flow[0, 36:48, 26:38].reshape(-1, 2)
+        assert np.median(inside, 0) == pytest.approx([dx, dy], abs=0.3)
+        assert measure.dominant_motion(flow) == word
+        histogram = measure.direction_histogram(flow)
+        assert histogram.sum() == pytest.approx(1)
+        assert measure.DIRECTIONS[histogram.argmax()] == direction
+        assert histogram.max() > 0.5
+
+    def test_still_clip(self):
+        flow = np.zeros((4, 40, 50, 2), np.float32)
+        assert measure.dominant_motion(flow) == 'static'
+        assert not measure.direction_histogram(flow).any()
+
+    def test_magnitude(self):
+        flow = np.array([[[[3., 4.]]]])
+        assert measure.magnitude(flow) == np.array([[[5.]]])
+
+
+class TestFlowAUC:
+
+    def test_is_the_probability_of_the_right_order(self):
+        rng = np.random.default_rng(0)
+        motion, values = rng.random((2, 20, 25))
+        moving = motion > np.sort(motion.ravel())[-101]  # 20 % of 500
+        inside, outside = values[moving], values[~moving]
+        assert len(inside) == 100
+        pairs = inside[:, None] > outside[None]
+        assert measure.flow_auc(values, motion) == pytest.approx(pairs.mean())
+
+    def test_ends(self):
+        motion = np.arange(100.).reshape(10, 10)
+        assert measure.flow_auc(motion, motion) == 1
+        assert measure.flow_auc(-motion, motion) == 0
+        assert measure.flow_auc(np.ones((10, 10)), motion) == 0.5
+        assert np.isnan(measure.flow_auc(motion, np.zeros((10, 10))))
+
+
+class TestShareInside:
+
+    def test_counts_the_mass_of_the_box(self):
+        values = np.zeros((10, 20))
+        values[2, 5], values[9, 19] = 3, 1
+        assert measure.share_inside(values, (5, 2, 6, 3)) == 0.75
+        assert measure.share_inside(values, (0, 0, 5, 10)) == 0
+
+    def test_of_nothing_is_the_area(self):
+        assert measure.share_inside(np.zeros((10, 20)),
+                                    (0, 0, 10, 10)) == 0.5
+
+
+class TestCentrePrior:
+
+    def test_is_highest_in_the_middle(self):
+        prior = measure.centre_prior(9, 13)
+        assert np.unravel_index(prior.argmax(), prior.shape) == (4, 6)
+        np.testing.assert_allclose(prior, prior[::-1, ::-1])
+        assert (np.diff(prior[4, 6:]) < 0).all()
+
+
+class TestOffCentreWindow:
+
+    @pytest.mark.parametrize('x, y', [(30, 20), (60, 40), (90, 50)])
+    def test_shows_the_motion_off_its_centre(self, x, y, rng):
+        motion = np.zeros((80, 120))
+        motion[y - 3:y + 3, x - 3:x + 3] = 1
+        windows = {measure.off_centre_window(motion, 0.6, 0.25, rng)
+                   for _ in range(30)}
+        assert len(windows) > 10
+        for x1, y1, x2, y2 in windows:
+            assert (x2 - x1, y2 - y1) == (72, 48)
+            assert 0 <= x1 and x2 <= 120 and 0 <= y1 and y2 <= 80
+            off = (abs((x - 0.5 - x1) / 72 - 0.5),
+                   abs((y - 0.5 - y1) / 48 - 0.5))
+            assert max(off) >= 0.25
+            assert max(off) <= 0.4
+
+    def test_motion_in_a_corner_gets_what_there_is(self, rng):
+        motion = np.zeros((80, 120))
+        motion[0, 0] = 1
+        x1, y1, x2, y2 = measure.off_centre_window(motion, 0.6, 0.25, rng)
+        assert (x2 - x1, y2 - y1) == (72, 48)
+
+
+class TestDraw:
+
+    def test_caption_is_never_cut(self):
+        image = np.full((30, 20, 3), 90, np.uint8)
+        text = 'a title much wider than its picture'
+        out = draw.caption(image, text)
+        assert out.shape[0] == 30 + draw.STRIP
+        np.testing.assert_array_equal(out[draw.STRIP:, :20], image)
+        strip = out[:draw.STRIP]
+        assert strip.min() < 60  # letters
+        # White on all sides of the letters: none is cut.
+        for border in (strip[0], strip[-1], strip[:, 0], strip[:, -1]):
+            assert (border == 255).all()
+
+    def test_grid_keeps_every_pixel(self):
+        images = [np.full((10 + i, 20, 3), 10 * i, np.uint8)
+                  for i in range(5)]
+        out = draw.grid(images, 2, gap=3)
+        assert out.shape == (3 + 11 + 3 + 13 + 3 + 14 + 3, 3 + 2 * 23, 3)
+        for i in range(5):
+            assert (out == 10 * i).all(-1).sum() == (10 + i) * 20
+
+    def test_heat_is_blue_to_red(self):
+        low, high = draw.heat(np.array([[0., 1.]]))[0].astype(int)
+        assert low[2] > 100 > low[0] and high[0] > 100 > high[2]
+
+    def test_overlay_mixes(self):
+        image = np.full((4, 4, 3), 200, np.uint8)
+        out = draw.overlay(image, np.zeros((4, 4)), alpha=0.25)
+        expected = 0.75 * 200 + 0.25 * draw.heat(np.zeros((4, 4)))
+        np.testing.assert_allclose(out, expected, atol=1)
+
+    @pytest.mark.parametrize('write, suffix', [
+        (draw.write_gif, 'gif'), (draw.write_mp4, 'mp4')])
+    def test_animations_have_the_frames_and_their_colors(
+            self, tmp_path, write, suffix):
+        colors = [(220, 30, 30), (30, 200, 30), (30, 30, 220), (30, 30, 220)]
+        frames = [np.full((49, 65, 3), c, np.uint8) for c in colors]
+        path = write(tmp_path / 'new' / f'clip.{suffix}', frames)
+        if suffix == 'gif':
+            image = Image.open(path)
+            read = []
+            for n in range(image.n_frames):
+                image.seek(n)
+                read.append((np.asarray(image.convert('RGB')),
+                             image.info['duration']))
+            assert image.info['loop'] == 0
+            # Pillow joins equal frames and adds up their time; GIF counts
+            # in hundredths of a second.
+            assert sum(ms for _, ms in read) == pytest.approx(500, abs=40)
+            read = [frame for frame, _ in read]
+        else:
+            reader = cv2.VideoCapture(str(path))
+            read = []
+            while True:
+                there, frame = reader.read()
+                if not there:
+                    break
+                read.append(frame[..., ::-1])
+            assert len(read) == 4
+            assert read[0].shape[:2] == (50, 66)
+        for frame, color in zip(read, colors):
+            np.testing.assert_allclose(
+                frame[10:40, 10:50].mean((0, 1)), color, atol=12)
+
+    def test_png_is_rgb(self, tmp_path):
+        image = np.zeros((5, 6, 3), np.uint8)
+        image[..., 0] = 255
+        read = Image.open(draw.write_png(tmp_path / 'a.png', image))
+        assert read.getpixel((2, 2)) == (255, 0, 0)
+
+
+@pytest.fixture(scope='module')
+def tiny():
+    return network.read_config('tiny/mosi_r2p1d_deadleaves')
+
+
+class TestNetwork:
+
+    def test_seeds(self, tiny):
+        first, again, other = (
+            next(network.build_network(tiny, seed=s).parameters())
+            for s in (0, 0, 1))
+        assert torch.equal(first, again)
+        assert not torch.equal(first, other)
+
+    def test_loads_every_weight_or_stops(self, tiny, tmp_path):
+        model = network.build_network(tiny, seed=5)
+        file = tmp_path / 'a.pth'
+        torch.save(dict(state_dict=model.state_dict()), file)
+        loaded = network.build_network(tiny, str(file))
+        for a, b in zip(model.parameters(), loaded.parameters()):
+            assert torch.equal(a, b)
+        state = model.state_dict()
+        state.pop('cls_head.fc_cls.bias')
+        torch.save(dict(state_dict=state), file)
+        with pytest.raises(ValueError, match='cls_head.fc_cls.bias'):
+            network.build_network(tiny, str(file))
+        with pytest.raises(FileNotFoundError, match='nowhere'):
+            network.build_network(tiny, 'nowhere.pth')
+
+    def test_clip_settings(self, tiny):
+        assert network.clip_settings(tiny) == (8, 2, 32)
+        tuned = network.read_config('tiny/finetune_r2p1d_weizmann')
+        assert network.clip_settings(tuned) == (8, 2, 40)
+
+    def test_find_videos(self, tmp_path):
+        for name in ('walk/a b.mp4', 'run/c.MP4', 'run/notes.txt'):
+            path = tmp_path / 'videos' / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b'x')
+        root = str(tmp_path / 'videos')
+        found = network.find_videos([root])
+        assert [(v.name, v.label) for v in found] == [('c', 'run'),
+                                                      ('a b', 'walk')]
+        listed = tmp_path / 'list.txt'
+        listed.write_text('walk/a b.mp4 3\nrun/c.MP4 1\n')
+        found = network.find_videos([str(listed)], root)
+        assert [(v.name, v.label) for v in found] == [('a b', '3'),
+                                                      ('c', '1')]
+        listed.write_text('walk/gone.mp4 3\n')
+        with pytest.raises(FileNotFoundError, match='gone.mp4'):
+            network.find_videos([str(listed)], root)
+        with pytest.raises(ValueError, match='no video'):
+            network.find_videos([])
+
+    def test_read_clips_takes_the_middle(self, tmp_path):
+        frames = [np.full((32, 48, 3), 6 * n, np.uint8) for n in range(40)]
+        path = draw.write_mp4(tmp_path / 'v.mp4', frames)
+        clips = network.read_clips(str(path), 8, 2)
+        assert clips.shape == (1, 8, 32, 48, 3)
+        shown = clips[0].mean((1, 2, 3)) / 6
+        np.testing.assert_allclose(np.diff(shown), 2, atol=0.5)
+        # The 16 frames that a clip spans lie in the middle of the 40.
+        assert shown.mean() == pytest.approx(19.5, abs=1.5)
+        three = network.read_clips(str(path), 8, 2, num_clips=3)
+        starts = three[:, 0].mean((1, 2, 3)) / 6
+        assert (np.diff(starts) > 4).all()
+
+
+class TestCAM:
+
+    @pytest.fixture(scope='class')
+    def clip(self):
+        rng = np.random.default_rng(0)
+        return rng.integers(0, 256, (8, 48, 64, 3), np.uint8)
+
+    def test_is_the_class_activation_map(self, tiny, clip):
+        """After average pooling, Grad-CAM is CAM: known in closed form."""
+        model = network.build_network(tiny, seed=2)
+        with torch.no_grad():
+            inputs = model.data_preprocessor(
+                network.pack(clip))['inputs']
+            feats, _ = model.extract_feat(inputs, stage='backbone')
+            scores = model.cls_head(feats)[0]
+            top = int(scores.argmax())
+            weight = model.cls_head.fc_cls.weight[top]
+            wanted = torch.einsum('k,ktyx->tyx', weight, feats[0]).relu()
+            wanted = torch.nn.functional.interpolate(
+                wanted[None, None], (8, 48, 64), mode='trilinear')[0, 0]
+            low, high = wanted.min(), wanted.max()
+            wanted = ((wanted - low) / (high - low + 1e-20)).numpy()
+        cam, name = network.CAM(model)(clip)
+        assert name == LabelPool().names[top]
+        assert high > 0
+        np.testing.assert_allclose(cam, wanted, atol=1e-4)
+
+    def test_motion_is_explained_against_rest(self, tiny, clip):
+        model = network.build_network(tiny, seed=2)
+        with torch.no_grad():
+            inputs = model.data_preprocessor(network.pack(clip))['inputs']
+            feats, _ = model.extract_feat(inputs, stage='backbone')
+            share = model.cls_head(feats)[0][:-1].softmax(0)
+            weight = model.cls_head.fc_cls.weight
+            weight = share @ weight[:-1] - weight[-1]
+            wanted = torch.einsum('k,ktyx->tyx', weight, feats[0]).relu()
+            wanted = torch.nn.functional.interpolate(
+                wanted[None, None], (8, 48, 64), mode='trilinear')[0, 0]
+            low, high = wanted.min(), wanted.max()
+            wanted = ((wanted - low) / (high - low + 1e-20)).numpy()
+        cam, _ = network.CAM(model, explain='motion')(clip)
+        assert high > 0
+        np.testing.assert_allclose(cam, wanted, atol=1e-4)
+
+    def test_only_pretraining_knows_rest(self):
+        cfg = network.read_config('tiny/finetune_r2p1d_weizmann')
+        with pytest.raises(ValueError, match='static label'):
+            network.CAM(network.build_network(cfg), explain='motion')
+
+    def test_frozen_and_fine_tuned_networks(self, clip):
+        cfg = network.read_config(
+            'tiny/finetune_r2p1d_weizmann',
+            {'model.backbone.frozen_stages': 4})
+        cam, name = network.CAM(network.build_network(cfg))(clip)
+        assert cam.shape == clip.shape[:3]
+        assert int(name) in range(10)
+        assert 0 <= cam.min() and cam.max() <= 1
+
+    def test_unknown_layer(self, tiny):
+        with pytest.raises(ValueError, match='layer9'):
+            network.CAM(network.build_network(tiny), 'backbone/layer9')
+
+
+def test_features_are_the_pooled_backbone(tiny):
+    model = network.build_network(tiny, seed=2)
+    clip = np.random.default_rng(1).integers(0, 256, (8, 32, 32, 3), np.uint8)
+    scores = model.cls_head.fc_cls(
+        torch.from_numpy(network.features(model, clip)))
+    sample = network.pack(clip)
+    with torch.no_grad():
+        inputs = model.data_preprocessor(sample)['inputs']
+        wanted = model.cls_head(model.extract_feat(inputs)[0])[0]
+    torch.testing.assert_close(scores.detach(), wanted)

@@ -1,0 +1,276 @@
+#!/usr/bin/env python
+"""Show what a network is trained on, exactly as its pipeline makes it.
+
+    python tools/browse_motion.py CONFIG [--image FILE | --video FILE]
+
+Without a file, source number --index of the config's own training set.
+Written to --out-dir, for a pretraining config:
+
+    sheet.png    every label's clip, frame by frame: a contact sheet
+    motion.gif, motion.mp4    the same, moving
+    path.png     the way of the window over the source image (paper Fig. 2)
+    mask.png     each clip without and with its static mask (paper Fig. 3)
+
+For a fine-tuning config: sheet.png, motion.gif and motion.mp4 of the clip.
+"""
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Optional
+
+import cv2
+import numpy as np
+from mmaction.registry import DATASETS, TRANSFORMS
+from mmengine.config import Config, DictAction
+
+from mosi_mmaction.datasets import EpochIndex
+from mosi_mmaction.datasets.sources import kind_of
+from mosi_mmaction.motion import PseudoMotion, render
+from mosi_mmaction.visualize import draw
+from mosi_mmaction.visualize.network import read_config, training_pipeline
+
+START, END, BOX = (0, 160, 0), (220, 0, 0), (0, 220, 0)
+
+
+def pipeline_samples(cfg: Config, args: argparse.Namespace
+                     ) -> tuple[dict, dict]:
+    """Run the training pipeline over one source.
+
+    Returns:
+        The sample as it was before it was packed, and packed.
+
+    Raises:
+        ValueError: If the file is not of the kind that the pipeline loads.
+    """
+    steps = training_pipeline(cfg)
+    epoch_index = EpochIndex(args.index, args.seed, args.epoch)
+    if args.image or args.video:
+        path = args.image or args.video
+        if not Path(path).is_file():
+            raise FileNotFoundError(f'there is no file {path!r}')
+        if kind_of(path)[1] != ('image' if args.image else 'video'):
+            raise ValueError(
+                f'{path}: by its extension {kind_of(path)[1]}, so use '
+                f'--{kind_of(path)[1]} for it')
+        results = {kind_of(path)[0]: path}
+        if not args.image:
+            results.update(modality='RGB', start_index=0, label=-1)
+        elif any(s['type'] == 'SampleFrames' for s in steps):
+            raise ValueError(f'--image: {cfg.filename} trains on clips of '
+                             'videos; use --video')
+        # Sources that the computer draws need no loading; files do.
+        if not any('Load' in s['type'] or 'Init' in s['type']
+                   for s in steps):
+            steps = [dict(type='LoadSourceFrame'), *steps]
+    else:
+        dataset = DATASETS.build(cfg.train_dataloader.dataset)
+        while not hasattr(dataset, 'get_data_info'):
+            dataset = getattr(dataset, 'dataset', None) or dataset.datasets[0]
+        results = dataset.get_data_info(args.index)
+    results['sample_idx'] = epoch_index
+    before = {}
+    for step in steps:
+        before = dict(results)
+        results = TRANSFORMS.build(step)(results)
+    return before, results
+
+
+def clips_of(before: dict, packed: dict) -> np.ndarray:
+    """Return the clips the network gets, (C, N, H, W, 3) uint8 RGB.
+
+    Where the pipeline leaves the rendering to the device, they are rendered
+    here from the packed plan.
+    """
+    inputs = packed['inputs']
+    if inputs.ndim == 3:  # (3, H, W), a source image
+        return render(inputs.permute(1, 2, 0).numpy(), before['motion'])
+    if inputs.shape[1] != 3:
+        raise ValueError(
+            f'inputs are {tuple(inputs.shape)}; only 3D networks are shown, '
+            '(clips, 3, frames, height, width)')
+    return inputs.permute(0, 2, 3, 4, 1).numpy()
+
+
+def titles_of(before: dict, packed: dict) -> list[str]:
+    """Name every clip by its label."""
+    if 'motion' in before:
+        pool = before['motion'].pool
+        return [f'{name} ({x}, {y})'
+                for name, (x, y) in zip(pool.names, pool.speeds.tolist())]
+    label = packed['data_samples'].gt_label.tolist()
+    return [f'label {label}'] * len(packed['inputs'])
+
+
+def chosen_frames(count: int, most: int = 8) -> list[int]:
+    """Frames to show: at most so many, evenly, first and last included."""
+    return np.unique(np.rint(np.linspace(
+        0, count - 1, min(count, most))).astype(int)).tolist()
+
+
+def draw_sheet(clips: np.ndarray, titles: list[str], side: int
+               ) -> np.ndarray:
+    """Draw a row of frames for every clip."""
+    frames = chosen_frames(clips.shape[1])
+    rows = []
+    for clip, title in zip(clips, titles):
+        row = draw.grid([draw.enlarge(clip[n], side) for n in frames],
+                        len(frames), gap=2)
+        rows.append(draw.caption(row, f'{title}   frames '
+                                 f'{", ".join(map(str, frames))}'))
+    return draw.grid(rows, 1)
+
+
+def draw_animation(clips: np.ndarray, titles: list[str], side: int
+                   ) -> list[np.ndarray]:
+    """Draw all clips side by side, one picture for every frame."""
+    columns = int(np.ceil(np.sqrt(len(clips))))
+    return [draw.grid([
+        draw.caption(draw.enlarge(clip[n], side), title)
+        for clip, title in zip(clips, titles)], columns)
+        for n in range(clips.shape[1])]
+
+
+def draw_path(image: np.ndarray, plan: PseudoMotion, titles: list[str],
+              side: int) -> np.ndarray:
+    """Draw start, end and way of the window over the source (Fig. 2).
+
+    Dashed, and brighter than the rest: the possible start area, all that
+    windows see from whose place the end still lies inside of the source.
+    """
+    height, width = plan.source_size
+    scale = side / height
+    canvas = draw.enlarge(image, side)
+    tiles = []
+    for offsets, title in zip(plan.offsets, titles):
+        first, last = offsets[0], offsets[-1]
+        way = last - first
+        low = np.maximum(-way, 0)
+        high = (width, height) - np.maximum(way, 0)
+        picture = canvas // 2
+        x1, y1, x2, y2 = np.rint(
+            np.concatenate([low, high]) * scale).astype(int)
+        picture[y1:y2, x1:x2] = canvas[y1:y2, x1:x2]
+        dashed(picture, (x1, y1, x2, y2))
+        for at, color in ((last, END), (first, START)):
+            box = np.rint(np.concatenate(
+                [at, at + plan.crop_size]) * scale).astype(int)
+            picture = draw.outline(picture, box, color, 2)
+        centres = np.rint((offsets + plan.crop_size / 2)
+                          * scale).astype(int).tolist()
+        for centre in centres:
+            cv2.circle(picture, centre, 2, (255, 255, 255), -1)
+        if way.any():
+            cv2.arrowedLine(picture, centres[0], centres[-1],
+                            (255, 255, 255), 1, cv2.LINE_AA, 0, 0.15)
+        tiles.append(draw.caption(
+            picture, f'{title}  D = ({way[0]}, {way[1]}) px'))
+    columns = int(np.ceil(np.sqrt(len(tiles))))
+    return draw.caption(
+        draw.grid(tiles, columns),
+        'start: green, end: red, possible start area: dashed')
+
+
+def dashed(picture: np.ndarray, box: tuple[int, int, int, int]) -> None:
+    """Draw a dashed white box into a picture, in place."""
+    x1, y1, x2, y2 = box
+    x2, y2 = x2 - 1, y2 - 1
+    for x in range(x1, x2 + 1):
+        if (x - x1) // 4 % 2 == 0:
+            picture[[y1, y2], x] = 255
+    for y in range(y1, y2 + 1):
+        if (y - y1) // 4 % 2 == 0:
+            picture[y, [x1, x2]] = 255
+
+
+def draw_mask(image: np.ndarray, plan: PseudoMotion, clips: np.ndarray,
+              titles: list[str], side: int) -> np.ndarray:
+    """Draw every clip without and with its static mask (Fig. 3).
+
+    Frame q, whose pixels all frames show outside of the box, has a red
+    frame in the upper row.
+    """
+    unmasked = render(image, replace(plan, boxes=None, background=None))
+    frames = chosen_frames(plan.clip_len)
+    rows = []
+    for c, title in enumerate(titles):
+        q = int(plan.background[c])
+        shown = sorted({*frames, q})
+        box = np.rint(plan.boxes[c] * side / plan.crop_size).astype(int)
+        pairs = []
+        for source, with_mask in ((unmasked[c], False), (clips[c], True)):
+            for n in shown:
+                tile = draw.enlarge(source[n], side)
+                if with_mask:
+                    tile = draw.outline(tile, box, BOX, 2)
+                elif n == q:
+                    tile = draw.outline(tile, (0, 0, side, side), END, 3)
+                pairs.append(tile)
+        ratio = (plan.boxes[c, 2] - plan.boxes[c, 0]) / plan.crop_size
+        rows.append(draw.caption(
+            draw.grid(pairs, len(shown), gap=2),
+            f'{title}   background: frame q = {q} (red); box (green): '
+            f'{ratio:.2f} of the side'))
+    return draw.grid(rows, 1)
+
+
+def browse(cfg: Config, args: argparse.Namespace) -> list[Path]:
+    """Write all pictures; return their files."""
+    before, packed = pipeline_samples(cfg, args)
+    clips = clips_of(before, packed)
+    titles = titles_of(before, packed)
+    out = Path(args.out_dir)
+    animation = draw_animation(clips, titles, args.side)
+    files = [
+        draw.write_png(out / 'sheet.png',
+                       draw_sheet(clips, titles, args.side)),
+        draw.write_gif(out / 'motion.gif', animation, args.fps),
+        draw.write_mp4(out / 'motion.mp4', animation, args.fps),
+    ]
+    plan: Any = before.get('motion')
+    if plan is None:
+        return files
+    files.append(draw.write_png(
+        out / 'path.png',
+        draw_path(before['img'], plan, titles, 2 * args.side)))
+    if plan.boxes is not None:
+        files.append(draw.write_png(
+            out / 'mask.png',
+            draw_mask(before['img'], plan, clips, titles, args.side)))
+    return files
+
+
+def parse_args(argv: Optional[list[str]] = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        'config', help='config file, or name of a config of mosi_mmaction')
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument('--image', metavar='FILE', help='source image')
+    source.add_argument('--video', metavar='FILE',
+                        help='video to take a frame or a clip of')
+    parser.add_argument('--index', type=int, default=0,
+                        help='of the source in the training set')
+    parser.add_argument('--epoch', type=int, default=0,
+                        help='whose draws to show')
+    parser.add_argument('--seed', type=int, default=0, help='of the draws')
+    parser.add_argument('--out-dir', default='work_dirs/browse_motion')
+    parser.add_argument('--side', type=int, default=112,
+                        help='height of a frame in the pictures, in pixels')
+    parser.add_argument('--fps', type=float, default=8)
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction,
+                        metavar='KEY=VALUE', help='override the config')
+    return parser.parse_args(argv)
+
+
+def main(argv: Optional[list[str]] = None) -> None:
+    """Run the tool."""
+    args = parse_args(argv)
+    cfg = read_config(args.config, args.cfg_options)
+    for file in browse(cfg, args):
+        print(f'wrote {file}')
+
+
+if __name__ == '__main__':
+    main()

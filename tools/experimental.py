@@ -1,0 +1,65 @@
+"""What only experiments need, found by their configs' custom_imports.
+
+Not part of the package: nobody should train with a defect, other than to
+measure what it costs. The tools find it since Python puts their own folder
+first.
+"""
+import numpy as np
+from mmaction.registry import HOOKS, TRANSFORMS
+from mmcv.transforms import BaseTransform
+from mmengine.dist import get_rank
+from mmengine.hooks import Hook
+from mmengine.runner import set_random_seed
+
+from mosi_mmaction.transforms.streams import results_rng
+
+
+@TRANSFORMS.register_module()
+class FlipRendered(BaseTransform):
+    """Mirror clips after their motion was rendered and keep their labels.
+
+    The order of the authors' released code: half of the clips that are
+    labelled left move right and the other way round, so no network names
+    more than 5/9 + 4/9 / 2 = 77.8 % of the nine labels.
+
+    Required Keys:
+        - imgs (np.ndarray): (C, N, L, L, 3) uint8 RGB.
+        - rng (numpy.random.Generator, optional)
+    Modified Keys:
+        - imgs
+
+    Args:
+        flip_ratio: Probability of every clip to be mirrored.
+
+    Raises:
+        ValueError: If it is no probability.
+    """
+
+    def __init__(self, flip_ratio: float = 0.5) -> None:
+        if not 0 <= flip_ratio <= 1:
+            raise ValueError(f'FlipRendered.flip_ratio={flip_ratio}: allowed '
+                             'is a probability in [0, 1]')
+        self.flip_ratio = flip_ratio
+
+    def transform(self, results: dict) -> dict:
+        """Mirror."""
+        clips = results['imgs'].copy()
+        flip = results_rng(results).random(len(clips)) < self.flip_ratio
+        clips[flip] = clips[flip][..., ::-1, :]
+        results['imgs'] = clips
+        return results
+
+
+@HOOKS.register_module()
+class ReseedHook(Hook):
+    """Seed all generators from (seed, epoch, rank) before every epoch.
+
+    MMEngine's checkpoints hold no generator's state, so a run that resumes
+    would draw other dropout masks than one that was never interrupted.
+    """
+
+    def before_train_epoch(self, runner) -> None:
+        """Seed."""
+        seeds = np.random.SeedSequence(
+            (runner.seed, runner.epoch, get_rank()))
+        set_random_seed(int(seeds.generate_state(1)[0]))
