@@ -20,7 +20,8 @@ def _redirect(log, env):
     with open(log, 'ab', 0) as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-    os.environ.update(env)
+    # Ranks share one machine here, and need no GPU each.
+    os.environ.update(CUDA_VISIBLE_DEVICES='', **env)
     # A process that hangs says where, and ends.
     import faulthandler
     faulthandler.dump_traceback_later(240, exit=True)

@@ -2,6 +2,7 @@
 import os
 import resource
 import signal
+import time
 
 import torch
 from mmaction.registry import HOOKS
@@ -18,6 +19,8 @@ class KillHook(Hook):
 
     def after_train_iter(self, runner, batch_idx, **kwargs):
         if (runner.epoch, batch_idx, get_rank()) == self.when:
+            with open(os.path.join(runner.work_dir, 'killed_at'), 'w') as out:
+                out.write(str(time.time()))
             os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -39,6 +42,9 @@ class RecordHook(Hook):
 
     def __init__(self, out):
         self.out, self.seen = out, []
+
+    def before_train(self, runner):
+        torch.save(runner.model.state_dict(), f'{self.out}.start')
 
     def before_train_iter(self, runner, batch_idx, data_batch=None):
         self.seen.append([

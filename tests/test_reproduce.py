@@ -10,8 +10,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from mmaction.registry import TRANSFORMS
 from mmengine.dataset import Compose
+from mmengine.utils import import_modules_from_strings
 from motion_truth import measured_label
 
 from mosi_mmaction import LabelPool
@@ -253,13 +255,12 @@ def test_leave_one_out(micro, tmp_path):
 
 def test_released_order_makes_half_of_the_horizontal_labels_wrong(
         tiny, textured):
-    import experimental  # noqa: F401
-
     name = tiny.mosi('tiny', flip_rendered=True)
     cfg = tiny.runs[name].resolve(tiny.root, tiny.runs)
     steps = [s for s in cfg.train_dataloader.dataset.pipeline
              if s.type not in ('LoadSourceFrame', 'DrawStaticMask',
                                'PackMoSIInputs')]
+    import_modules_from_strings(**cfg.custom_imports)
     assert all(s.type != 'FlipRendered'
                for s in cfg.val_dataloader.dataset.pipeline)
     pipeline = Compose([TRANSFORMS.build(s) for s in steps])
@@ -314,6 +315,21 @@ def _raw(root):
             for p in (root / 'results/runs').glob('*.json')}
 
 
+def _weights(root):
+    """The last weights of every run: accuracies alone are too coarse."""
+    weights = {}
+    for folder in root.glob('tiny-*'):
+        epoch = 12 if 'finetune' in folder.name else 2
+        state = torch.load(folder / f'epoch_{epoch}.pth')['state_dict']
+        weights.update({(folder.name, k): v for k, v in state.items()})
+    return weights
+
+
+def _same(first, second):
+    return first.keys() == second.keys() and all(
+        torch.equal(first[k], second[k]) for k in first)
+
+
 def _kill(micro, root, moment, everybody):
     """Start, and SIGKILL as soon as ``moment()`` is true."""
     with open(root.with_suffix('.log'), 'a') as log:
@@ -331,11 +347,19 @@ def _kill(micro, root, moment, everybody):
     tool.wait()
 
 
+@pytest.fixture(scope='module')
+def straight(micro, tmp_path_factory):
+    """Folder of runs that nobody interrupted."""
+    root = tmp_path_factory.mktemp('straight')
+    _reproduce(micro, root)
+    return root
+
+
 @pytest.mark.slow
-def test_interrupted_runs_end_with_the_same_table(micro, tmp_path):
-    straight, broken = tmp_path / 'straight', tmp_path / 'broken'
-    _reproduce(micro, straight)
+def test_interrupted_runs_end_with_the_same_table(micro, straight, tmp_path):
+    broken = tmp_path / 'broken'
     raw, table = _raw(straight), _table(straight)
+    weights = _weights(straight)
     assert len(raw) == 6  # 2 pretrainings, 2 x 2 fine-tunings
     assert all(row['pretext'] is not None for row in table)
 
@@ -350,7 +374,14 @@ def test_interrupted_runs_end_with_the_same_table(micro, tmp_path):
     assert any(len(list(p.glob('*/vis_data'))) > 1
                for p in broken.glob('tiny-*'))
     assert _table(broken) == table
-    assert _raw(broken) == raw
+    for name, text in _raw(broken).items():
+        ours, whole = json.loads(text), json.loads(raw[name])
+        assert ours['final'] == whole['final']
+        # A kill may have come between a checkpoint and its validation.
+        assert [e for e in whole['curve'] if e in ours['curve']] == \
+            ours['curve']
+    assert _raw(broken).keys() == raw.keys()
+    assert _same(_weights(broken), weights)
 
     # One seed of one row once more, the others are kept.
     name = table[1]['finetunes'][1]
@@ -361,21 +392,20 @@ def test_interrupted_runs_end_with_the_same_table(micro, tmp_path):
             path.unlink()
     _reproduce(micro, straight)
     assert _raw(straight) == raw
+    assert _same(_weights(straight), weights)
     assert {p: p.stat().st_mtime_ns for p in kept} == kept
 
 
 @pytest.mark.slow
-def test_killed_before_its_last_validation(micro, tmp_path):
-    _reproduce(micro, tmp_path / 'runs')
-    root = tmp_path / 'runs'
-    name = _table(root)[0]['finetunes'][0]
-    whole = (root / name / 'result.json').read_bytes()
+def test_killed_before_its_last_validation(micro, straight):
+    name = _table(straight)[0]['finetunes'][0]
+    whole = (straight / name / 'result.json').read_bytes()
     # As if the kill had come between the last checkpoint and the end.
-    (root / name / 'result.json').unlink()
-    for path in (root / name).glob('*/vis_data/scalars.json'):
+    (straight / name / 'result.json').unlink()
+    for path in (straight / name).glob('*/vis_data/scalars.json'):
         lines = path.read_text().splitlines(keepends=True)
         last = json.loads(lines[-1])
         assert last['step'] == 12 and 'acc/top1' in last
         path.write_text(''.join(lines[:-1]))
-    _reproduce(micro, root)
-    assert (root / name / 'result.json').read_bytes() == whole
+    _reproduce(micro, straight)
+    assert (straight / name / 'result.json').read_bytes() == whole

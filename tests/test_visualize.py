@@ -33,7 +33,7 @@ class TestFlow:
     def test_names_what_was_drawn(self, dx, dy, word, direction):
         flow = measure.optical_flow(moving_box_clip(dx, dy))
         inside = flow[0, 36:48, 26:38].reshape(-1, 2)
-        assert np.median(inside, 0) == pytest.approx([dx, dy], abs=0.3)
+        assert np.median(inside, 0) == pytest.approx([dx, dy], abs=0.6)
         assert measure.dominant_motion(flow) == word
         histogram = measure.direction_histogram(flow)
         assert histogram.sum() == pytest.approx(1)
@@ -242,10 +242,10 @@ class TestNetwork:
             network.find_videos([])
 
     def test_read_clips_takes_the_middle(self, tmp_path):
-        frames = [np.full((32, 48, 3), 6 * n, np.uint8) for n in range(40)]
+        frames = [np.full((64, 64, 3), 6 * n, np.uint8) for n in range(40)]
         path = draw.write_mp4(tmp_path / 'v.mp4', frames)
         clips = network.read_clips(str(path), 8, 2)
-        assert clips.shape == (1, 8, 32, 48, 3)
+        assert clips.shape == (1, 8, 64, 64, 3)
         shown = clips[0].mean((1, 2, 3)) / 6
         np.testing.assert_allclose(np.diff(shown), 2, atol=0.5)
         # The 16 frames that a clip spans lie in the middle of the 40.

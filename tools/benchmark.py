@@ -31,6 +31,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
+from mmengine.logging import MMLogger
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
@@ -489,6 +490,8 @@ def parse_args(argv: Optional[list[str]] = None) -> argparse.Namespace:
 def main(argv: Optional[list[str]] = None) -> None:
     """Run the tool."""
     args = parse_args(argv)
+    # Logs would go to stdout, which holds nothing but JSON.
+    MMLogger.get_current_instance().setLevel('WARNING')
     cv2.setNumThreads(1)
     if args.bench in ('render', 'pipeline'):
         torch.set_num_threads(1)

@@ -4,12 +4,8 @@ Not part of the package: nobody should train with a defect, other than to
 measure what it costs. The tools find it since Python puts their own folder
 first.
 """
-import numpy as np
-from mmaction.registry import HOOKS, TRANSFORMS
+from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
-from mmengine.dist import get_rank
-from mmengine.hooks import Hook
-from mmengine.runner import set_random_seed
 
 from mosi_mmaction.transforms.streams import results_rng
 
@@ -48,18 +44,3 @@ class FlipRendered(BaseTransform):
         clips[flip] = clips[flip][..., ::-1, :]
         results['imgs'] = clips
         return results
-
-
-@HOOKS.register_module()
-class ReseedHook(Hook):
-    """Seed all generators from (seed, epoch, rank) before every epoch.
-
-    MMEngine's checkpoints hold no generator's state, so a run that resumes
-    would draw other dropout masks than one that was never interrupted.
-    """
-
-    def before_train_epoch(self, runner) -> None:
-        """Seed."""
-        seeds = np.random.SeedSequence(
-            (runner.seed, runner.epoch, get_rank()))
-        set_random_seed(int(seeds.generate_state(1)[0]))

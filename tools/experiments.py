@@ -748,7 +748,9 @@ def _flip_rendered(config: str) -> dict:
         steps.append(step)
         if step['type'] == 'RenderPseudoMotion':
             steps.append(dict(type='FlipRendered'))
-    return {'train_dataloader.dataset.pipeline': steps}
+    imports = [*cfg.custom_imports.imports, 'experimental']
+    return {'train_dataloader.dataset.pipeline': steps,
+            'custom_imports.imports': imports}
 
 
 def _labels(ann_file: Path) -> list[int]:

@@ -5,8 +5,9 @@
 
 VIDEO is a video file, a folder, or a list file (with --data-root). Grad-CAM
 of the network's last stage, for its own top prediction or (--explain motion)
-for motion of any kind, beside the optical flow (paper Fig. 4). Written to --out-dir: sheet.png, a NAME.mp4 for each
-video shown (frame | CAM | flow), report.json with the figures printed:
+for motion of any kind, beside the optical flow (paper Fig. 4). Written to
+--out-dir: sheet.png, a NAME.mp4 for each video shown (frame | CAM | flow),
+rendered.png, report.json with the figures printed:
 
     AUC    area under the ROC of the CAM against the 20 % of the pixels with
            the largest flow, both averaged over the clip; mean and standard
@@ -112,11 +113,6 @@ def panels(clip: np.ndarray, cam: np.ndarray, moved: np.ndarray
             for n, frame in enumerate(clip)]
 
 
-def name_of(predicted: str, args: argparse.Namespace) -> str:
-    """Name what a CAM explains."""
-    return predicted if args.explain == 'top' else 'motion'
-
-
 def look_at_videos(videos: list[Video], cams: dict[str, list[CAM]],
                    args: argparse.Namespace, clip_len: int,
                    interval: int) -> dict:
@@ -137,7 +133,7 @@ def look_at_videos(videos: list[Video], cams: dict[str, list[CAM]],
                                args.num_clips):
             motion = magnitude(optical_flow(clip)).mean(0)
             for framing, all_aucs in figures.items():
-                for _ in range(framings[framing]):
+                for nth in range(framings[framing]):
                     cut = clip
                     if framing == 're-framed':
                         x1, y1, x2, y2 = off_centre_window(
@@ -145,12 +141,14 @@ def look_at_videos(videos: list[Video], cams: dict[str, list[CAM]],
                         cut = clip[:, y1:y2, x1:x2]
                     cut = resized(cut, args.height)
                     aucs, cam, predicted, moved = measure(cut, cams)
+                    explained = predicted if args.explain == 'top' \
+                        else 'motion'
                     for name, values in aucs.items():
                         all_aucs.setdefault(name, []).extend(values)
                     per_video.append(dict(
                         video=video.path, framing=framing,
                         predicted=predicted, auc=aucs[TRAINED][0]))
-                    if i not in pictured:
+                    if i not in pictured or nth:
                         continue
                     drawn = panels(cut, cam, moved)
                     if framing == 'as filmed':
@@ -158,8 +156,8 @@ def look_at_videos(videos: list[Video], cams: dict[str, list[CAM]],
                     middle = drawn[len(drawn) // 2]
                     mean_cam = panels(cut, cam.mean(0)[None].repeat(
                         len(cut), 0), moved.mean(0)[None])[len(cut) // 2]
-                    titles = ('frame', f'CAM of {name_of(predicted, args)}, mean',
-                              f'flow, mean: AUC {aucs[TRAINED][0]:.2f}')
+                    titles = ('frame', f'mean CAM of {explained}',
+                              f'mean flow: AUC {aucs[TRAINED][0]:.2f}')
                     title = video.name if framing == 'as filmed' \
                         else f'{video.name}, re-framed'
                     rows.append(draw.caption(draw.grid(
@@ -167,7 +165,7 @@ def look_at_videos(videos: list[Video], cams: dict[str, list[CAM]],
                             (middle[0], *mean_cam[1:]), titles)], 3),
                         title))
         if frames:
-            titles = ('frame', f'CAM of {name_of(predicted, args)}', 'flow')
+            titles = ('frame', f'CAM of {explained}', 'flow')
             draw.write_mp4(out_dir / f'{video.name}.mp4', [
                 draw.grid([draw.caption(p, t) for p, t in zip(f, titles)], 3)
                 for f in frames])

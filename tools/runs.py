@@ -74,14 +74,12 @@ class Run:
         cfg = copy.deepcopy(_read_config(
             self.config, tuple(sorted(self.variables.items()))))
         if self.motion:
-            # A Config is no dict, only what it holds.
-            set_motion(cfg._cfg_dict, **self.motion)
+            set_motion(cfg, **self.motion)
         if self.epochs is not None:
             set_epochs(cfg, self.epochs)
         cfg.randomness = dict(cfg.get('randomness') or {}, seed=self.seed)
         cfg.load_from = None
         cfg.merge_from_dict(self.options)
-        _make_resumable(cfg)
         if self.init is not None:
             last = runs[self.init].resolve(root, runs).train_cfg.max_epochs
             cfg.load_from = str(root / self.init / f'epoch_{last}.pth')
@@ -107,17 +105,6 @@ class Run:
 def _read_config(path: str, variables: tuple) -> Config:
     with mock.patch.dict(os.environ, variables):
         return Config.fromfile(path)
-
-
-def _make_resumable(cfg: Config) -> None:
-    """See to it that a kill at any moment costs an interval at most."""
-    hooks = list(cfg.get('custom_hooks') or [])
-    cfg.custom_hooks = [*hooks, dict(type='ReseedHook')]
-    imports = list(cfg.custom_imports.imports)
-    cfg.custom_imports.imports = [*imports, 'experimental']
-    # MMEngine deletes the oldest before it writes the newest.
-    checkpoint = cfg.default_hooks.checkpoint
-    checkpoint.max_keep_ckpts = max(2, checkpoint.get('max_keep_ckpts', 2))
 
 
 def local_launch(tool: str, files: list[str],
@@ -190,7 +177,8 @@ def execute(runs: list[Run], root: Path, jobs: int = 1,
 
     Returns:
         Name to result: ``final`` (metrics of the test or of the last
-        validation), ``curve`` ([epoch, metrics] of every validation),
+        validation), ``curve`` ([epoch, metrics] of every validation, but
+        for one that a kill cut off after its checkpoint was written),
         ``spec``, and ``seconds`` that it ran, over all resumes.
 
     Raises:

@@ -261,13 +261,15 @@ class CAM:
         self.names = pool.names if pool else range(head.num_classes)
         self._moving = torch.from_numpy(pool.speeds.any(1)) \
             if explain == 'motion' else None
-        for weight in model.parameters():
-            weight.requires_grad_()  # frozen ones stop the gradient
         # Those of the heads ask for labels, average, or return
         # probabilities, in whose saturation gradients vanish.
         head.predict = self._predict
         self.model = model
         self.stock = GradCAM(model, layer)
+        # Frozen weights stop the gradient. After the line above, as eval()
+        # freezes stages anew.
+        for weight in model.parameters():
+            weight.requires_grad_()
 
     def __call__(self, clip: np.ndarray) -> tuple[np.ndarray, str]:
         """Explain one clip.

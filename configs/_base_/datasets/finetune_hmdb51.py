@@ -3,9 +3,9 @@ data_root = '{{$MOSI_DATA:data/hmdb51}}'
 
 train_pipeline = [
     dict(type='SeedSample'),
-    dict(type='DecordInit'),
+    dict(type='VideoInit'),
     dict(type='SampleFrames', clip_len=16, frame_interval=4, num_clips=1),
-    dict(type='DecordDecode'),
+    dict(type='VideoDecode'),
     dict(type='RandomRescale', scale_range=(168, 224)),
     dict(type='RandomCrop', size=112),
     dict(type='Flip', flip_ratio=0.5),
@@ -15,14 +15,14 @@ train_pipeline = [
 ]
 val_pipeline = [
     dict(type='SeedSample'),
-    dict(type='DecordInit'),
+    dict(type='VideoInit'),
     dict(
         type='SampleFrames',
         clip_len=16,
         frame_interval=4,
         num_clips=1,
         test_mode=True),
-    dict(type='DecordDecode'),
+    dict(type='VideoDecode'),
     dict(type='Resize', scale=(-1, 224)),
     dict(type='CenterCrop', crop_size=112),
     dict(type='FormatShape', input_format='NCTHW'),
@@ -30,14 +30,14 @@ val_pipeline = [
 ]
 test_pipeline = [
     dict(type='SeedSample'),
-    dict(type='DecordInit'),
+    dict(type='VideoInit'),
     dict(
         type='SampleFrames',
         clip_len=16,
         frame_interval=4,
         num_clips=10,
         test_mode=True),
-    dict(type='DecordDecode'),
+    dict(type='VideoDecode'),
     dict(type='Resize', scale=(-1, 224)),
     dict(type='CenterCrop', crop_size=112),
     dict(type='FormatShape', input_format='NCTHW'),
@@ -52,7 +52,7 @@ train_dataloader = dict(
     drop_last=True,
     sampler=dict(type='EpochSampler', shuffle=True),
     dataset=dict(
-        type='VideoDataset',
+        type='ActionVideoDataset',
         ann_file=data_root + '/hmdb51_train_split_1_videos.txt',
         data_prefix=dict(video=data_root + '/videos'),
         pipeline=train_pipeline))
@@ -63,7 +63,7 @@ val_dataloader = dict(
     pin_memory=True,
     sampler=dict(type='EpochSampler', shuffle=False),
     dataset=dict(
-        type='VideoDataset',
+        type='ActionVideoDataset',
         ann_file=data_root + '/hmdb51_val_split_1_videos.txt',
         data_prefix=dict(video=data_root + '/videos'),
         pipeline=val_pipeline,
@@ -75,7 +75,7 @@ test_dataloader = dict(
     pin_memory=True,
     sampler=dict(type='EpochSampler', shuffle=False),
     dataset=dict(
-        type='VideoDataset',
+        type='ActionVideoDataset',
         ann_file=data_root + '/hmdb51_val_split_1_videos.txt',
         data_prefix=dict(video=data_root + '/videos'),
         pipeline=test_pipeline,

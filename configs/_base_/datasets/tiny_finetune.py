@@ -2,9 +2,9 @@
 # at test. Leaves say where the videos and their lists are.
 train_pipeline = [
     dict(type='SeedSample'),
-    dict(type='DecordInit'),
+    dict(type='VideoInit'),
     dict(type='SampleFrames', clip_len=8, frame_interval=2, num_clips=1),
-    dict(type='DecordDecode'),
+    dict(type='VideoDecode'),
     dict(type='RandomRescale', scale_range=(42, 54)),
     dict(type='RandomCrop', size=40),
     dict(type='Flip', flip_ratio=0.5),
@@ -14,14 +14,14 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type='SeedSample'),
-    dict(type='DecordInit'),
+    dict(type='VideoInit'),
     dict(
         type='SampleFrames',
         clip_len=8,
         frame_interval=2,
         num_clips=10,
         test_mode=True),
-    dict(type='DecordDecode'),
+    dict(type='VideoDecode'),
     dict(type='Resize', scale=(-1, 48)),
     dict(type='CenterCrop', crop_size=40),
     dict(type='FormatShape', input_format='NCTHW'),
@@ -33,14 +33,14 @@ train_dataloader = dict(
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type='EpochSampler', shuffle=True),
-    dataset=dict(type='VideoDataset', pipeline=train_pipeline))
+    dataset=dict(type='ActionVideoDataset', pipeline=train_pipeline))
 val_dataloader = dict(
     batch_size=8,
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type='EpochSampler', shuffle=False),
     dataset=dict(
-        type='VideoDataset', pipeline=test_pipeline, test_mode=True))
+        type='ActionVideoDataset', pipeline=test_pipeline, test_mode=True))
 test_dataloader = val_dataloader
 
 val_evaluator = dict(type='AccMetric')

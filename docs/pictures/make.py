@@ -1,0 +1,89 @@
+"""Remake the pictures of docs/visualize.md: `make pictures`.
+
+    python docs/pictures/make.py [--checkpoint FILE]
+
+Everything in them is rendered here: dead-leaves images, and action videos
+of sprites. No photograph and no film is needed. The network is the demo's
+(`make demo`); where there is none, it is pretrained first, which takes some
+minutes.
+"""
+import argparse
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from mosi_mmaction.action_videos import write_action_videos
+from mosi_mmaction.datasets.dead_leaves import draw_dead_leaves
+from mosi_mmaction.visualize import draw
+
+HERE = Path(__file__).resolve().parent
+TOOLS = HERE.parents[1] / 'tools'
+CONFIG = 'tiny/mosi_r2p1d_deadleaves'
+
+
+def tool(name: str, *argv: object) -> None:
+    """Run one of the tools."""
+    subprocess.run(
+        [sys.executable, '-W', 'ignore', str(TOOLS / name),
+         *map(str, argv)], check=True)
+
+
+def main() -> None:
+    """Make all pictures."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--checkpoint', type=Path, metavar='FILE',
+                        help=f'of {CONFIG}')
+    parser.add_argument('--run', type=Path, metavar='DIR',
+                        help="its work dir; default: the checkpoint's folder")
+    parser.add_argument('--work-dir', type=Path,
+                        default=Path('work_dirs/pictures'))
+    args = parser.parse_args()
+    work = args.work_dir
+    checkpoint = args.checkpoint
+    if checkpoint is None:
+        demo = Path('work_dirs/demo/mosi')
+        there = [p for p in demo.glob('epoch_*.pth')
+                 if p.stem[len('epoch_'):].isdigit()]
+        if not there:
+            demo = work / 'pretrain'
+            tool('train.py', CONFIG, '--work-dir', demo, '--cfg-options',
+                 'train_cfg.max_epochs=8', 'param_scheduler.1.T_max=7',
+                 'param_scheduler.1.end=8')
+            there = [demo / 'epoch_8.pth']
+        checkpoint = max(there, key=lambda p: int(p.stem[len('epoch_'):]))
+    run = args.run or checkpoint.parent
+
+    image = draw.write_png(work / 'leaves.png', draw_dead_leaves(
+        320, np.random.default_rng(4)))
+    videos = work / 'videos'
+    # Wider than high, so that re-framings have room on both sides.
+    write_action_videos(videos, 4, 'pictures', height=96, width=128)
+    tool('browse_motion.py', 'mosi_r2p1d_imagenet', '--image', image,
+         '--side', 80, '--out-dir', work / 'browse')
+    tool('gradcam.py', CONFIG, checkpoint, videos / 'pictures', '--explain',
+         'motion', '--rendered', 12, '--random-inits', 3, '--pictures', 6,
+         '--recrop', 1, '--out-dir', work / 'gradcam')
+    tool('embed.py', CONFIG, checkpoint, videos / 'pictures', '--out-dir',
+         work / 'embed')
+    tool('plot_logs.py', 'curves', run, '--out', work / 'curves.png')
+    tool('plot_logs.py', 'confusion', CONFIG, checkpoint, '--out',
+         work / 'confusion.png')
+    for source, name in (
+            ('browse/sheet.png', 'motions.png'),
+            ('browse/motion.gif', 'motions.gif'),
+            ('browse/path.png', 'path.png'), ('browse/mask.png', 'mask.png'),
+            ('gradcam/sheet.png', 'gradcam.png'),
+            ('gradcam/rendered.png', 'gradcam_rendered.png'),
+            ('embed/clusters.png', 'clusters.png'),
+            ('curves.png', 'curves.png'), ('confusion.png', 'confusion.png')):
+        shutil.copyfile(work / source, HERE / name)
+    print(f'wrote the pictures of {HERE}')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,191 @@
+"""The benchmark tool reports what it measured; no test looks at a clock."""
+import importlib.util
+import json
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from mosi_mmaction import LabelPool
+
+TOOL = Path(__file__).parents[1] / 'tools' / 'benchmark.py'
+
+
+@pytest.fixture(scope='module')
+def tool():
+    spec = importlib.util.spec_from_file_location('benchmark_tool', TOOL)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    threads = torch.get_num_threads()
+    yield module
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def run(tool, capsys):
+    def run(*argv):
+        tool.main([str(a) for a in argv])
+        out, err = capsys.readouterr()
+        assert err.count('\n') >= 1  # the progress bar is on stderr only
+        lines = [json.loads(line) for line in out.splitlines()]
+        return {line.pop('case'): line for line in lines}
+
+    return run
+
+
+def test_turns_are_medians_without_the_warm_up(tool):
+    ticks = iter([
+        0, 100, 100, 300,  # warm-up: a 100, b 200
+        300, 301, 301, 311, 311, 314, 314, 334, 334, 336, 336, 366])
+    order = []
+    times = tool.take_turns({'a': lambda: order.append('a'),
+                             'b': lambda: order.append('b')}, 3,
+                            clock=lambda: next(ticks))
+    assert times == {'a': 2, 'b': 20}  # of 1, 3, 2 and of 10, 20, 30
+    assert order == ['a', 'b'] * 4
+
+
+def test_render(run):
+    cases = run('render', '--repeats', 1)
+    for name, case in cases.items():
+        if 'render_batch' in name:
+            assert case['ratio'] == pytest.approx(
+                case['ms'] / case['worker_ms'], rel=1e-2)
+            continue
+        assert case['peer'] == 'copy of the clips'
+        assert case['ratio'] == pytest.approx(
+            case['ms'] / case['copy_ms'], rel=1e-2)
+        assert case['us_per_frame'] == pytest.approx(
+            1e3 * case['ms'] / (case['clips'] * case['frames']), rel=1e-2)
+    assert {'plain', 'mask', 'jitter', 'mask+jitter'} <= set(cases)
+    assert [cases[f'mask+jitter, {n} speeds']['clips']
+            for n in (3, 5, 7, 9)] == [5, 9, 13, 17]
+    assert [cases[f'mask+jitter, {n} frames']['frames']
+            for n in (8, 16, 32, 64)] == [8, 16, 32, 64]
+
+
+def test_cases_differ_in_what_they_draw(tool, rng):
+    plan = tool.draw(rng, num_speeds=7, clip_len=8)
+    assert plan.pool == LabelPool(7)
+    assert plan.shape == (13, 8, 112, 112, 3)
+    assert plan.source_size == (320, 320)
+    assert plan.boxes is not None and plan.color is not None
+    assert tool.draw(rng, mask=False).boxes is None
+    assert tool.draw(rng, jitter=False).color is None
+
+
+def test_render_times_a_local_clone_of_the_release(run, tmp_path):
+    # Stands in for the release, which is not ours to ship: the same place
+    # and the same call.
+    package = tmp_path / 'sslgenerators' / 'mosi'
+    package.mkdir(parents=True)
+    (package / 'mosi_generator.py').write_text("""
+class MoSIGenerator:
+    def __init__(self, cfg, split):
+        assert cfg.DATA.TRAIN_CROP_SIZE == 112 and split == 'train'
+        assert cfg.VIDEO.HEAD.NUM_CLASSES == 5
+        assert cfg.PRETRAIN.STANDARD_SIZE == 320
+        assert cfg.AUGMENTATION.HUE == 0.25
+
+    def __call__(self, data, index):
+        assert data['video'].shape == (1, 320, 320, 3)
+        data['video'] = data['video'].float()
+        return data, {}
+""")
+    case = run('render', '--repeats', 1, '--official',
+               tmp_path)["mask+jitter, authors' release"]
+    assert case['ratio'] == pytest.approx(
+        case['ms'] / case['ours_ms'], rel=1e-2)
+
+
+def test_official_without_a_clone(run, tmp_path):
+    with pytest.raises(FileNotFoundError, match='no mosi_generator.py'):
+        run('render', '--repeats', 1, '--official', tmp_path)
+
+
+def test_pipeline(run, tmp_path):
+    rng = np.random.default_rng(0)
+    for i in range(3):
+        cv2.imwrite(str(tmp_path / f'{i} a.jpg'),
+                    rng.integers(0, 256, (200, 300, 3), dtype=np.uint8))
+    (tmp_path / 'notes.txt').write_text('not an image')
+    cases = run('pipeline', '--images', tmp_path, '--repeats', 1)
+    bare = cases['decode and resize']
+    assert bare['ratio'] == 1
+    assert len(cases) == 3
+    for case in cases.values():
+        assert case['images'] == 3
+        assert case['ms'] == pytest.approx(
+            1e3 / case['images_per_second'], rel=1e-2)
+        assert case['ratio'] == pytest.approx(
+            bare['ms'] / case['ms'], rel=1e-2)
+
+
+def test_pipeline_packs_clips_or_images(tool, tmp_path, textured):
+    cv2.imwrite(str(tmp_path / 'a.jpg'), textured((200, 300)))
+    clips = tool.packed_dataset(str(tmp_path), ['a.jpg'], None)[0]
+    assert clips['inputs'].shape == (9, 3, 16, 112, 112)
+    image = tool.packed_dataset(str(tmp_path), ['a.jpg'],
+                                tool.render_on_device)[0]
+    assert image['inputs'].shape == (3, 320, 320)
+
+
+@pytest.mark.parametrize('folder, said', [
+    ('', 'no image file'), ('nowhere', 'there is no folder')])
+def test_pipeline_without_images(run, tmp_path, folder, said):
+    with pytest.raises(FileNotFoundError, match=said):
+        run('pipeline', '--images', tmp_path / folder)
+
+
+def test_index(run):
+    cases = run('index', '--n', 20_000, '--workers', 2)
+    resident, first = cases['resident'], cases['first sample']
+    together = cases['2 workers']
+    assert resident['n'] == first['n'] == together['n'] == 20_000
+    assert resident['bytes_per_image'] == pytest.approx(
+        resident['bytes'] / 20_000, rel=1e-2)
+    assert resident['bytes_of_a_path'] == pytest.approx(30, abs=2)
+    assert first['seconds'] >= first['list_seconds'] > 0
+    assert together['ratio'] == pytest.approx(
+        together['bytes'] / together['alone_bytes'], rel=1e-2)
+
+
+def test_pss_sees_memory(tool):
+    before = tool.pss()
+    block = np.ones(64 * 2**20, np.uint8)
+    assert tool.pss() - before == pytest.approx(block.nbytes, rel=0.1)
+
+
+def test_list_of_the_index(tool, tmp_path):
+    path = tmp_path / 'list.txt'
+    tool.write_list(path, 5000)
+    lines = path.read_text().splitlines()
+    assert len(lines) == len(set(lines)) == 5000
+    assert lines[0] == 'first.jpg'
+    assert lines[1301] == 'n00000001/n00000001_1301.JPEG'
+
+
+def test_data_wait_counts_the_wait(tool):
+    cfg = tool.Config.fromfile(tool.config_path(
+        'tiny/mosi_r2p1d_deadleaves'))
+    cfg.model.backbone.base_channels = 2
+    cfg.model.cls_head.in_channels = 16
+    cfg.train_dataloader.update(batch_size=1, num_workers=0,
+                                persistent_workers=False)
+    cfg.train_dataloader.dataset.num_images = 6
+    tool.init_default_scope('mmaction')
+    times = tool.data_wait(cfg, 2)
+    assert 0 < times['wait'] < times['step']
+    with pytest.raises(ValueError, match='--steps.*has 6 steps'):
+        tool.data_wait(cfg, 30)
+
+
+@pytest.mark.skipif(os.environ.get('MOSI_FULL_SIZE') is None,
+                    reason='minutes on a CPU; set MOSI_FULL_SIZE=1')
+def test_train(run):
+    cases = run('train', '--steps', 2, '--repeats', 1)
+    assert cases['R(2+1)D-10, stock']['ratio'] == 1
+    assert cases['R(2+1)D-10, fast']['clips'] % 5 == 0
