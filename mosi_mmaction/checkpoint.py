@@ -17,6 +17,8 @@ from mmengine.hooks import CheckpointHook
 from mmengine.logging import print_log
 from mmengine.runner import CheckpointLoader, save_checkpoint
 
+from .hooks import CheckLoadedHook
+
 
 @register_backend('atomic')
 class AtomicBackend(LocalBackend):
@@ -155,17 +157,20 @@ class SafeCheckpointHook(CheckpointHook):
         return [found[step] for step in steps]
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
-        """Refuse to resume from a file that has weights only.
+        """Refuse to resume from weights alone, or from another network.
 
         Raises:
-            ValueError: If the state of the run is missing.
+            ValueError: If the state of the run is missing, or weights are.
         """
+        if not runner._resume:
+            return
         missing = {'meta', 'message_hub', 'optimizer'} - set(checkpoint)
-        if runner._resume and missing:
+        if missing:
             raise ValueError(
                 f'--resume {runner._load_from}: the file has no '
                 f'{sorted(missing)}, so no run can go on from it; a run that '
                 'begins with its weights takes it as load_from')
+        CheckLoadedHook().after_load_checkpoint(runner, checkpoint)
 
     def _save_checkpoint_with_step(self, runner, step: int,
                                    meta: dict) -> None:

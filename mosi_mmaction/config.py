@@ -78,7 +78,6 @@ def set_motion(cfg: dict,
         ValueError: If there is nothing to change in the config, or an
             argument is not known.
     """
-    cfg = getattr(cfg, '_cfg_dict', cfg)  # a Config only holds a dict
     unknown = set(others) - {'static_mask', 'color_jitter'}
     if unknown:
         raise ValueError(

@@ -69,7 +69,8 @@ class CheckLoadedHook(Hook):
         """Compare names and shapes.
 
         Raises:
-            ValueError: If weights are missing or have another shape.
+            ValueError: If weights are missing or have another shape, or
+                the file has more of that prefix than the network.
         """
         model = runner.model
         if is_model_wrapper(model):
@@ -87,14 +88,19 @@ class CheckLoadedHook(Hook):
             for k, v in wanted.items()
             if k in loaded and loaded[k].shape != v.shape
         ]
-        if missing or other:
+        # Where all of a network is asked for, the file may hold more.
+        extra = [k for k in loaded
+                 if prefix and k.startswith(prefix) and k not in wanted]
+        if missing or other or extra:
             lines = [f'missing: {k}' for k in missing]
             lines += [f'another shape: {k}' for k in other]
+            lines += [f'unknown: {k}' for k in extra]
             listed = '\n  '.join(lines)
             raise ValueError(
                 f'the checkpoint (load_from={runner._load_from!r}) does not '
-                f'fit this network: {len(lines)} of {len(wanted)} tensors '
-                f'under {prefix!r} were not taken. Is it of another '
+                f'fit this network: {len(missing) + len(other)} of '
+                f'{len(wanted)} tensors under {prefix!r} were not taken, '
+                f'{len(extra)} of the file are unknown. Is it of another '
                 f'backbone?\n  {listed}')
         runner.logger.info(f'{len(wanted)} of {len(wanted)} tensors under '
                            f'{prefix!r} taken from the checkpoint')

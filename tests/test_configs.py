@@ -97,7 +97,9 @@ def small(cfg, sources):
         dataset['data_root'] = str(sources / 'videos' if videos else sources)
     for dataset in of_type(plain, 'DeadLeavesDataset'):
         dataset['num_images'] = 2
-    for dataset in of_type(plain, 'VideoDataset'):
+    for dataset in dicts(plain):
+        if 'video' not in (dataset.get('data_prefix') or ()):
+            continue
         dataset['ann_file'] = str(sources / 'videos' / 'few.txt')
         dataset['data_prefix'] = dict(video=str(sources / 'videos'))
         dataset['indices'] = [0]

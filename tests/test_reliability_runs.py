@@ -365,3 +365,22 @@ def test_torn_or_foreign_checkpoint_is_named(stopped):
     assert run('train.py', stopped / 'plain.py', '--resume', path,
                '--work-dir', stopped / 'work', log=log) == 1
     assert "has no ['message_hub', 'optimizer']" in log.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('way', [['--resume', '{path}'],
+                                 ['--cfg-options', 'load_from={path}']])
+def test_checkpoint_of_another_network_is_refused(stopped, way):
+    path = stopped / 'work' / 'epoch_2.pth'
+    config = write_config(
+        stopped / 'wider.py', PRETRAIN.replace('base_channels=4',
+                                               'base_channels=8'
+                                               ).replace('=32,', '=64,'),
+        hooks=[dict(type='CheckLoadedHook', prefix='backbone.')])
+    log = stopped / 'log'
+    assert run('train.py', config, *[a.format(path=path) for a in way],
+               '--work-dir', stopped / 'other', log=log) == 1
+    text = log.read_text()
+    assert f"load_from='{path}'" in text
+    assert 'another shape: backbone.layer4' in text
+    assert not list((stopped / 'other').glob('*.pth'))

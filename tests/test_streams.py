@@ -160,9 +160,16 @@ def test_wrapped_videos_keep_the_stream(videos):
 
 
 # --------------------------------------------- any workers, any processes
-@pytest.mark.parametrize('kind', ['motion', 'stock'])
+def ours(videos):
+    """Return the data set with our own reader of videos."""
+    steps = [dict(s, type=s['type'].replace('Decord', 'Video'))
+             for s in videos['pipeline']]
+    return dict(videos, type='ActionVideoDataset', pipeline=steps)
+
+
+@pytest.mark.parametrize('kind', ['motion', 'stock', 'videos'])
 def test_workers_and_processes_change_no_sample(kind, videos, monkeypatch):
-    dataset = LEAVES if kind == 'motion' else videos
+    dataset = dict(motion=LEAVES, stock=videos, videos=ours(videos))[kind]
     count = 7 if kind == 'motion' else 6
     told = read(dataset, [0, 1])
     for epoch in told:

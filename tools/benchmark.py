@@ -8,8 +8,8 @@
 Every case prints one JSON line to stdout; progress goes to stderr. Cases of
 one run take turns in each repeat, and `ratio` compares their medians with
 the named floor or peer of that same run, so that a slow or busy machine
-moves both. `render` and `pipeline` count the time of one core (CPU time of
-a process with one thread).
+moves both. `render`, `pipeline` and, without a GPU, the recipes of `train`
+count the time of one core (CPU time of a process with one thread).
 """
 import argparse
 import importlib
@@ -21,6 +21,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -231,10 +232,14 @@ def bench_pipeline(args: argparse.Namespace) -> None:
         method = cv2.INTER_AREA if side > 320 else cv2.INTER_LINEAR
         cv2.resize(image[:side, :side], (320, 320), interpolation=method)
 
-    cases = {'bare': lambda: [bare(p) for p in paths]}
+    def visit(get: Callable, keys: Iterable) -> None:
+        for key in keys:  # one at a time: a worker sends what it has made
+            get(key)
+
+    cases = {'bare': partial(visit, bare, paths)}
     for name, change in (('worker', None), ('device', render_on_device)):
         dataset = packed_dataset(args.images, names, change)
-        cases[name] = lambda d=dataset: [d[i] for i in range(len(d))]
+        cases[name] = partial(visit, dataset.__getitem__, range(len(names)))
     times = take_turns(cases, args.repeats)
     for name, title in (('bare', 'decode and resize'),
                         ('worker', 'packed sample, rendered in the worker'),
@@ -335,37 +340,48 @@ def bench_recipes(args: argparse.Namespace) -> None:
     if args.compile:
         recipes['fast, compiled'] = lambda cfg: fast_recipe(cfg, compile=True)
     on_gpu = torch.cuda.is_available()
+    if not on_gpu:
+        torch.set_num_threads(1)  # the time of one core, as elsewhere
     images = args.batch if on_gpu else 1
-    speeds = 5 if on_gpu else 3
+    pool = {} if on_gpu else dict(num_speeds=3, axes='x')  # 9 or 3 clips
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 256, (320, 320, 3), dtype=np.uint8)
     cases = {}
     for name, change in recipes.items():
         cfg = Config.fromfile(config_path('mosi_r2p1d_imagenet'))
         change(cfg)
-        cfg.model.cls_head.num_speeds = speeds
+        cfg.model.cls_head.update(pool)
         pipeline = [s for s in cfg.train_dataloader.dataset.pipeline
                     if s['type'] not in ('SeedSample', 'LoadSourceFrame')]
         batch = pseudo_collate([
-            pack(pipeline, noise, speeds) for _ in range(images)])
+            pack(pipeline, noise, pool) for _ in range(images)])
         cases[name] = partial(stepper(cfg), batch)
-    times = take_turns(cases, args.repeats, time.perf_counter)
+    times = take_turns(cases, args.repeats, time.perf_counter if on_gpu
+                       else time.process_time)
     for name, seconds in times.items():
         report('train', f'R(2+1)D-10, {name}', ms=seconds * 1e3,
                ratio=times['stock'] / seconds, peer='stock', images=images,
-               clips=images * len(LabelPool(speeds)), repeats=args.repeats,
+               clips=images * len(LabelPool(**pool)), repeats=args.repeats,
                device='cuda' if on_gpu else 'cpu',
+               bf16_instructions=on_gpu or cpu_has_bf16(),
                threads=torch.get_num_threads())
 
 
-def pack(pipeline: list, image: np.ndarray, speeds: int) -> dict:
+def cpu_has_bf16() -> bool:
+    """Say whether the CPU computes in bfloat16 or has to imitate it."""
+    with open('/proc/cpuinfo') as file:
+        flags = set(file.read().split())
+    return bool(flags & {'avx512_bf16', 'amx_bf16', 'bf16'})
+
+
+def pack(pipeline: list, image: np.ndarray, pool: dict) -> dict:
     """Run the pipeline of a config over one image."""
     from mmaction.registry import TRANSFORMS
 
     results = dict(img=image, rng=np.random.default_rng(0))
     for step in pipeline:
         if step['type'] == 'DrawPseudoMotion':
-            step = dict(step, num_speeds=speeds)
+            step = dict(step, **pool)
         results = TRANSFORMS.build(step)(results)
     return results
 

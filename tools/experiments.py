@@ -242,7 +242,7 @@ class Tiny(Preset):
                  splits: Optional[Path] = None, **kwargs) -> None:
         super().__init__(**kwargs)
         self.pretrain_epochs = self.pretrain_epochs or 14
-        self.finetune_epochs = self.finetune_epochs or 150
+        self.finetune_epochs = self.finetune_epochs or 40
         self.photos: list[str] = []
         self.source, self.num, self.num_val = 'leaves', 900, 100
         if images is not None:

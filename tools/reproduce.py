@@ -49,7 +49,7 @@ from runs import (
 )
 
 #: Epochs of fine-tuning in the tiny preset.
-BUDGETS = {'short': 150, 'long': 400}
+BUDGETS = {'short': 40, 'long': 300}
 
 #: Seconds that a process needs before its first step, for estimates.
 STARTUP = 10

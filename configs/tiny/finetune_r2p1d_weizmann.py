@@ -27,4 +27,4 @@ test_dataloader = val_dataloader
 load_from = '{{$MOSI_PRETRAINED:work_dirs/mosi_r2p1d_images/epoch_14.pth}}'
 
 custom_hooks = [dict(type='CheckLoadedHook', prefix='backbone.')]
-default_hooks = dict(checkpoint=dict(interval=25, max_keep_ckpts=1))
+default_hooks = dict(checkpoint=dict(max_keep_ckpts=1))

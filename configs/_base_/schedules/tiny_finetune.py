@@ -1,9 +1,9 @@
 # Adam, 10 epochs of warm-up from a tenth, half-period cosine. max_epochs is
-# the budget.
-max_epochs = 150
+# the budget: here a short one.
+max_epochs = 40
 
 train_cfg = dict(
-    type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=25)
+    type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=10)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 

@@ -1,0 +1,6 @@
+# The same with a budget at which training from scratch has had its time.
+_base_ = 'finetune_r2p1d_weizmann.py'
+
+__import__('mosi_mmaction').set_epochs(_base_, 300)
+
+train_cfg = dict(val_interval=50)
