@@ -12,13 +12,22 @@ from .amp import AutocastOptimWrapper  # noqa: E402
 from .backbones import MoSIResNet2Plus1d, ResNet2d3d  # noqa: E402
 from .checkpoint import SafeCheckpointHook  # noqa: E402
 from .color import ColorJitter, ColorParams  # noqa: E402
-from .config import config_path, set_epochs, set_motion  # noqa: E402
+from .config import (  # noqa: E402
+    config_path,
+    set_decoder,
+    set_epochs,
+    set_motion,
+    set_retrieval,
+    set_three_crops,
+)
 from .datasets import (  # noqa: E402
     ActionVideoDataset,
     DeadLeavesDataset,
     EpochSampler,
     SourceImageDataset,
 )
+from .device import render_batch, render_on_device  # noqa: E402
+from .fast import FastModelHook, fast_recipe  # noqa: E402
 from .head import MoSIHead, PooledFeatureHead  # noqa: E402
 from .hooks import CheckLoadedHook, StreamHook  # noqa: E402
 from .metrics import MoSIMetric, NearestNeighborMetric  # noqa: E402
@@ -52,12 +61,14 @@ __all__ = [
     'ActionVideoDataset', 'AutocastOptimWrapper', 'CheckLoadedHook',
     'ClipColorJitter', 'ColorJitter', 'ColorParams', 'CropSource',
     'DeadLeavesDataset', 'DrawColorJitter', 'DrawPseudoMotion',
-    'DrawStaticMask', 'EpochSampler', 'LabelPool', 'LoadSourceFrame',
-    'LoadSourceImage', 'MoSIDataPreprocessor', 'MoSIHead', 'MoSIMetric',
-    'MoSIResNet2Plus1d', 'NearestNeighborMetric', 'PackMoSIInputs',
-    'PooledFeatureHead', 'PseudoMotion', 'RenderPseudoMotion', 'ResNet2d3d',
-    'SafeCheckpointHook', 'SeedSample', 'SetRole', 'SourceImageDataset',
-    'StreamHook', 'VideoDecode', 'VideoInit', '__version__', 'config_path',
-    'draw_color_jitter', 'draw_motion', 'draw_static_mask', 'render',
-    'set_epochs', 'set_motion'
+    'DrawStaticMask', 'EpochSampler', 'FastModelHook', 'LabelPool',
+    'LoadSourceFrame', 'LoadSourceImage', 'MoSIDataPreprocessor',
+    'MoSIHead', 'MoSIMetric', 'MoSIResNet2Plus1d', 'NearestNeighborMetric',
+    'PackMoSIInputs', 'PooledFeatureHead', 'PseudoMotion',
+    'RenderPseudoMotion', 'ResNet2d3d', 'SafeCheckpointHook', 'SeedSample',
+    'SetRole', 'SourceImageDataset', 'StreamHook', 'VideoDecode',
+    'VideoInit', '__version__', 'config_path', 'draw_color_jitter',
+    'draw_motion', 'draw_static_mask', 'fast_recipe', 'render',
+    'render_batch', 'render_on_device', 'set_decoder', 'set_epochs',
+    'set_motion', 'set_retrieval', 'set_three_crops'
 ]

@@ -5,10 +5,13 @@ so a run does not pay for the imports, and a kill is a real kill.
 """
 import multiprocessing
 import os
+import random
 import runpy
 import socket
 import sys
 from pathlib import Path
+
+import numpy as np
 
 TOOLS = Path(__file__).parents[1] / 'tools'
 
@@ -22,6 +25,10 @@ def _redirect(log, env):
         os.dup2(file.fileno(), 2)
     # Ranks share one machine here, and need no GPU each.
     os.environ.update(CUDA_VISIBLE_DEVICES='', **env)
+    # Else all of them would go on from the server's state, and what should
+    # be random would agree.
+    np.random.seed()
+    random.seed()
     # A process that hangs says where, and ends.
     import faulthandler
     faulthandler.dump_traceback_later(240, exit=True)

@@ -270,6 +270,14 @@ def packed_dataset(folder: str, names: list[str],
 def bench_train(args: argparse.Namespace) -> None:
     """Time the wait for data, and the fast recipe against the stock one."""
     init_default_scope('mmaction')
+    if args.only != 'recipes':
+        bench_wait(args)
+    if args.only != 'wait':
+        bench_recipes(args)
+
+
+def bench_wait(args: argparse.Namespace) -> None:
+    """Time the wait for data of the tiny config."""
     cfg = Config.fromfile(config_path('tiny/mosi_r2p1d_deadleaves'))
     cfg.train_dataloader.num_workers = args.workers
     wait = data_wait(cfg, args.steps)
@@ -277,7 +285,6 @@ def bench_train(args: argparse.Namespace) -> None:
            ratio=wait['wait'] / wait['step'], peer='step',
            **{f'{k}_ms': v * 1e3 for k, v in wait.items()},
            steps=args.steps, threads=torch.get_num_threads())
-    bench_recipes(args)
 
 
 def sync() -> None:
@@ -307,9 +314,10 @@ def stepper(cfg: Config) -> Callable[[dict], None]:
 
 
 def data_wait(cfg: Config, steps: int) -> dict[str, float]:
-    """Return median seconds of a whole step and of the wait within it.
+    """Return mean seconds of a whole step and of the wait within it.
 
-    An epoch's first batches, which start the workers, do not count.
+    Means, as a rare long wait counts as what it costs. An epoch's first
+    batches, which start the workers, do not count.
     """
     loader = Runner.build_dataloader(cfg.train_dataloader, seed=0)
     if len(loader) < steps + 3:
@@ -327,7 +335,6 @@ def data_wait(cfg: Config, steps: int) -> dict[str, float]:
         bar.update()
     print(file=sys.stderr)
     waits, wholes = zip(*times[3:])
-    # The mean of the waits: a rare long one counts as what it costs.
     return dict(wait=statistics.mean(waits), step=statistics.mean(wholes))
 
 
@@ -494,6 +501,8 @@ def parse_args(argv: Optional[list[str]] = None) -> argparse.Namespace:
     three.add_argument('--repeats', type=int, default=5)
     three.add_argument('--batch', type=int, default=10,
                        help='source images a step on a GPU')
+    three.add_argument('--only', choices=['wait', 'recipes'],
+                       help='one of the two halves; default: both')
     three.add_argument('--compile', action='store_true',
                        help='time the fast recipe with torch.compile too')
     four = commands.add_parser('index', help='very many images')

@@ -20,8 +20,8 @@ from mosi_mmaction.action_videos import ACTIONS, write_action_videos
 
 matplotlib.use('Agg')
 CONFIGS = Path(__file__).resolve().parent.parent / 'configs'
-PRETRAIN_EPOCHS = 8
-FINETUNE_EPOCHS = 48
+PRETRAIN_EPOCHS = 6
+FINETUNE_EPOCHS = 40
 TRAIN_VIDEOS = 8  # a class
 TEST_VIDEOS = 6
 
@@ -32,7 +32,7 @@ def declare(videos: Path, seeds: int) -> list[Run]:
     Pretraining and the runs from scratch do not wait for each other.
     """
     pretrain = Run('mosi', str(CONFIGS / 'tiny/mosi_r2p1d_deadleaves.py'),
-                   PRETRAIN_EPOCHS)
+                   PRETRAIN_EPOCHS, cost=30.)  # in epochs of fine-tuning
     finetune = str(CONFIGS / 'tiny/finetune_r2p1d_actions.py')
     options = {'train_cfg.val_interval': FINETUNE_EPOCHS // 4,
                'default_hooks.checkpoint.interval': FINETUNE_EPOCHS // 4}

@@ -226,7 +226,7 @@ def execute(runs: list[Run], root: Path, jobs: int = 1,
                 running[run.name] = _Process(run, root, configs[run.name],
                                              specs[run.name], threads,
                                              launch, lock)
-            time.sleep(0.5)
+            time.sleep(2)
             for name, process in list(running.items()):
                 if process.poll():
                     results[name] = process.finish()

@@ -1,4 +1,6 @@
-# As every other run, but with a checkpoint every epoch.
+# As every other run, but with a checkpoint every epoch, and with weights in
+# the memory format of the clips: on a CPU that is faster.
 _base_ = 'default_runtime.py'
 
-default_hooks = dict(checkpoint=dict(interval=1))
+default_hooks = dict(
+    checkpoint=dict(interval=1), fast=dict(type='FastModelHook'))

@@ -3,7 +3,7 @@
 _base_ = [
     '../_base_/models/finetune_r2p1d.py',
     '../_base_/datasets/tiny_finetune.py',
-    '../_base_/schedules/tiny_finetune.py', '../_base_/default_runtime.py'
+    '../_base_/schedules/tiny_finetune.py', '../_base_/tiny_runtime.py'
 ]
 
 data_root = '{{$MOSI_DATA:work_dirs/demo/videos}}'
@@ -21,7 +21,7 @@ val_dataloader = dict(
         ann_file=data_root + '/test.txt', data_prefix=dict(video=data_root)))
 test_dataloader = val_dataloader
 
-load_from = '{{$MOSI_PRETRAINED:work_dirs/demo/mosi/epoch_8.pth}}'
+load_from = '{{$MOSI_PRETRAINED:work_dirs/demo/mosi/epoch_6.pth}}'
 
 custom_hooks = [dict(type='CheckLoadedHook', prefix='backbone.')]
-default_hooks = dict(checkpoint=dict(max_keep_ckpts=1))
+default_hooks = dict(checkpoint=dict(interval=10, max_keep_ckpts=1))

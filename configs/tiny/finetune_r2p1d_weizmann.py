@@ -3,7 +3,7 @@
 _base_ = [
     '../_base_/models/finetune_r2p1d.py',
     '../_base_/datasets/tiny_finetune.py',
-    '../_base_/schedules/tiny_finetune.py', '../_base_/default_runtime.py'
+    '../_base_/schedules/tiny_finetune.py', '../_base_/tiny_runtime.py'
 ]
 
 videos = '{{$MOSI_DATA:data/weizmann/videos}}'
@@ -27,4 +27,4 @@ test_dataloader = val_dataloader
 load_from = '{{$MOSI_PRETRAINED:work_dirs/mosi_r2p1d_images/epoch_14.pth}}'
 
 custom_hooks = [dict(type='CheckLoadedHook', prefix='backbone.')]
-default_hooks = dict(checkpoint=dict(max_keep_ckpts=1))
+default_hooks = dict(checkpoint=dict(interval=10, max_keep_ckpts=1))
