@@ -344,7 +344,11 @@ class Video:
         Raises:
             BadSourceError: If one of them cannot be decoded.
         """
-        return _decoder().ask([int(i) for i in indices], self.path)
+        indices = [int(i) for i in indices]
+        # In parts, as the decoder's memory is limited.
+        parts = [_decoder().ask(indices[i:i + 8], self.path)
+                 for i in range(0, len(indices), 8)]
+        return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
 
 def read_frame(path: str, choose: Callable[[int], int],

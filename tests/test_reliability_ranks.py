@@ -138,7 +138,7 @@ def test_killed_rank_ends_the_job_with_the_cause(tmp_path):
 
 
 @pytest.mark.slow
-def test_rank_with_too_many_bad_files_ends_all(tmp_path):
+def test_rank_with_a_bad_file_ends_all(tmp_path):
     images = tmp_path / 'images'
     images.mkdir()
     for i in range(4):

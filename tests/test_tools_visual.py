@@ -130,7 +130,8 @@ class TestBrowseMotion:
         # First clip: below the caption, a row unmasked, a row masked.
         top = 4 + draw.STRIP + 2 + 32 + 2
         outside = np.ones((32, 32), bool)
-        outside[y1:y2, x1:x2] = False
+        # The box's line is two pixels wide and stands out by one.
+        outside[max(y1 - 1, 0):y2 + 1, max(x1 - 1, 0):x2 + 1] = False
         for k in range(8):
             left = 4 + 2 + 34 * k
             tile = picture[top:top + 32, left:left + 32]

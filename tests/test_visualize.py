@@ -219,7 +219,7 @@ class TestNetwork:
     def test_clip_settings(self, tiny):
         assert network.clip_settings(tiny) == (8, 2, 32)
         tuned = network.read_config('tiny/finetune_r2p1d_weizmann')
-        assert network.clip_settings(tuned) == (8, 2, 40)
+        assert network.clip_settings(tuned) == (8, 4, 40)
 
     def test_find_videos(self, tmp_path):
         for name in ('walk/a b.mp4', 'run/c.MP4', 'run/notes.txt'):

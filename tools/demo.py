@@ -20,7 +20,7 @@ from mosi_mmaction.action_videos import ACTIONS, write_action_videos
 
 matplotlib.use('Agg')
 CONFIGS = Path(__file__).resolve().parent.parent / 'configs'
-PRETRAIN_EPOCHS = 6
+PRETRAIN_EPOCHS = 5
 FINETUNE_EPOCHS = 40
 TRAIN_VIDEOS = 8  # a class
 TEST_VIDEOS = 6

@@ -21,7 +21,7 @@ val_dataloader = dict(
         ann_file=data_root + '/test.txt', data_prefix=dict(video=data_root)))
 test_dataloader = val_dataloader
 
-load_from = '{{$MOSI_PRETRAINED:work_dirs/demo/mosi/epoch_6.pth}}'
+load_from = '{{$MOSI_PRETRAINED:work_dirs/demo/mosi/epoch_5.pth}}'
 
 custom_hooks = [dict(type='CheckLoadedHook', prefix='backbone.')]
 default_hooks = dict(checkpoint=dict(interval=10, max_keep_ckpts=1))

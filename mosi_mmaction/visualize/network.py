@@ -102,10 +102,10 @@ def clip_settings(cfg: Config) -> tuple[int, int, int]:
         return step.get('clip_len', 16), 2, step.get('crop_size', 112)
     if 'SampleFrames' in steps:
         step = steps['SampleFrames']
-        crop = next((s for k, s in steps.items() if 'Crop' in k), {})
-        side = crop.get('size', crop.get('crop_size', 112))
+        sides = [s[key] for s in steps.values()
+                 for key in ('size', 'crop_size', 'scale') if key in s]
         return (step['clip_len'], step.get('frame_interval', 1),
-                side if isinstance(side, int) else min(side))
+                int(np.min(sides[-1])) if sides else 112)
     raise ValueError(f'{cfg.filename}: its training pipeline has neither '
                      'DrawPseudoMotion nor SampleFrames, so the length of a '
                      'clip is not known')
@@ -170,22 +170,17 @@ def read_clips(path: str, clip_len: int, interval: int,
                num_clips: int = 1) -> np.ndarray:
     """Read clips that lie evenly over a video; one is from its middle.
 
-    MMAction2's own transforms read them, as in fine-tuning and testing.
+    The transforms of fine-tuning and testing read them.
 
     Returns:
         (num_clips, clip_len, H, W, 3) uint8 RGB. A video that is too short
         starts again at its beginning.
     """
-    try:
-        import decord  # noqa: F401
-        reader = 'Decord'
-    except ImportError:  # there are no wheels of it for other processors
-        reader = 'PyAV'
     steps = [
-        dict(type=f'{reader}Init'),
+        dict(type='VideoInit'),
         dict(type='SampleFrames', clip_len=clip_len, frame_interval=interval,
              num_clips=num_clips, test_mode=True),
-        dict(type=f'{reader}Decode'),
+        dict(type='VideoDecode'),
     ]
     results = dict(filename=path, modality='RGB', start_index=0)
     imgs = Compose([TRANSFORMS.build(s) for s in steps])(results)['imgs']
