@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
-.PHONY: install demo test lint clean
+.PHONY: install demo test lint pictures clean
 
 install: $(STAMP)
 
@@ -24,6 +24,10 @@ test: install
 
 lint: install
 	$(BIN)/ruff check .
+
+# Remakes docs/pictures from rendered images and videos.
+pictures: install
+	$(BIN)/python -W ignore docs/pictures/make.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache

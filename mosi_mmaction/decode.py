@@ -33,8 +33,8 @@ MAX_BYTES = 2**29
 #: Sources with a shorter side are refused: no motion can be seen in them.
 MIN_SIDE = 8
 
-#: A video whose decoder computes for more seconds than this, from opening it
-#: to the last frame asked for, or stands still for as long, is refused.
+#: A video is refused if its decoder computes for more seconds than this, or
+#: stands still for as long, before it is open, or before it has eight frames.
 VIDEO_SECONDS = float(os.environ.get('MOSI_VIDEO_SECONDS', 8))
 
 #: What Pillow may open. It knows more, among them PostScript, which would
@@ -235,8 +235,6 @@ class _Decoder:
             _DecoderLostError: If it dies or is late.
         """
         self.start()
-        if isinstance(request, str):
-            self._opened = self._cpu_seconds()
         try:
             self._connection.send(request)
             if not self._wait():
@@ -263,12 +261,13 @@ class _Decoder:
         What counts is the time it has computed, and the time for which it
         has stood still: a busy machine must not make good files bad.
         """
-        worked, since = self._cpu_seconds(), time.monotonic()
+        start = worked = self._cpu_seconds()
+        since = time.monotonic()
         while not self._connection.poll(0.5):
             used, now = self._cpu_seconds(), time.monotonic()
             if used > worked + 0.02:
                 worked, since = used, now
-            if max(used - self._opened, now - since) > VIDEO_SECONDS:
+            if max(used - start, now - since) > VIDEO_SECONDS:
                 return False
         return True
 
