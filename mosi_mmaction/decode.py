@@ -251,6 +251,11 @@ class _Decoder:
             # It is over in an instant; a kill would hide how.
             raise _DecoderLostError(
                 path, f'the decoder died of it ({self._stop(2)})') from error
+        except BaseException:
+            # Interrupted: what comes late must not answer the next request.
+            if self.running:
+                self._stop(0)
+            raise
         if isinstance(answer, str):
             raise BadSourceError(path, f'cannot be decoded: {answer}')
         return answer

@@ -20,6 +20,8 @@ TINY = 'tiny/mosi_r2p1d_deadleaves'
 def tiny_config():
     """Narrow network, three x-speeds, no mask: learnt within some steps."""
     cfg = Config.fromfile(config_path(TINY))
+    cfg.default_hooks.pop('fast', None)  # the tiny family has parts of it
+    cfg.model.data_preprocessor.channels_last = False
     cfg.model.backbone.base_channels = 4
     cfg.model.cls_head.update(in_channels=32, num_speeds=3, axes='x')
     pipeline = [s for s in cfg.train_dataloader.dataset.pipeline

@@ -14,7 +14,7 @@ from mmengine.config import Config, DictAction
 from mmengine.device import get_device
 from mmengine.runner import Runner, find_latest_checkpoint
 
-from mosi_mmaction import config_path
+from mosi_mmaction import config_path, fast_recipe
 from mosi_mmaction.compat import cpu_distributed
 
 
@@ -139,6 +139,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--amp', action='store_true', help='train with mixed precision')
     parser.add_argument(
+        '--fast',
+        action='store_true',
+        help='train with the fast recipe: bfloat16, channels_last_3d')
+    parser.add_argument(
         '--no-validate', action='store_true', help='skip validation')
     parser.add_argument(
         '--auto-scale-lr',
@@ -167,6 +171,8 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.amp:
         use_amp(cfg)
+    if args.fast:
+        fast_recipe(cfg)
     if args.auto_scale_lr:
         if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
             raise ValueError(
