@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
-.PHONY: install demo test lint pictures clean
+.PHONY: install demo test test-all lint pictures clean
 
 install: $(STAMP)
 
@@ -20,6 +20,9 @@ demo: install
 
 test: install
 	$(BIN)/ruff check .
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m 'not long' tests
+
+test-all: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto tests
 
 lint: install

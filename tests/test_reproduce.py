@@ -356,7 +356,7 @@ def straight(micro, tmp_path_factory):
     return root
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_interrupted_runs_end_with_the_same_table(micro, straight, tmp_path):
     broken = tmp_path / 'broken'
     raw, table = _raw(straight), _table(straight)
@@ -395,7 +395,7 @@ def test_interrupted_runs_end_with_the_same_table(micro, straight, tmp_path):
     assert {p: p.stat().st_mtime_ns for p in kept} == kept
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_killed_before_its_last_validation(micro, straight):
     name = _table(straight)[0]['finetunes'][0]
     whole = (straight / name / 'result.json').read_bytes()

@@ -86,7 +86,7 @@ def test_mean_and_deviation(three_splits):
     assert table['acc/top5']['sd'] == 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_tool_trains_and_tests(tmp_path):
     write_action_videos(tmp_path, 1, 'train')
     write_action_videos(tmp_path, 1, 'test')
