@@ -38,6 +38,11 @@ class FastModelHook(Hook):
                 if weight.ndim == 5:
                     weight.data = weight.data.contiguous(
                         memory_format=torch.channels_last_3d)
+            if is_model_wrapper(runner.model):
+                # DistributedDataParallel has noted the old strides and would
+                # permute the gradients of its first step.
+                runner.model = runner.wrap_model(
+                    runner.cfg.get('model_wrapper_cfg'), model)
         if self.compile:
             options = {} if self.compile is True else dict(self.compile)
             model.backbone.compile(**options)
