@@ -2,7 +2,6 @@
 import builtins
 import json
 import os
-import pickle
 import re
 import subprocess
 import sys
@@ -205,7 +204,7 @@ class Reduced:
 def test_hostile_call_is_refused_and_not_made(tmp_path):
     path, marker = tmp_path / 'hostile.pth', tmp_path / 'marker'
     torch.save({'state_dict': Reduced(os.system, f'touch {marker}')}, path)
-    with pytest.raises(pickle.UnpicklingError):
+    with pytest.raises(ValueError, match='refused'):
         load(path)
     assert not marker.exists()
     torch.load(path, weights_only=False)
@@ -226,7 +225,7 @@ def test_getattr_serves_nothing_but_history_buffers_methods(
     path = tmp_path / 'hostile.pth'
     torch.save(Reduced(getattr, owner, name), path)
     assert torch.load(path, weights_only=False) is not None
-    with pytest.raises(pickle.UnpicklingError, match='may fetch nothing but'):
+    with pytest.raises(ValueError, match='refused'):
         load(path)
 
 
@@ -237,7 +236,7 @@ def test_getattr_chain_that_would_run_code(tmp_path):
     module = Reduced(dict.__getitem__, names, '__builtins__')
     torch.save(Reduced(Reduced(dict.__getitem__, module, 'exec'),
                        f'open({str(marker)!r}, "w")'), path)
-    with pytest.raises(pickle.UnpicklingError):
+    with pytest.raises(ValueError, match='refused'):
         load(path)
     assert not marker.exists()
     torch.load(path, weights_only=False)
@@ -251,7 +250,7 @@ def test_getattr_chain_that_would_run_code(tmp_path):
 def test_other_calls_stay_forbidden(tmp_path, function, args):
     path = tmp_path / 'hostile.pth'
     torch.save(Reduced(function, *args), path)
-    with pytest.raises(pickle.UnpicklingError):
+    with pytest.raises(ValueError, match='refused'):
         load(path)
 
 

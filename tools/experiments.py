@@ -609,7 +609,8 @@ def table3(p: Preset) -> Experiment:
     target = p.targets[0]
     init = p.mosi(target)
     for shots in (*p.shots, None):
-        words = f'{shots} videos a class' if shots else 'all videos'
+        words = f'{shots} video{"s"[shots < 2:]} a class' if shots \
+            else 'all videos'
         # Counts mean the same at full size only.
         key = f'shots {shots or "all"}'
         pair = PUBLISHED['hmdb'].get(key) if (

@@ -20,6 +20,7 @@ Clips are as long as those of training, and --height pixels high; that may
 be more than in training, as networks of convolutions take any size.
 """
 import argparse
+import copy
 import json
 from pathlib import Path
 from typing import Optional
@@ -194,7 +195,7 @@ def enlarge_clips(cfg: Config, height: int) -> Config:
         ValueError: If the config does not pretrain, or has no static mask.
     """
     dataset = (cfg.get('val_dataloader') or {}).get('dataset')
-    dataset = Config(dict(dataset=dataset)).copy().dataset
+    dataset = copy.deepcopy(Config(dict(dataset=dataset)).dataset)
     steps = {s['type']: s for s in (dataset or {}).get('pipeline', ())}
     if 'DrawStaticMask' not in steps:
         raise ValueError(
