@@ -73,10 +73,11 @@ def test_loss_curve_is_that_of_the_stock_recipe():
     # bfloat16 has 8 bits: each layer's result is off by up to 0.4 %. At the
     # start that is all there is, so the first losses agree to 1 %.
     np.testing.assert_allclose(again[:2], one[:2], rtol=0.01)
-    # Later small differences grow along the way, as those between two seeds
-    # do, which lie 4 % apart in means over ten steps (measured).
+    # Later small differences grow along the way: where the curve is steep,
+    # one recipe may be a few steps ahead of the other. Means over ten steps
+    # were up to 0.12 apart; a recipe that does not learn would be 0.48 off.
     np.testing.assert_allclose(again.reshape(4, 10).mean(1),
-                               one.reshape(4, 10).mean(1), rtol=0.1)
+                               one.reshape(4, 10).mean(1), atol=0.22)
 
 
 @pytest.mark.parametrize('channels_last', [True, False])
