@@ -53,7 +53,7 @@ def loss_curve(cfg, batches):
         for batch in batches])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_loss_curve_is_that_of_the_stock_recipe():
     stock = tiny_config()
     fast = copy.deepcopy(stock)
