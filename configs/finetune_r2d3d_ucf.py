@@ -15,5 +15,3 @@ auto_scale_lr = dict(base_batch_size=1024)
 # The pretrained file: this one variable, or the environment, or
 # --cfg-options load_from=FILE (load_from=None trains from scratch).
 load_from = '{{$MOSI_PRETRAINED:work_dirs/mosi_r2d3d_ucf/epoch_100.pth}}'
-
-custom_hooks = [dict(type='CheckLoadedHook', prefix='backbone.')]

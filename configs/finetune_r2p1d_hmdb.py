@@ -7,5 +7,3 @@ _base_ = [
 # The pretrained file: this one variable, or the environment, or
 # --cfg-options load_from=FILE (load_from=None trains from scratch).
 load_from = '{{$MOSI_PRETRAINED:work_dirs/mosi_r2p1d_hmdb/epoch_100.pth}}'
-
-custom_hooks = [dict(type='CheckLoadedHook', prefix='backbone.')]

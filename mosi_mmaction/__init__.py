@@ -29,7 +29,7 @@ from .datasets import (  # noqa: E402
 from .device import render_batch, render_on_device  # noqa: E402
 from .fast import FastModelHook, fast_recipe  # noqa: E402
 from .head import MoSIHead, PooledFeatureHead  # noqa: E402
-from .hooks import CheckLoadedHook, StreamHook  # noqa: E402
+from .hooks import CheckLoadedHook, RecordHook, StreamHook  # noqa: E402
 from .metrics import MoSIMetric, NearestNeighborMetric  # noqa: E402
 from .motion import (  # noqa: E402
     LabelPool,
@@ -56,6 +56,7 @@ from .transforms import (  # noqa: E402
     VideoInit,
 )
 from .version import __version__  # noqa: E402
+from .zoo import load_backbone, zoo_entries  # noqa: E402
 
 __all__ = [
     'ActionVideoDataset', 'AutocastOptimWrapper', 'CheckLoadedHook',
@@ -64,11 +65,12 @@ __all__ = [
     'DrawStaticMask', 'EpochSampler', 'FastModelHook', 'LabelPool',
     'LoadSourceFrame', 'LoadSourceImage', 'MoSIDataPreprocessor',
     'MoSIHead', 'MoSIMetric', 'MoSIResNet2Plus1d', 'NearestNeighborMetric',
-    'PackMoSIInputs', 'PooledFeatureHead', 'PseudoMotion',
+    'PackMoSIInputs', 'PooledFeatureHead', 'PseudoMotion', 'RecordHook',
     'RenderPseudoMotion', 'ResNet2d3d', 'SafeCheckpointHook', 'SeedSample',
     'SetRole', 'SourceImageDataset', 'StreamHook', 'VideoDecode',
     'VideoInit', '__version__', 'config_path', 'draw_color_jitter',
-    'draw_motion', 'draw_static_mask', 'fast_recipe', 'render',
-    'render_batch', 'render_on_device', 'set_decoder', 'set_epochs',
-    'set_motion', 'set_retrieval', 'set_three_crops'
+    'draw_motion', 'draw_static_mask', 'fast_recipe', 'load_backbone',
+    'render', 'render_batch', 'render_on_device', 'set_decoder',
+    'set_epochs', 'set_motion', 'set_retrieval', 'set_three_crops',
+    'zoo_entries'
 ]

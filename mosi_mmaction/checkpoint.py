@@ -1,5 +1,6 @@
 """Checkpoints that survive a kill, a full disk, and hostile hands."""
 import functools
+import io
 import os
 import os.path as osp
 import pickle
@@ -10,12 +11,14 @@ from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any, Callable, Optional
 
+import torch
 from mmaction.registry import HOOKS
+from mmengine import fileio
 from mmengine.dist import master_only
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import print_log
-from mmengine.runner import CheckpointLoader, save_checkpoint
+from mmengine.runner import CheckpointLoader
 
 from .hooks import CheckLoadedHook
 
@@ -204,10 +207,30 @@ class SafeCheckpointHook(CheckpointHook):
             ckpt_path, map_location='cpu')
         published = {k: v for k, v in checkpoint.items()
                      if k in self.published_keys}
-        digest = sha256(pickle.dumps(published)).hexdigest()[:8]
-        path = f'{osp.splitext(ckpt_path)[0]}-{digest}.pth'
-        save_checkpoint(published, path, backend_args=self.backend_args)
+        path = save_published(published, osp.splitext(ckpt_path)[0],
+                              self.backend_args)
         runner.logger.info(f'{ckpt_path} is published as {path}')
+
+
+def save_published(content: dict, stem: str,
+                   backend_args: Optional[dict] = None) -> str:
+    """Save a checkpoint under a name that tells its checksum.
+
+    Args:
+        content: The checkpoint.
+        stem: Path without extension.
+        backend_args: Of MMEngine's file backend; None is the local disk.
+
+    Returns:
+        The path: stem, ``-``, the first eight hexadecimal digits of the
+        file's SHA-256, ``.pth``.
+    """
+    with io.BytesIO() as buffer:
+        torch.save(content, buffer)
+        raw = buffer.getvalue()
+    path = f'{stem}-{sha256(raw).hexdigest()[:8]}.pth'
+    fileio.put(raw, path, backend_args or {'backend': 'atomic'})
+    return path
 
 
 def _guard(load: Callable) -> Callable:

@@ -1,5 +1,6 @@
 """Find our configs from anywhere, and change them in one line."""
 import copy
+import os.path as osp
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Optional, Union
@@ -42,6 +43,24 @@ def config_path(name: str) -> str:
             f'no config {name!r} in mosi_mmaction; there are: '
             f'{", ".join(there)}')
     return str(path)
+
+
+def find_config(config: str) -> str:
+    """Return the path of what a user gave as CONFIG.
+
+    Args:
+        config: Path of any config file, or a name for :func:`config_path`.
+
+    Raises:
+        FileNotFoundError: If it is neither; with the names there are.
+    """
+    if osp.isfile(config):
+        return config
+    try:
+        return config_path(config)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f'there is no file {config!r}, and {error}') from None
 
 
 def set_motion(cfg: dict,
@@ -101,7 +120,7 @@ def set_motion(cfg: dict,
         if 'color_jitter' in others and (_find(pipeline, 'DrawColorJitter')
                                          or others['color_jitter'] is None):
             _set_step(pipeline, 'DrawColorJitter', others['color_jitter'])
-    for head in _dicts(cfg):
+    for head in walk(cfg):
         if head.get('type') == 'MoSIHead':
             head.update(pool)
             if separate is not None:
@@ -155,7 +174,7 @@ def set_decoder(cfg: dict, name: str) -> None:
                          f'{sorted(_DECODERS)}')
     kinds = {first + kind: kind for first in _DECODERS.values()
              for kind in ('Init', 'Decode')}
-    steps = [step for step in _dicts(cfg) if step.get('type') in kinds]
+    steps = [step for step in walk(cfg) if step.get('type') in kinds]
     if not steps:
         raise ValueError('set_decoder: no pipeline of this config decodes '
                          'videos; is it one of pretraining? That takes PyAV '
@@ -267,15 +286,16 @@ def _find(pipeline: list, kind: str) -> Optional[dict]:
                  if isinstance(s, dict) and s.get('type') == kind), None)
 
 
-def _dicts(node: Any) -> Iterator[dict]:
+def walk(node: Any) -> Iterator[dict]:
+    """Yield every dict of a config, outer ones first."""
     if isinstance(node, (dict, Config)):  # a Config is no dict
         yield node
         node = list(node.values())
     if isinstance(node, (list, tuple)):
         for child in node:
-            yield from _dicts(child)
+            yield from walk(child)
 
 
 def _lists(node: Any) -> Iterator[list]:
-    for holder in _dicts(node):
+    for holder in walk(node):
         yield from (v for v in holder.values() if isinstance(v, list))

@@ -108,6 +108,48 @@ def _open_image(raw: bytes, path: str) -> Image.Image:
             from error
 
 
+def _header(raw: bytes, path: str) -> tuple[int, int, bool, bool]:
+    """Read what an image is going to be before any memory is taken for it.
+
+    Returns:
+        Width and height in pixels, whether it is a JPEG file, and whether
+        OpenCV makes of its pixels what Pillow would.
+    """
+    if raw.startswith(b'\xff\xd8'):
+        frame = _jpeg_frame(raw)
+        if frame is not None:
+            width, height, components = frame
+            return width, height, True, components in (1, 3)
+    header = _open_image(raw, path)
+    is_jpeg = header.format in ('JPEG', 'MPO')
+    return (*header.size, is_jpeg, (is_jpeg or header.format == 'PNG')
+            and header.mode in ('L', 'RGB', 'RGBA', 'P'))
+
+
+def _jpeg_frame(raw: bytes) -> Optional[tuple[int, int, int]]:
+    """Find a JPEG's frame header, as most sources are JPEG files.
+
+    Pillow would parse EXIF and all other segments, which costs as much as
+    decoding a thumbnail does.
+
+    Returns:
+        Width, height and number of colour components; None if they are not
+        where they belong, or a sample has not 8 bits.
+    """
+    at = 2
+    while at + 10 <= len(raw) and raw[at] == 0xff:
+        marker = raw[at + 1]
+        if marker == 0xff:  # a fill byte
+            at += 1
+        elif 0xc0 <= marker <= 0xcf and marker not in (0xc4, 0xc8, 0xcc):
+            bits, height, width, components = struct.unpack_from(
+                '>BHHB', raw, at + 4)
+            return (width, height, components) if bits == 8 else None
+        else:
+            at += 2 + int.from_bytes(raw[at + 2:at + 4], 'big')
+    return None
+
+
 def decode_image(raw: bytes, path: str,
                  short_side: Optional[int] = None) -> np.ndarray:
     """Decode an image file to 8-bit RGB.
@@ -124,8 +166,7 @@ def decode_image(raw: bytes, path: str,
         BadSourceError: If it is not an image, is truncated, or is too
             small or too large.
     """
-    header = _open_image(raw, path)
-    width, height = header.size
+    width, height, is_jpeg, ordinary = _header(raw, path)
     if min(width, height) < MIN_SIDE:
         raise BadSourceError(
             path, f'{width}x{height} pixels; at least {MIN_SIDE} a side are '
@@ -134,7 +175,6 @@ def decode_image(raw: bytes, path: str,
         raise BadSourceError(
             path, f'{width}x{height} pixels are more than the '
             f'{MAX_PIXELS} that may be decoded')
-    is_jpeg = header.format in ('JPEG', 'MPO')
     scale = 1
     if is_jpeg and short_side:
         while scale < 8 and min(width, height) >= 2 * scale * short_side:
@@ -142,13 +182,12 @@ def decode_image(raw: bytes, path: str,
     # OpenCV is faster but fills what is missing of a truncated file with
     # grey, silently. So it only gets files that end as they should.
     complete = raw.endswith(b'\xff\xd9') if is_jpeg else \
-        header.format == 'PNG' and raw[-8:-4] == b'IEND'
-    if complete and header.mode in ('L', 'RGB', 'RGBA', 'P'):
+        raw[-8:-4] == b'IEND'
+    if complete and ordinary:
         img = cv2.imdecode(np.frombuffer(raw, np.uint8), _REDUCED[scale])
         if img is not None:
             # In place: large images would need the memory twice.
             return cv2.cvtColor(img, cv2.COLOR_BGR2RGB, dst=img)
-    del header
     return _decode_with_pillow(raw, path, scale)
 
 
@@ -188,6 +227,7 @@ class _Decoder:
 
     def __init__(self) -> None:
         self._process: Optional[subprocess.Popen] = None
+        self.described = ('none', '')
 
     @property
     def running(self) -> bool:
@@ -216,7 +256,7 @@ class _Decoder:
             self._stop(0)
             raise RuntimeError('the process that decodes videos did not '
                                'start within a minute')
-        self._connection.recv()
+        self.described = self._connection.recv()
 
     def _stop(self, patience: float) -> str:
         process, self._process = self._process, None
@@ -294,6 +334,17 @@ def _decoder() -> _Decoder:
     if not hasattr(_local, 'decoder'):
         _local.decoder = _Decoder()
     return _local.decoder
+
+
+def video_decoder() -> tuple[str, str]:
+    """Return name and version of what decodes videos here.
+
+    Returns:
+        Such as ``('decord', '0.6.0')``; ``('none', '')`` if nothing does.
+    """
+    decoder = _decoder()
+    decoder.start()
+    return decoder.described
 
 
 class Video:

@@ -56,12 +56,24 @@ class _PyAV:
         return np.stack([found[i] for i in indices])
 
 
-def _open(path: str):
+class _NoDecoder:
+    def __init__(self, path: str) -> None:
+        raise ValueError('neither decord nor PyAV is installed: pip install '
+                         'decord, or pip install av where it has no wheel')
+
+
+def _choose() -> tuple:
+    """Return the decoder's class, its name and its version."""
     try:
-        import decord  # noqa: F401
+        import decord
+        return _Decord, 'decord', decord.__version__
     except ImportError:
-        return _PyAV(path)
-    return _Decord(path)
+        pass
+    try:
+        import av
+        return _PyAV, 'pyav', av.__version__
+    except ImportError:
+        return _NoDecoder, 'none', ''
 
 
 def _reason(error: Exception) -> str:
@@ -77,10 +89,12 @@ def serve(connection: Connection) -> None:
 
     A request is a path, to open it, or a list of frame indices of the video
     that was opened last. Answers: ``(num_frames, fps)``; ``(shape, None)``
-    followed by the raw bytes; or the reason of a failure as a string.
+    followed by the raw bytes; or the reason of a failure as a string. The
+    first thing sent is the name and the version of the decoder.
     """
     path = video = None
-    connection.send('ready')
+    decoder, *described = _choose()
+    connection.send(tuple(described))
     while True:
         request = connection.recv()
         frames = None
@@ -88,7 +102,7 @@ def serve(connection: Connection) -> None:
             if isinstance(request, str):
                 path, video = request, None  # frees what the last one held
             # A reader that has failed once goes on failing.
-            video = video or _open(path)
+            video = video or decoder(path)
             if isinstance(request, str):
                 answer = video.num_frames, video.fps
             else:

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .color import LUMA
-from .config import _dicts, _find, _lists
+from .config import _find, _lists, walk
 from .motion import PseudoMotion
 
 #: Most colour values that are jittered at a time: 256 MB of float32.
@@ -153,7 +153,7 @@ def render_on_device(cfg: Union[dict, Config]) -> None:
     """
     cfg = getattr(cfg, '_cfg_dict', cfg)
     pipelines = [p for p in _lists(cfg) if _find(p, 'RenderPseudoMotion')]
-    preprocessors = [d for d in _dicts(cfg)
+    preprocessors = [d for d in walk(cfg)
                      if d.get('type') == 'MoSIDataPreprocessor']
     if not pipelines or not preprocessors:
         missing = 'pipeline with RenderPseudoMotion' if not pipelines \

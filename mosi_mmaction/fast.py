@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 
-from .config import _dicts
+from .config import walk
 
 
 @HOOKS.register_module()
@@ -75,7 +75,7 @@ def fast_recipe(cfg: Union[dict, Config],
             "it switches 'OptimWrapper' to bfloat16 and leaves "
             "'AutocastOptimWrapper' as it is")
     wrapper['type'] = 'AutocastOptimWrapper'
-    for preprocessor in _dicts(cfg):
+    for preprocessor in walk(cfg):
         if preprocessor.get('type') == 'MoSIDataPreprocessor':
             preprocessor['channels_last'] = True
     # Default hooks are merged by name, so that a leaf's own custom_hooks do

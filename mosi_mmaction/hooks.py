@@ -1,13 +1,20 @@
 """Training-loop hooks."""
 import random
-from typing import Any
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Optional
 
+import cv2
 import numpy as np
 import torch
 from mmaction.registry import HOOKS
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
+from PIL import Image
+
+from .config import walk
+from .decode import video_decoder
+from .version import __version__
 
 
 @HOOKS.register_module()
@@ -104,3 +111,79 @@ class CheckLoadedHook(Hook):
                 f'backbone?\n  {listed}')
         runner.logger.info(f'{len(wanted)} of {len(wanted)} tensors under '
                            f'{prefix!r} taken from the checkpoint')
+
+
+@HOOKS.register_module()
+class RecordHook(Hook):
+    """Write into every checkpoint what its weights were made with.
+
+    Under ``meta['mosi_mmaction']``, in plain types that any process can
+    load: ``version`` of the plugin; ``decoders``, name and version of what
+    decodes ``image`` and ``video``; ``data``, where the training samples
+    come from and their number; ``backbone``, its config as a dict, so that
+    no code has to be run to build it; for pretraining ``label_pool``, the
+    arguments and ``names`` of the labels. The whole config, the seed and
+    MMEngine's version are in ``meta`` already.
+    """
+
+    # The arguments of a data set that say which samples it has.
+    _DATA = ('type', 'data_root', 'ann_file', 'data_prefix', 'frame_dirs',
+             'split', 'val_fraction', 'num_images', 'size', 'seed')
+
+    def before_train(self, runner) -> None:
+        """Note data and decoders."""
+        self._record: Optional[dict] = None
+
+    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
+        """Add the record to the meta data."""
+        if self._record is None:
+            self._record = self._describe(runner)
+        checkpoint['meta']['mosi_mmaction'] = self._record
+
+    def _describe(self, runner) -> dict:
+        config = runner.cfg.get('train_dataloader') or {}
+        steps = {node.get('type') for node in walk(config)}
+        if 'PyAVInit' in steps:
+            video = 'pyav', _version('av')
+        elif 'DecordInit' in steps:
+            video = 'decord', _version('decord')
+        else:
+            video = video_decoder()
+        dataset = config.get('dataset') or {}
+        data = {k: _plain(dataset[k]) for k in self._DATA if k in dataset}
+        data['samples'] = len(runner.train_dataloader.dataset)
+        record = dict(
+            version=__version__,
+            data=data,
+            backbone=_plain(runner.cfg.model.get('backbone') or {}),
+            decoders=dict(
+                image=f'opencv {cv2.__version__}, '
+                      f'pillow {Image.__version__}',
+                video=' '.join(video).strip()))
+        model = runner.model
+        if is_model_wrapper(model):
+            model = model.module
+        pool = getattr(getattr(model, 'cls_head', None), 'pool', None)
+        if pool is not None:
+            record['label_pool'] = dict(
+                num_speeds=pool.num_speeds, axes=pool.axes,
+                decoupled=pool.decoupled, static=pool.static,
+                names=list(pool.names))
+        return record
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ''
+
+
+def _plain(value: Any) -> Any:
+    """Turn the config's dicts, which not every process knows, into dicts."""
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return value if isinstance(value, (int, float, str, type(None))) \
+        else str(value)

@@ -273,14 +273,14 @@ def test_batches_and_rates_belong_together(name):
 
 
 @every_config
-def test_fine_tuning_checks_its_checkpoint(name):
+def test_checkpoints_are_checked(name):
     cfg = load(name)
+    assert cfg.default_hooks.loaded == dict(
+        type='CheckLoadedHook', prefix='backbone.')
     if is_pretraining(cfg):
         assert cfg.load_from is None
-        return
-    assert cfg.load_from.endswith('.pth')
-    assert dict(type='CheckLoadedHook', prefix='backbone.') in [
-        dict(h) for h in cfg.custom_hooks]
+    else:
+        assert cfg.load_from.endswith('.pth')
 
 
 def test_paper_recipes():

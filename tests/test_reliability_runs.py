@@ -375,8 +375,7 @@ def test_checkpoint_of_another_network_is_refused(stopped, way):
     config = write_config(
         stopped / 'wider.py', PRETRAIN.replace('base_channels=4',
                                                'base_channels=8'
-                                               ).replace('=32,', '=64,'),
-        hooks=[dict(type='CheckLoadedHook', prefix='backbone.')])
+                                               ).replace('=32,', '=64,'))
     log = stopped / 'log'
     assert run('train.py', config, *[a.format(path=path) for a in way],
                '--work-dir', stopped / 'other', log=log) == 1

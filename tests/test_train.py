@@ -8,14 +8,18 @@ import os
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
+import cv2
 import launch
 import pytest
 import torch
 from mmaction.registry import MODELS
 from mmengine.registry import init_default_scope
 
+import mosi_mmaction
+from mosi_mmaction import LabelPool
 from mosi_mmaction.action_videos import write_action_videos
 
 REPOSITORY = Path(__file__).parents[1]
@@ -203,6 +207,22 @@ def test_published_file_needs_no_plugin(published, tmp_path):
     told = [k for k in weights(published) if k.startswith('backbone.')]
     assert count == len(told) > 60
     assert changed > 0.9 * count
+
+
+@pytest.mark.slow
+def test_files_say_what_made_them(pretrained, published):
+    for path in (published, pretrained / 'epoch_4.pth'):
+        meta = torch.load(path, weights_only=True)['meta']
+        assert meta['seed'] == 3
+        record = meta['mosi_mmaction']
+        assert record['version'] == mosi_mmaction.__version__
+        assert record['data']['type'] == 'DeadLeavesDataset'
+        assert record['data']['samples'] == record['data']['num_images'] > 1
+        pool = dict(record['label_pool'])
+        assert tuple(pool.pop('names')) == LabelPool(**pool).names
+        decoder, number = record['decoders']['video'].split()
+        assert (decoder, number) == ('decord', version('decord'))
+        assert f'opencv {cv2.__version__}' in record['decoders']['image']
 
 
 # ------------------------------------------------------------- fine-tuning

@@ -17,7 +17,10 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     sync_buffers=dict(type='SyncBuffersHook'),
     # A resumed run ends with the weights of one that was never stopped.
-    streams=dict(type='StreamHook'))
+    streams=dict(type='StreamHook'),
+    record=dict(type='RecordHook'),
+    # load_from a file that does not fit is an error, not a warning.
+    loaded=dict(type='CheckLoadedHook', prefix='backbone.'))
 
 env_cfg = dict(
     cudnn_benchmark=True,

@@ -23,5 +23,4 @@ test_dataloader = val_dataloader
 
 load_from = '{{$MOSI_PRETRAINED:work_dirs/demo/mosi/epoch_5.pth}}'
 
-custom_hooks = [dict(type='CheckLoadedHook', prefix='backbone.')]
 default_hooks = dict(checkpoint=dict(interval=10, max_keep_ckpts=1))

@@ -26,5 +26,4 @@ test_dataloader = val_dataloader
 # --cfg-options load_from=FILE (load_from=None trains from scratch).
 load_from = '{{$MOSI_PRETRAINED:work_dirs/mosi_r2p1d_images/epoch_14.pth}}'
 
-custom_hooks = [dict(type='CheckLoadedHook', prefix='backbone.')]
 default_hooks = dict(checkpoint=dict(interval=10, max_keep_ckpts=1))
