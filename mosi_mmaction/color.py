@@ -157,7 +157,11 @@ class ColorJitter:
                   factor(self.saturation),
                   rng.uniform(-self.hue, self.hue, drawn),
                   rng.random(drawn) < self.grayscale)
-        return ColorParams(*(np.broadcast_to(p, shape) for p in params))
+        if not self.per_frame:
+            params = [np.broadcast_to(p, shape) for p in params]
+        for values in params:
+            values.flags.writeable = False
+        return ColorParams(*params)
 
 
 def window_luma(image: np.ndarray, offsets: np.ndarray,

@@ -152,6 +152,41 @@ def set_epochs(cfg: dict, epochs: int) -> None:
         cfg['max_epochs'] = epochs
 
 
+def set_videos(cfg: dict, videos: str, lists: str) -> None:
+    """Fine-tune on a folder of videos of one's own, in place.
+
+    The number of classes becomes the number of lines of ``classes.txt``.
+    tools/data/split_videos.py writes the lists, and a config with this call.
+
+    Args:
+        cfg: A config of fine-tuning, or ``_base_`` inside of a leaf.
+        videos: Folder that the paths of the lists are relative to.
+        lists: Folder of ``train.txt`` and ``test.txt``, a line ``path label``
+            for every video, and of ``classes.txt``, a name a line in the
+            order of the labels.
+
+    Raises:
+        FileNotFoundError: If a list is not there.
+        ValueError: If the config has no classifier of videos.
+    """
+    files = [Path(lists) / f'{n}.txt' for n in ('train', 'test', 'classes')]
+    for path in files:
+        if not path.is_file():
+            raise FileNotFoundError(
+                f'set_videos: there is no {path}; tools/data/split_videos.py '
+                'writes it')
+    head = cfg.get('model', {}).get('cls_head', {})
+    if 'num_classes' not in head:
+        raise ValueError('set_videos: model.cls_head has no num_classes; is '
+                         'the config one of fine-tuning?')
+    names = files[2].read_text(encoding='utf-8').splitlines()
+    head['num_classes'] = len([n for n in names if n.strip()])
+    for part, path in (('train', files[0]), ('val', files[1]),
+                       ('test', files[1])):
+        cfg[f'{part}_dataloader']['dataset'].update(
+            ann_file=str(path), data_prefix=dict(video=str(videos)))
+
+
 def set_decoder(cfg: dict, name: str) -> None:
     """Choose what decodes the videos of a fine-tuning config, in place.
 

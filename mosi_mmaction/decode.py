@@ -56,6 +56,10 @@ _REDUCED = {
 }
 
 
+# Since OpenCV 4.11 decoders give RGB at no cost, if asked to.
+_COLOR = getattr(cv2, 'IMREAD_COLOR_RGB', cv2.IMREAD_COLOR)
+
+
 def read_bytes(path: str, backend_args: Optional[dict] = None) -> bytes:
     """Read a whole image file through MMEngine's file backends.
 
@@ -184,10 +188,12 @@ def decode_image(raw: bytes, path: str,
     complete = raw.endswith(b'\xff\xd9') if is_jpeg else \
         raw[-8:-4] == b'IEND'
     if complete and ordinary:
-        img = cv2.imdecode(np.frombuffer(raw, np.uint8), _REDUCED[scale])
+        img = cv2.imdecode(np.frombuffer(raw, np.uint8),
+                           _REDUCED[scale] - cv2.IMREAD_COLOR + _COLOR)
         if img is not None:
             # In place: large images would need the memory twice.
-            return cv2.cvtColor(img, cv2.COLOR_BGR2RGB, dst=img)
+            return cv2.cvtColor(img, cv2.COLOR_BGR2RGB, dst=img) \
+                if _COLOR == cv2.IMREAD_COLOR else img
     return _decode_with_pillow(raw, path, scale)
 
 

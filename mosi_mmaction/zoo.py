@@ -58,10 +58,9 @@ def load_backbone(name_or_path: str) -> nn.Module:
     path = str(name_or_path)
     if osp.isfile(path):
         digest = re.search(r'-([0-9a-f]{8})\.pth$', path)
-        digest = digest[1] if digest else ''
+        check_digest(path, digest[1] if digest else '')
     else:
-        path, digest = _find(path)
-    check_digest(path, digest)
+        path = checkpoint_path(path)
     file = CheckpointLoader.load_checkpoint(path, map_location='cpu')
     config = file.get('meta', {}).get('mosi_mmaction', {}).get('backbone')
     if not config:
@@ -86,6 +85,42 @@ def load_backbone(name_or_path: str) -> nn.Module:
     return backbone
 
 
+def checkpoint_path(name: str) -> str:
+    """Return the file of an entry of the zoo, for ``load_from``.
+
+    It is downloaded if it neither ships with the package nor was downloaded
+    before; its checksum is compared in any case.
+
+    Args:
+        name: Name of the entry.
+
+    Raises:
+        ValueError: If there is no such entry, it has no file yet, or the
+            checksum differs.
+    """
+    entries = zoo_entries()
+    if name not in entries:
+        raise ValueError(
+            f'{name!r} is neither a file nor in the zoo, which has '
+            f'{sorted(entries)}')
+    entry = entries[name]
+    weights = entry.get('Weights')
+    if not weights:
+        raise ValueError(
+            f'{name}: no file exists yet; {entry["Config"]} trains it')
+    digest = entry['Metadata']['SHA256']
+    if urlparse(weights).scheme:
+        path = osp.join(torch.hub.get_dir(), 'checkpoints',
+                        osp.basename(urlparse(weights).path))
+        if not osp.isfile(path):
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(weights, path, hash_prefix=digest)
+    else:
+        path = str(_SHIPPED / weights)
+    check_digest(path, digest)
+    return path
+
+
 def backbone_weights(file: dict) -> dict[str, torch.Tensor]:
     """Return a checkpoint's backbone weights, names without prefix."""
     weights = file.get('state_dict', file)
@@ -108,29 +143,6 @@ def check_digest(path: str, digest: str) -> str:
             f'{digest}: the file was damaged or replaced; delete it and get '
             'it again')
     return actual
-
-
-def _find(name: str) -> tuple[str, str]:
-    """Return path and SHA-256 of the file of an entry."""
-    entries = zoo_entries()
-    if name not in entries:
-        raise ValueError(
-            f'{name!r} is neither a file nor in the zoo, which has '
-            f'{sorted(entries)}')
-    entry = entries[name]
-    weights = entry.get('Weights')
-    if not weights:
-        raise ValueError(
-            f'{name}: no file exists yet; {entry["Config"]} trains it')
-    digest = entry['Metadata']['SHA256']
-    if not urlparse(weights).scheme:
-        return str(_SHIPPED / weights), digest
-    path = osp.join(torch.hub.get_dir(), 'checkpoints',
-                    osp.basename(urlparse(weights).path))
-    if not osp.isfile(path):
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(weights, path, hash_prefix=digest)
-    return path, digest
 
 
 def _checked(config: dict, path: str) -> dict[str, Any]:

@@ -115,7 +115,7 @@ def test_pipeline(run, tmp_path):
     cases = run('pipeline', '--images', tmp_path, '--repeats', 1)
     bare = cases['decode and resize']
     assert bare['ratio'] == 1
-    assert len(cases) == 3
+    assert len(cases) == 4
     for case in cases.values():
         assert case['images'] == 3
         assert case['ms'] == pytest.approx(

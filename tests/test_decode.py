@@ -197,6 +197,42 @@ def test_decompression_bomb_is_one_error():
     error(decode_image, bytes(raw), 'x')
 
 
+@pytest.mark.parametrize('args', [
+    {}, dict(progressive=True), dict(subsampling=0), dict(comment=b'x' * 9),
+    dict(exif=Image.Exif().tobytes() + bytes(5000)),
+    dict(icc_profile=bytes(70000))])
+@pytest.mark.parametrize('mode, components', [('RGB', 3), ('L', 1),
+                                              ('CMYK', 4)])
+def test_header_of_a_jpeg(args, mode, components):
+    raw = encode(Image.new(mode, (321, 123)), 'JPEG', **args)
+    assert decode._jpeg_frame(raw) == (321, 123, components)
+    # Any number of fill bytes may stand before a marker.
+    at = raw.index(b'\xff\xdb')
+    filled = raw[:at] + b'\xff\xff' + raw[at:]
+    assert decode._jpeg_frame(filled) == (321, 123, components)
+    assert Image.open(io.BytesIO(filled)).size == (321, 123)
+
+
+def test_jpeg_too_large_is_refused_before_it_is_decoded():
+    raw = encode(SMOOTH, 'JPEG')
+    at = raw.index(b'\xff\xc0') + 5
+    huge = raw[:at] + struct.pack('>HH', 60000, 60001) + raw[at + 4:]
+    with pytest.raises(BadSourceError, match='60001x60000 pixels are more'):
+        decode_image(huge, 'a.jpg')
+    # Cut anywhere, a header is a header or not there.
+    for length in range(len(raw)):
+        assert decode._jpeg_frame(raw[:length]) in (None, (64, 48, 3))
+
+
+@pytest.mark.parametrize('short_side', [None, 24])
+def test_older_opencv_swaps_the_channels(monkeypatch, short_side):
+    raw = encode(SMOOTH, 'JPEG')
+    new = decode_image(raw, 'a.jpg', short_side)
+    monkeypatch.setattr(decode, '_COLOR', cv2.IMREAD_COLOR)
+    np.testing.assert_array_equal(decode_image(raw, 'a.jpg', short_side),
+                                  new)
+
+
 def test_bytes_that_cannot_be_read(tmp_path):
     (tmp_path / 'empty.jpg').touch()
     for name, reason in (('gone.jpg', 'No such file'),

@@ -37,6 +37,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmengine.utils import ProgressBar
+from PIL import Image
 
 from mosi_mmaction import (
     ColorJitter,
@@ -50,6 +51,7 @@ from mosi_mmaction import (
     render,
 )
 from mosi_mmaction.datasets.sources import IMAGE_EXTENSIONS, extension
+from mosi_mmaction.datasets.streams import EpochIndex
 from mosi_mmaction.device import render_batch, render_on_device
 from mosi_mmaction.fast import FastModelHook, fast_recipe
 
@@ -232,21 +234,31 @@ def bench_pipeline(args: argparse.Namespace) -> None:
         method = cv2.INTER_AREA if side > 320 else cv2.INTER_LINEAR
         cv2.resize(image[:side, :side], (320, 320), interpolation=method)
 
+    def pillow(path: str) -> None:
+        image = Image.open(path).convert('RGB')
+        side = min(image.size)
+        np.asarray(image.resize((320, 320), Image.Resampling.BILINEAR,
+                                (0, 0, side, side)))
+
     def visit(get: Callable, keys: Iterable) -> None:
         for key in keys:  # one at a time: a worker sends what it has made
             get(key)
 
-    cases = {'bare': partial(visit, bare, paths)}
+    cases = {'bare': partial(visit, bare, paths),
+             'pillow': partial(visit, pillow, paths)}
     for name, change in (('worker', None), ('device', render_on_device)):
         dataset = packed_dataset(args.images, names, change)
-        cases[name] = partial(visit, dataset.__getitem__, range(len(names)))
+        indices = [EpochIndex(i, 0, 0) for i in range(len(names))]
+        cases[name] = partial(visit, dataset.__getitem__, indices)
     times = take_turns(cases, args.repeats)
     for name, title in (('bare', 'decode and resize'),
+                        ('pillow', 'decode and resize, Pillow'),
                         ('worker', 'packed sample, rendered in the worker'),
                         ('device', 'packed sample, rendered on the device')):
         report('pipeline', title, images_per_second=len(paths) / times[name],
                ms=times[name] / len(paths) * 1e3,
                ratio=times['bare'] / times[name], peer='decode and resize',
+               ratio_pillow=times['pillow'] / times[name],
                images=len(paths), repeats=args.repeats)
 
 

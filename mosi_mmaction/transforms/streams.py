@@ -46,5 +46,7 @@ class SeedSample(BaseTransform):
         random.seed(seeds[0])
         np.random.seed(seeds[1])
         if get_worker_info() is not None:
-            torch.manual_seed(seeds[2])
+            # torch.manual_seed would also note, with a stack trace and for
+            # ever, what to do should this process ever use a GPU.
+            torch.default_generator.manual_seed(seeds[2])
         return results
