@@ -1,12 +1,25 @@
 """Mixed precision that also works without a GPU."""
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from mmaction.registry import OPTIM_WRAPPERS
 from mmengine.device import get_device
+from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper
 from torch import nn
+
+
+def cpu_has_bfloat16() -> bool:
+    """Say whether the CPU computes in bfloat16 or has to imitate it.
+
+    Where the system does not tell, it is taken to.
+    """
+    info = Path('/proc/cpuinfo')
+    flags = set(info.read_text().split()) if info.exists() else {'bf16'}
+    return bool(flags & {'avx512_bf16', 'amx_bf16', 'bf16'})
 
 
 @OPTIM_WRAPPERS.register_module()
@@ -15,6 +28,7 @@ class AutocastOptimWrapper(OptimWrapper):
 
     MMEngine's ``AmpOptimWrapper`` insists on an accelerator. bfloat16 has
     the range of float32, so there is no loss scaling and no state to save.
+    A CPU without instructions for it is slower that way, and it says so.
 
     Args:
         dtype: Only ``'bfloat16'``.
@@ -30,6 +44,11 @@ class AutocastOptimWrapper(OptimWrapper):
                 f'AutocastOptimWrapper.dtype={dtype!r}: only bfloat16 needs '
                 'no loss scaling; for float16 use AmpOptimWrapper')
         super().__init__(**kwargs)
+        if get_device() == 'cpu' and not cpu_has_bfloat16():
+            print_log(
+                'this CPU has no instructions for bfloat16 and imitates '
+                "them, which is slower than float32: optim_wrapper.type="
+                "'OptimWrapper' is faster here", 'current', logging.WARNING)
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:

@@ -202,6 +202,9 @@ class TestGradCAM:
         way = plan.offsets[:, -1] - plan.offsets[:, 0]
         np.testing.assert_array_equal(way, plan.pool.speeds * 16)
         assert cfg.val_dataloader.dataset.size == 64  # left as it was
+        small = DATASETS.build(gradcam.enlarge_clips(cfg, 96, [0.25, 0.25]))
+        boxes = small[0]['motion'].boxes
+        assert (boxes[:, 2:] - boxes[:, :2] == 24).all()
 
     def test_rendered_needs_a_mask(self):
         cfg = network.read_config('tiny/finetune_r2p1d_weizmann')

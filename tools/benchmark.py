@@ -50,6 +50,7 @@ from mosi_mmaction import (
     draw_static_mask,
     render,
 )
+from mosi_mmaction.amp import cpu_has_bfloat16
 from mosi_mmaction.datasets.sources import IMAGE_EXTENSIONS, extension
 from mosi_mmaction.datasets.streams import EpochIndex
 from mosi_mmaction.device import render_batch, render_on_device
@@ -382,15 +383,8 @@ def bench_recipes(args: argparse.Namespace) -> None:
                ratio=times['stock'] / seconds, peer='stock', images=images,
                clips=images * len(LabelPool(**pool)), repeats=args.repeats,
                device='cuda' if on_gpu else 'cpu',
-               bf16_instructions=on_gpu or cpu_has_bf16(),
+               bf16_instructions=on_gpu or cpu_has_bfloat16(),
                threads=torch.get_num_threads())
-
-
-def cpu_has_bf16() -> bool:
-    """Say whether the CPU computes in bfloat16 or has to imitate it."""
-    with open('/proc/cpuinfo') as file:
-        flags = set(file.read().split())
-    return bool(flags & {'avx512_bf16', 'amx_bf16', 'bf16'})
 
 
 def pack(pipeline: list, image: np.ndarray, pool: dict) -> dict:

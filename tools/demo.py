@@ -144,7 +144,7 @@ def main() -> None:
                         default=Path('work_dirs/demo'))
     parser.add_argument('--seeds', type=int, default=3,
                         help='fine-tunings of each kind')
-    parser.add_argument('--jobs', type=int, default=2,
+    parser.add_argument('--jobs', type=int, default=3,
                         help='training processes at once')
     args = parser.parse_args()
     start = time.time()

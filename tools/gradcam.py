@@ -178,7 +178,8 @@ def look_at_videos(videos: list[Video], cams: dict[str, list[CAM]],
         videos=per_video)
 
 
-def enlarge_clips(cfg: Config, height: int) -> Config:
+def enlarge_clips(cfg: Config, height: int,
+                  mask_ratio: Optional[list[float]] = None) -> Config:
     """Change a validation data set to clips of another size, same motion.
 
     The room around the crop keeps its size in pixels, so that all speeds
@@ -187,6 +188,7 @@ def enlarge_clips(cfg: Config, height: int) -> Config:
     Args:
         cfg: A pretraining config.
         height: New side of the crop in pixels.
+        mask_ratio: Other sides of the moving box, as shares of the crop's.
 
     Returns:
         The config of the data set, without the packing.
@@ -203,6 +205,8 @@ def enlarge_clips(cfg: Config, height: int) -> Config:
             'DrawStaticMask, so there is no box to look at; it is for '
             'pretraining with static masks')
     motion, source = steps['DrawPseudoMotion'], steps['CropSource']
+    if mask_ratio:
+        steps['DrawStaticMask']['side_ratio'] = tuple(mask_ratio)
     room = source.get('size', 320) - motion.get('crop_size', 112)
     motion['crop_size'], source['size'] = height, height + room
     for step in (*dataset.pipeline, dataset):
@@ -218,7 +222,8 @@ def enlarge_clips(cfg: Config, height: int) -> Config:
 def look_at_rendered(cfg: Config, cams: dict[str, list[CAM]],
                      args: argparse.Namespace) -> dict:
     """Measure rendered masked clips, draw some; return the figures."""
-    dataset = DATASETS.build(enlarge_clips(cfg, args.height))
+    dataset = DATASETS.build(
+        enlarge_clips(cfg, args.height, args.mask_ratio))
     shares, areas, tiles = {name: [] for name in cams}, [], []
     right = []
     for i in range(min(args.rendered, len(dataset))):
@@ -291,6 +296,10 @@ def parse_args(argv: Optional[list[str]] = None) -> argparse.Namespace:
     parser.add_argument('--rendered', type=int, default=0, metavar='N',
                         help="also render clips of N of the config's "
                         'validation images')
+    parser.add_argument(
+        '--mask-ratio', nargs=2, type=float, metavar=('MIN', 'MAX'),
+        help="of --rendered: side of the box as a share of the clip's; "
+        "default: the config's; the paper has 0.3 0.5")
     parser.add_argument('--pictures', type=int, default=6, metavar='N',
                         help='videos to draw')
     parser.add_argument('--seed', type=int, default=0)

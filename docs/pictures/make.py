@@ -62,12 +62,12 @@ def main() -> None:
         320, np.random.default_rng(4)))
     videos = work / 'videos'
     # Wider than high, so that re-framings have room on both sides.
-    write_action_videos(videos, 4, 'pictures', height=96, width=128)
+    write_action_videos(videos, 2, 'pictures', height=96, width=128)
     tool('browse_motion.py', 'mosi_r2p1d_imagenet', '--image', image,
          '--side', 80, '--out-dir', work / 'browse')
     tool('gradcam.py', CONFIG, checkpoint, videos / 'pictures', '--explain',
-         'motion', '--rendered', 12, '--random-inits', 3, '--pictures', 6,
-         '--recrop', 1, '--out-dir', work / 'gradcam')
+         'motion', '--rendered', 6, '--mask-ratio', 0.3, 0.5,
+         '--random-inits', 2, '--pictures', 6, '--recrop', 1, '--out-dir', work / 'gradcam')
     tool('embed.py', CONFIG, checkpoint, videos / 'pictures', '--out-dir',
          work / 'embed')
     tool('plot_logs.py', 'curves', run, '--out', work / 'curves.png')
