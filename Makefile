@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
-.PHONY: install demo test test-all lint pictures clean
+.PHONY: install demo test test-all wheel-test check-all lint pictures clean
 
 install: $(STAMP)
 
@@ -24,6 +24,13 @@ test: install
 
 test-all: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto tests
+
+# Builds the wheel, and uses it in an environment of its own.
+wheel-test: install
+	$(BIN)/python tests/wheel/run.py
+
+# Before a release: all that can be checked on one machine.
+check-all: test wheel-test
 
 lint: install
 	$(BIN)/ruff check .

@@ -2,12 +2,19 @@
 
     python tools/test.py CONFIG CHECKPOINT [--dump FILE.pkl] ...
 
-The flags are those of MMAction2's tool of the same name.
+CONFIG is a file, or the name of a config that came with the package. The
+flags are those of MMAction2's tool of the same name.
 """
 import argparse
 
 from mmengine.config import Config
-from train import add_common_arguments, build_runner, check_file, load_config
+
+from mosi_mmaction.cli import (
+    add_common_arguments,
+    build_runner,
+    check_file,
+    load_config,
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -49,11 +56,9 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
             f'{args.config}: the config has no test_evaluator, so there is '
             'nothing to test')
     # mmengine loads a checkpoint as far as names agree and goes on. The
-    # check of a fine-tuning config covers its backbone only; a test needs
-    # every weight.
-    others = [hook for hook in cfg.get('custom_hooks') or []
-              if hook['type'] != 'CheckLoadedHook']
-    cfg.custom_hooks = [*others, {'type': 'CheckLoadedHook'}]
+    # check of a training covers its backbone only; a test needs every weight.
+    cfg.default_hooks = {**(cfg.get('default_hooks') or {}),
+                         'loaded': {'type': 'CheckLoadedHook'}}
     cfg.resume, cfg.load_from = False, args.checkpoint
     if args.show or args.show_dir is not None:
         hooks = dict(cfg.get('default_hooks') or {})

@@ -17,9 +17,9 @@ from typing import Optional
 
 from mmengine.config import Config, DictAction
 from runs import Run, execute, make_launch
-from train import check_file
 
-from mosi_mmaction import config_path
+from mosi_mmaction.cli import check_file
+from mosi_mmaction.config import find_config
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
@@ -120,8 +120,7 @@ def main() -> None:
                         help='processes of a run, with a launcher')
     parser.add_argument('--partition', help='of Slurm')
     args = parser.parse_args()
-    config = args.config if os.path.isfile(args.config) \
-        else config_path(args.config)
+    config = find_config(args.config)
     root = args.work_dir or Path('work_dirs') / f'{Path(config).stem}_splits'
     runs = declare(config, args.splits, args.init, args.epochs, args.seed,
                    args.cfg_options)

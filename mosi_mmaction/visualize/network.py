@@ -16,7 +16,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 from torch import nn
 
-from ..config import config_path
+from ..config import find_config
 from ..datasets.sources import join, kind_of, read_list, scan_tree
 from ..head import MoSIHead, _pooled
 
@@ -39,7 +39,7 @@ def read_config(name: str, options: Optional[dict] = None) -> Config:
     Raises:
         FileNotFoundError: If it is neither.
     """
-    cfg = Config.fromfile(name if osp.isfile(name) else config_path(name))
+    cfg = Config.fromfile(find_config(name))
     cfg.merge_from_dict(options or {})
     init_default_scope(cfg.get('default_scope') or 'mmaction')
     return cfg

@@ -1,0 +1,61 @@
+r"""Run a tool of the package, wherever that is installed.
+
+    python -m mosi_mmaction TOOL [arguments of the tool]
+    torchrun --nproc-per-node 8 -m mosi_mmaction train CONFIG \
+        --launcher pytorch
+
+TOOL is a script of tools/, without its ending.
+"""
+import ast
+import difflib
+import runpy
+import sys
+from pathlib import Path
+
+TOOLS = Path(__file__).resolve().parent / '.mim' / 'tools'
+
+#: Modules that the extra [vis] brings.
+_VIS = ('matplotlib', 'sklearn', 'tensorboard')
+
+
+def find_tools() -> dict[str, str]:
+    """Return the first line of every tool's docstring, by its name."""
+    tools = {}
+    for path in sorted(TOOLS.rglob('*.py')):
+        source = path.read_text(encoding='utf-8')
+        if "__name__ == '__main__'" in source:  # else what tools import
+            doc = ast.get_docstring(ast.parse(source)) or ''
+            name = path.relative_to(TOOLS).with_suffix('').as_posix()
+            tools[name] = doc.partition('\n')[0]
+    return tools
+
+
+def main() -> None:
+    """Run the tool that ``sys.argv`` names, as if started as a script."""
+    tools = find_tools()
+    name = sys.argv[1] if len(sys.argv) > 1 else '--help'
+    if name in ('-h', '--help'):
+        print(__doc__)
+        for tool, line in tools.items():
+            print(f'    {tool:<{max(map(len, tools))}}  {line}')
+        return
+    if name not in tools:
+        near = difflib.get_close_matches(name, tools)
+        sys.exit(f'python -m mosi_mmaction: there is no tool {name!r}'
+                 + (f'; did you mean {" or ".join(near)}?' if near else '')
+                 + '\nThere are: ' + ', '.join(tools))
+    script = TOOLS / f'{name}.py'
+    sys.argv[:2] = [str(script)]
+    sys.path.insert(0, str(script.parent))
+    try:
+        runpy.run_path(str(script), run_name='__main__')
+    except ImportError as error:
+        missing = getattr(error.__cause__ or error, 'name', None) or ''
+        if missing.partition('.')[0] not in _VIS:
+            raise
+        sys.exit(f'{name}: there is no module {missing!r}; run '
+                 '`pip install "mosi_mmaction[vis]"`')
+
+
+if __name__ == '__main__':
+    main()

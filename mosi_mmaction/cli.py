@@ -1,0 +1,86 @@
+"""What the command-line tools have in common."""
+import argparse
+import os
+import os.path as osp
+from typing import Any
+
+from mmaction.registry import RUNNERS
+from mmengine.config import Config, DictAction
+from mmengine.runner import Runner
+
+from .compat import cpu_distributed
+from .config import find_config
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what train.py and test.py have in common."""
+    parser.add_argument(
+        '--work-dir',
+        help='where logs and checkpoints go; default: work_dir of the '
+        'config, or else ./work_dirs/<name of the config>')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override settings of the config, such as '
+        'train_dataloader.batch_size=4; lists as key="[a,b]"; blanks in '
+        'values are lost')
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what started the processes of a distributed run')
+    # Older versions of torch.distributed.launch pass it.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+
+
+def check_file(path: str, name: str) -> None:
+    """Stop early where a checkpoint does not exist.
+
+    Args:
+        path: A local file, or anything with ``://``, which is not checked.
+        name: Of the argument, for the message.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+    """
+    if '://' not in path and not osp.isfile(osp.expanduser(path)):
+        raise FileNotFoundError(
+            f'{name}: there is no file {path!r}; checkpoints are written to '
+            'the work_dir of a run, such as work_dirs/NAME/epoch_10.pth')
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """Read the config and apply the common arguments to it.
+
+    Args:
+        args: With ``config``, a file or the name of a packaged config, and
+            what :func:`add_common_arguments` adds.
+
+    Returns:
+        The config. Single flags still win over ``--cfg-options``.
+
+    Raises:
+        FileNotFoundError: If the config is neither a file nor packaged.
+    """
+    # mmengine reads it from there, whichever the launcher.
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    path = find_config(args.config)
+    cfg = Config.fromfile(path)
+    if args.cfg_options:
+        cfg.merge_from_dict(args.cfg_options)
+    cfg.launcher = args.launcher
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        stem = osp.splitext(osp.basename(path))[0]
+        cfg.work_dir = osp.join('./work_dirs', stem)
+    return cfg
+
+
+def build_runner(cfg: Config) -> Any:
+    """Join the other processes, if any, and build the config's runner."""
+    cpu_distributed(cfg, cfg.launcher)
+    return RUNNERS.build(cfg) if 'runner_type' in cfg \
+        else Runner.from_cfg(cfg)
