@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
-.PHONY: install demo test test-all wheel-test check-all lint pictures clean
+.PHONY: install demo test test-all wheel-test docs notebook readme-test \
+	check-all lint pictures clean
 
 install: $(STAMP)
 
@@ -29,8 +30,23 @@ test-all: install
 wheel-test: install
 	$(BIN)/python tests/wheel/run.py
 
-# Before a release: all that can be checked on one machine.
-check-all: test wheel-test
+# The site, into site/.
+docs: install
+	$(BIN)/pip install --disable-pip-version-check -q \
+	  -c requirements/constraints.txt -r requirements/docs.txt
+	$(BIN)/mkdocs build --strict
+
+# Runs the notebook, and puts its outputs into it.
+notebook: docs
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_docs_notebook.py
+
+# Runs every command block of README and docs.
+readme-test: install
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto tests/test_docs.py
+
+# Before a release: all that can be checked on one machine. The notebook and
+# the command blocks are among the tests.
+check-all: docs test-all wheel-test
 
 lint: install
 	$(BIN)/ruff check .

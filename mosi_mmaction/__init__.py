@@ -57,7 +57,7 @@ from .transforms import (  # noqa: E402
     VideoInit,
 )
 from .version import __version__  # noqa: E402
-from .zoo import checkpoint_path, load_backbone, zoo_entries  # noqa: E402
+from .zoo import load_backbone, zoo_entries  # noqa: E402
 
 __all__ = [
     'ActionVideoDataset', 'AutocastOptimWrapper', 'CheckLoadedHook',
@@ -69,9 +69,9 @@ __all__ = [
     'PackMoSIInputs', 'PooledFeatureHead', 'PseudoMotion', 'RecordHook',
     'RenderPseudoMotion', 'ResNet2d3d', 'SafeCheckpointHook', 'SeedSample',
     'SetRole', 'SourceImageDataset', 'StreamHook', 'VideoDecode', 'VideoInit',
-    '__version__', 'checkpoint_path', 'config_path', 'draw_color_jitter',
-    'draw_motion', 'draw_static_mask', 'fast_recipe', 'load_backbone',
-    'render', 'render_batch', 'render_on_device', 'set_decoder', 'set_epochs',
+    '__version__', 'config_path', 'draw_color_jitter', 'draw_motion',
+    'draw_static_mask', 'fast_recipe', 'load_backbone', 'render',
+    'render_batch', 'render_on_device', 'set_decoder', 'set_epochs',
     'set_motion', 'set_retrieval', 'set_three_crops', 'set_videos',
     'zoo_entries'
 ]

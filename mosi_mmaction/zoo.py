@@ -16,6 +16,9 @@ from torch import nn
 # What ships with the package: in a clone these are links to the top level.
 _SHIPPED = Path(__file__).resolve().parent / '.mim'
 
+#: What an entry's name follows where MMEngine wants a checkpoint.
+SCHEME = 'mosi://'
+
 # Arguments of a backbone that fetch weights from elsewhere.
 _INITIALISED_FROM = ('pretrained', 'init_cfg')
 
@@ -86,7 +89,7 @@ def load_backbone(name_or_path: str) -> nn.Module:
 
 
 def checkpoint_path(name: str) -> str:
-    """Return the file of an entry of the zoo, for ``load_from``.
+    """Return the file of an entry of the zoo.
 
     It is downloaded if it neither ships with the package nor was downloaded
     before; its checksum is compared in any case.
@@ -168,3 +171,10 @@ def _checked(config: dict, path: str) -> dict[str, Any]:
                 if k not in _INITIALISED_FROM}
 
     return plain(config)
+
+
+@CheckpointLoader.register_scheme(prefixes=SCHEME, force=True)
+def load_from_zoo(filename: str, map_location: Any = None) -> dict:
+    """Load ``mosi://NAME``, the scheme that ``load_from`` knows."""
+    return CheckpointLoader.load_checkpoint(
+        checkpoint_path(filename[len(SCHEME):]), map_location)

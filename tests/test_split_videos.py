@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+from mmengine.runner import CheckpointLoader
 
 from mosi_mmaction import config_path, set_videos
 
@@ -89,7 +90,8 @@ def test_config_knows_classes_and_paths(tool, videos, tmp_path, monkeypatch):
 def test_config_starts_from_the_zoo(tool, videos, tmp_path):
     assert tool.main([str(videos), '--out', str(tmp_path)]) == 0
     cfg = Config.fromfile(tmp_path / 'finetune.py')
-    assert Path(cfg.load_from).is_file()
+    weights = CheckpointLoader.load_checkpoint(cfg.load_from)['state_dict']
+    assert 'backbone.layer4.0.conv1.conv.conv_s.weight' in weights
 
 
 @pytest.mark.parametrize('change, said', [

@@ -67,7 +67,8 @@ def main() -> None:
          '--side', 80, '--out-dir', work / 'browse')
     tool('gradcam.py', CONFIG, checkpoint, videos / 'pictures', '--explain',
          'motion', '--rendered', 6, '--mask-ratio', 0.3, 0.5,
-         '--random-inits', 2, '--pictures', 6, '--recrop', 1, '--out-dir', work / 'gradcam')
+         '--random-inits', 2, '--pictures', 6, '--recrop', 1,
+         '--out-dir', work / 'gradcam')
     tool('embed.py', CONFIG, checkpoint, videos / 'pictures', '--out-dir',
          work / 'embed')
     tool('plot_logs.py', 'curves', run, '--out', work / 'curves.png')

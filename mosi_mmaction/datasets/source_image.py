@@ -89,7 +89,8 @@ class SourceImageDataset(BadFilePolicy, SourceDataset):
             raise ValueError(
                 f'SourceImageDataset found no source in {where!r} '
                 f'(split={split!r}, frame_dirs={frame_dirs}): check data_root '
-                'and ann_file; a tree must hold image or video files')
+                'and ann_file; a tree must hold image or video files. Of few '
+                'files, the split by a hash may hold none')
         self.watch()
 
     def _list_paths(self):

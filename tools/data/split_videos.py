@@ -40,7 +40,7 @@ __import__('mosi_mmaction').set_videos(
     _base_, videos={videos!r}, lists={lists!r})
 """
 LOAD = """
-load_from = __import__('mosi_mmaction').checkpoint_path({name!r})
+load_from = {file!r}
 """
 
 
@@ -145,8 +145,10 @@ def parse_args(argv: Optional[list[str]] = None) -> argparse.Namespace:
         '--base', default='tiny/finetune_r2p1d_weizmann', metavar='CONFIG',
         help='name of the config that finetune.py inherits')
     parser.add_argument(
-        '--checkpoint', default='mosi_r2p1d_deadleaves', metavar='NAME',
-        help="entry of the zoo to start from; '' leaves that to the base")
+        '--checkpoint', default='mosi://mosi_r2p1d_deadleaves',
+        metavar='FILE',
+        help="what to start from, a file or mosi:// and a name of the zoo; "
+        "'' leaves that to the base")
     args = parser.parse_args(argv)
     if not 0 < args.test < 1:
         parser.error(f'--test {args.test}: a share between 0 and 1')
@@ -172,7 +174,7 @@ def main(argv: Optional[list[str]] = None) -> int:
     text = CONFIG.format(base=args.base, videos=str(args.videos.resolve()),
                          lists=str(args.out.resolve()))
     if args.checkpoint:
-        text += LOAD.format(name=args.checkpoint)
+        text += LOAD.format(file=args.checkpoint)
     config = args.out / 'finetune.py'
     _write(config, text)
     print(f'{len(classes)} classes, {len(lists["train"])} videos to train '
