@@ -152,7 +152,7 @@ class MoSIHead(BaseHead):
         labels = torch.stack([s.gt_label for s in data_samples]).flatten()
         # On a device this look would make the step wait for it; there the
         # loss itself stops at a label out of range.
-        if labels.device.type == 'cpu' and labels.numel():
+        if labels.device.type == 'cpu':
             low, high = labels.min().item(), labels.max().item()
             if low < 0 or high >= self.num_classes:
                 raise ValueError(

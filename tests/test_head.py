@@ -8,7 +8,7 @@ from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.registry import init_default_scope
 
-from mosi_mmaction import LabelPool, MoSIHead
+from mosi_mmaction import LabelPool, MoSIHead, PooledFeatureHead
 
 POOLS = [
     dict(zip(('num_speeds', 'axes', 'decoupled', 'static'), values))
@@ -244,3 +244,24 @@ def test_a_training_step_does_not_wait_for_the_device(separate):
     loss.backward()
     assert all(v.device.type == 'meta' for v in losses.values())
     assert all(p.grad is not None for p in model.parameters())
+
+
+# ------------------------------------------------------- features, no labels
+@pytest.mark.parametrize('clips', [1, 3])
+def test_pooled_features_are_means(clips):
+    maps, tokens = features(2 * clips), torch.randn(2 * clips, 4, 5)
+    out = PooledFeatureHead().predict(
+        (maps, (tokens, )), [ActionDataSample() for _ in range(2)])
+    assert len(out) == 2
+    for i, sample in enumerate(out):
+        of = slice(i * clips, (i + 1) * clips)
+        expected = np.concatenate([maps[of].numpy().mean((0, 2, 3, 4)),
+                                   tokens[of].numpy().mean((0, 1))])
+        np.testing.assert_allclose(sample.feature, expected, atol=1e-6)
+
+
+def test_features_keep_their_order():
+    x = torch.arange(4.).reshape(4, 1)
+    out = PooledFeatureHead().predict(
+        x, [ActionDataSample() for _ in range(4)])
+    assert [s.feature.tolist() for s in out] == [[0.], [1.], [2.], [3.]]

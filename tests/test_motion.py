@@ -616,3 +616,17 @@ def test_photographs_show_the_label(kind, shared_data):
                          jittered=kind == 'jittered')
         clips = render(image, plan)
         assert seen_labels(clips, plan) == plan.labels.tolist(), path
+
+
+def test_jitter_is_drawn_for_every_frame_of_the_plan():
+    pool = LabelPool(num_speeds=3)
+    plan = draw_motion(pool, 64, 32, 7, np.random.default_rng(0))
+    jitter = ColorJitter(hue=0.1)
+    jittered = draw_color_jitter(plan, jitter, np.random.default_rng(5))
+    expected = jitter.draw((5, 7), np.random.default_rng(5))
+    for name in ('brightness', 'contrast', 'saturation', 'hue', 'grayscale'):
+        values = getattr(jittered.color, name)
+        assert len(np.unique(values)) > 1, name
+        np.testing.assert_array_equal(values, getattr(expected, name))
+    assert plan.color is None
+    np.testing.assert_array_equal(jittered.offsets, plan.offsets)
