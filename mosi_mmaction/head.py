@@ -48,7 +48,6 @@ class MoSIHead(BaseHead):
                  init_std: float = 0.01,
                  **kwargs) -> None:
         pool = LabelPool(num_speeds, axes, decoupled, static)
-        kwargs.setdefault('topk', 1)
         super().__init__(len(pool), in_channels, **kwargs)
         self.pool = pool
         self.separate = separate

@@ -250,7 +250,10 @@ def test_defaults_are_those_of_the_release():
 
 
 @pytest.mark.parametrize('name, value, allowed', [
-    ('brightness', -0.1, 'at least 0'),
+    ('brightness', -0.1, 'is a number at least 0$'),
+    ('brightness', float('inf'), 'at least 0'),
+    ('brightness', 'much', 'at least 0'),
+    ('contrast', None, 'at least 0'),
     ('contrast', -1, 'at least 0'),
     ('saturation', -1e-9, 'at least 0'),
     ('saturation', float('nan'), 'at least 0'),

@@ -255,6 +255,11 @@ def test_no_room_no_motion(rng):
     (320, -1, 16, 'crop_size=-1.*at least 1'),
     (320, 112, 1, 'clip_len=1.*at least 2'),
     (320, 112, 0, 'clip_len=0.*at least 2'),
+    ((1, 2, 3), 112, 16, r'^source_size=\(1, 2, 3\): .* \(height, width\)$'),
+    ((320, 99.5), 112, 16, '^source_size=99.5: must be a whole number'),
+    ((True, 320), 112, 16, '^source_size=True: must be a whole number'),
+    (320, 11.2, 16, '^crop_size=11.2: must be a whole number'),
+    (320, 112, '16', "^clip_len='16': must be a whole number"),
 ])
 def test_wrong_sizes(source, crop, frames, message, rng):
     with pytest.raises(ValueError, match=message):
@@ -346,8 +351,9 @@ def test_wrong_side_ratio(ratio, rng):
     plan = draw_motion(LabelPool(), 200, 100, 4, rng)
     with pytest.raises(ValueError) as error:
         draw_static_mask(plan, ratio, rng=rng)
-    assert f'side_ratio={ratio!r}' in str(error.value)
-    assert '(0, 1]' in str(error.value)
+    assert str(error.value) == (
+        f'side_ratio={ratio!r}: give one ratio of the crop side or '
+        '(smallest, largest), both in (0, 1]')
 
 
 # Rendering
@@ -492,6 +498,7 @@ def test_image_that_is_not_the_plans(image, rng):
         render(image, plan)
     assert f'{image.dtype} {image.shape}' in str(error.value)
     assert 'uint8 (64, 80, 3)' in str(error.value)
+    assert str(error.value).endswith('source image has its final size')
 
 
 # Randomness

