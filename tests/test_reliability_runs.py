@@ -186,10 +186,10 @@ def save_for_ever(path):
 
 
 def test_kill_while_saving_leaves_a_whole_file(tmp_path):
-    path = tmp_path / 'epoch_1.pth'
+    path, temporary = tmp_path / 'epoch_1.pth', tmp_path / 'epoch_1.pth.tmp'
     last = 0
     caught_writing = 0
-    for delay in np.linspace(0.02, 0.3, 12):
+    for trial, delay in enumerate(np.linspace(0.02, 0.3, 12)):
         job = start(save_for_ever, str(path), log=tmp_path / 'log')
         while not path.exists() or not torch.load(path)['number']:
             time.sleep(0.01)
@@ -197,10 +197,13 @@ def test_kill_while_saving_leaves_a_whole_file(tmp_path):
         while path.stat().st_mtime_ns == stamp:
             time.sleep(0.01)
         time.sleep(delay)
+        # Any moment, and moments at which it is surely writing.
+        while trial % 2 and not temporary.exists():
+            pass
         job.kill()
         job.join()
         assert job.exitcode == -signal.SIGKILL
-        caught_writing += (tmp_path / 'epoch_1.pth.tmp').exists()
+        caught_writing += temporary.exists()
         assert whole(path)
         content = torch.load(path)
         assert (content['weights'] == content['number']).all()
