@@ -37,7 +37,7 @@ class FullDiskHook(Hook):
 
 
 @HOOKS.register_module()
-class RecordHook(Hook):
+class NoteSamplesHook(Hook):
     """Write down the samples and the steps of every rank."""
 
     def __init__(self, out):

@@ -25,6 +25,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 import yaml
 from mmengine.runner import CheckpointLoader
@@ -32,8 +33,9 @@ from mmengine.runner import CheckpointLoader
 from mosi_mmaction.checkpoint import save_published
 from mosi_mmaction.zoo import backbone_weights, check_digest
 
-# What of meta says how a network came about; paths of a work_dir and the
-# like are in its config.
+CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
+
+# What of meta says how a network came about.
 _META = ('cfg', 'dataset_meta', 'epoch', 'experiment_name', 'iter',
          'mmengine_version', 'mosi_mmaction', 'seed', 'time')
 
@@ -112,16 +114,21 @@ def published(checkpoint: dict, path: str) -> dict:
             f"{path}: meta['mosi_mmaction'] is missing, so it is not known "
             'what made it; RecordHook, which all shipped configs have, '
             'writes it')
+    # Where on a disk the run wrote and began is nobody's business.
+    meta['cfg'] = re.sub(r'^(work_dir|load_from|resume|launcher) = .*\n?', '',
+                         meta.get('cfg', ''), flags=re.M)
     return dict(meta=meta, state_dict=checkpoint['state_dict'])
 
 
 def entry(name: str, path: str, backbone_path: str, content: dict) -> dict:
     """Return the entry of a metafile."""
     meta, made = content['meta'], content['meta']['mosi_mmaction']
+    found = sorted(CONFIGS.rglob(f'{name}.py'))
     tensors = content['state_dict'].values()
     return dict(
         Name=name,
-        Config=f'configs/{name}.py',
+        Config=str(Path('configs', found[0].relative_to(CONFIGS)))
+        if found else '',
         Metadata={
             'Parameters': sum(t.numel() for t in tensors
                               if t.is_floating_point()),
