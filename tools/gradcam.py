@@ -306,7 +306,8 @@ def parse_args(argv: Optional[list[str]] = None) -> argparse.Namespace:
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction,
                         metavar='KEY=VALUE', help='override the config')
-    args = parser.parse_args(argv)
+    # Videos may also come behind the options.
+    args = parser.parse_intermixed_args(argv)
     if not args.videos and not args.rendered:
         parser.error('nothing to look at: give a VIDEO, or --rendered N')
     return args
