@@ -37,7 +37,7 @@ class FullDiskHook(Hook):
 
 
 @HOOKS.register_module()
-class NoteSamplesHook(Hook):
+class SampleLogHook(Hook):
     """Write down the samples and the steps of every rank."""
 
     def __init__(self, out):

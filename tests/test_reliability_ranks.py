@@ -50,7 +50,7 @@ def test_two_ranks_train_as_one_with_twice_the_batch(tmp_path):
     for count, batch in ((1, 4), (2, 2)):
         out, log = tmp_path / f'seen{count}', tmp_path / f'log{count}_'
         config = write_config(tmp_path / f'config{count}.py',
-                              dict(type='NoteSamplesHook', out=str(out)), batch)
+                              dict(type='SampleLogHook', out=str(out)), batch)
         args = ['train.py', config, '--work-dir', tmp_path / f'work{count}',
                 '--seed', 3]
         codes = ranks(count, *args, log=log) if count > 1 else \
@@ -95,7 +95,7 @@ def test_uneven_data_and_bad_files_keep_ranks_in_step(tmp_path):
         out, log = tmp_path / f'seen{count}', tmp_path / f'log{count}_'
         config = write_config(
             tmp_path / f'config{count}.py',
-            dict(type='NoteSamplesHook', out=str(out)), batch, data, epochs=2)
+            dict(type='SampleLogHook', out=str(out)), batch, data, epochs=2)
         args = ['train.py', config, '--work-dir', tmp_path / f'work{count}',
                 '--seed', 3]
         codes = ranks(count, *args, log=log) if count > 1 else \
