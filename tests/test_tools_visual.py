@@ -15,6 +15,7 @@ from PIL import Image
 
 from mosi_mmaction import LabelPool, render
 from mosi_mmaction.action_videos import write_action_videos
+from mosi_mmaction import config_path
 from mosi_mmaction.visualize import draw, network
 
 TOOLS = Path(__file__).resolve().parents[1] / 'tools'
@@ -380,7 +381,7 @@ def test_tensorboard(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import (
         EventAccumulator,
     )
-    base = network.config_path(PRETRAIN)
+    base = config_path(PRETRAIN)
     (tmp_path / 'leaf.py').write_text(
         f'_base_ = {base!r}\n'
         "vis_backends = [dict(type='LocalVisBackend'),\n"
