@@ -13,9 +13,8 @@ import torch
 from motion_truth import measured_label, textured_image
 from PIL import Image
 
-from mosi_mmaction import LabelPool, render
+from mosi_mmaction import LabelPool, config_path, render
 from mosi_mmaction.action_videos import write_action_videos
-from mosi_mmaction import config_path
 from mosi_mmaction.visualize import draw, network
 
 TOOLS = Path(__file__).resolve().parents[1] / 'tools'
