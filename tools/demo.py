@@ -34,7 +34,8 @@ def declare(videos: Path, seeds: int) -> list[Run]:
     pretrain = Run('mosi', str(CONFIGS / 'tiny/mosi_r2p1d_deadleaves.py'),
                    PRETRAIN_EPOCHS, cost=30.)  # in epochs of fine-tuning
     finetune = str(CONFIGS / 'tiny/finetune_r2p1d_actions.py')
-    options = {'train_cfg.val_interval': FINETUNE_EPOCHS // 4,
+    # A test takes ten clips of every video, so there are few of them.
+    options = {'train_cfg.val_interval': FINETUNE_EPOCHS // 2,
                'default_hooks.checkpoint.interval': FINETUNE_EPOCHS // 4}
     for split in ('train', 'val'):
         dataset = f'{split}_dataloader.dataset'
@@ -144,7 +145,7 @@ def main() -> None:
                         default=Path('work_dirs/demo'))
     parser.add_argument('--seeds', type=int, default=3,
                         help='fine-tunings of each kind')
-    parser.add_argument('--jobs', type=int, default=3,
+    parser.add_argument('--jobs', type=int, default=2,
                         help='training processes at once')
     args = parser.parse_args()
     start = time.time()
