@@ -1,4 +1,4 @@
-# A budget at which training from scratch gains little more.
+# The same with a longer budget.
 _base_ = 'finetune_r2p1d_weizmann.py'
 
 __import__('mosi_mmaction').set_epochs(_base_, 300)
