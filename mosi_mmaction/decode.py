@@ -133,8 +133,8 @@ def _header(raw: bytes, path: str) -> tuple[int, int, bool, bool]:
 def _jpeg_frame(raw: bytes) -> Optional[tuple[int, int, int]]:
     """Find a JPEG's frame header, as most sources are JPEG files.
 
-    Pillow would parse EXIF and all other segments, which costs as much as
-    decoding a thumbnail does.
+    Pillow would parse EXIF and all other segments, a good part of the time
+    that decoding a thumbnail takes.
 
     Returns:
         Width, height and number of colour components; None if they are not

@@ -130,9 +130,8 @@ class RecordHook(Hook):
     _DATA = ('type', 'data_root', 'ann_file', 'data_prefix', 'frame_dirs',
              'split', 'val_fraction', 'num_images', 'size', 'seed')
 
-    def before_train(self, runner) -> None:
-        """Note data and decoders."""
-        self._record: Optional[dict] = None
+    # Made for the first checkpoint of a run; what it tells does not change.
+    _record: Optional[dict] = None
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
         """Add the record to the meta data."""
