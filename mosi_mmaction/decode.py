@@ -1,26 +1,17 @@
 """Turn files into RGB arrays, or say in one error why that cannot be."""
-import contextlib
 import functools
 import io
 import os
-import signal
 import stat
 import struct
-import subprocess
-import sys
-import threading
-import time
 import warnings
-from collections.abc import Iterable
-from multiprocessing import Pipe
-from typing import Any, Callable, Optional
+from typing import Optional
 
 import cv2
 import numpy as np
 from mmengine import fileio
 from PIL import Image, ImageOps
 
-from . import decoder_process
 from .errors import BadSourceError
 
 #: Images with more pixels than this are refused: three bytes each and a copy
@@ -32,10 +23,6 @@ MAX_BYTES = 2**29
 
 #: Sources with a shorter side are refused: no motion can be seen in them.
 MIN_SIDE = 8
-
-#: A video is refused if its decoder computes for more seconds than this, or
-#: stands still for as long, before it is open, or before it has eight frames.
-VIDEO_SECONDS = float(os.environ.get('MOSI_VIDEO_SECONDS', 8))
 
 #: What Pillow may open. It knows more, among them PostScript, which would
 #: run a program that is in the file.
@@ -68,7 +55,7 @@ def read_bytes(path: str, backend_args: Optional[dict] = None) -> bytes:
             file, is empty, or has more than ``MAX_BYTES``.
     """
     try:
-        _check_local(path)
+        check_local(path)
         raw = fileio.get(path, backend_args=backend_args)
     except OSError as error:
         raise BadSourceError(path, error.strerror or str(error)) from error
@@ -77,7 +64,7 @@ def read_bytes(path: str, backend_args: Optional[dict] = None) -> bytes:
     return raw
 
 
-def _check_local(path: str, max_bytes: int = MAX_BYTES) -> None:
+def check_local(path: str, max_bytes: int = MAX_BYTES) -> None:
     """Refuse what open() would wait for, or read() would not end."""
     if '://' in path:
         return
@@ -222,228 +209,3 @@ def _decode_with_pillow(raw: bytes, path: str, scale: int) -> np.ndarray:
         raise
     except _PILLOW_ERRORS as error:
         raise BadSourceError(path, f'cannot be decoded: {error}') from error
-
-
-class _DecoderLostError(BadSourceError):
-    """The decoding process crashed, or had to be killed."""
-
-
-class _Decoder:
-    """The process that decodes videos for this thread."""
-
-    def __init__(self) -> None:
-        self._process: Optional[subprocess.Popen] = None
-        self.described = ('none', '')
-
-    @property
-    def running(self) -> bool:
-        """Whether the process was started and not seen to end."""
-        return self._process is not None
-
-    def start(self) -> None:
-        """Start the process unless it runs."""
-        if self.running:
-            return
-        self._connection, theirs = Pipe()
-        # As a script it would have our folder, with its many short names,
-        # before all others in sys.path.
-        code = 'import runpy; runpy.run_path({!r}, run_name="__main__")'
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, '-c', code.format(decoder_process.__file__),
-                 str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                # FFmpeg prints a line for every damaged packet.
-                stderr=subprocess.DEVNULL,
-                env={**os.environ, 'OMP_NUM_THREADS': '1'})
-        if not self._connection.poll(60):
-            self._stop(0)
-            raise RuntimeError('the process that decodes videos did not '
-                               'start within a minute')
-        self.described = self._connection.recv()
-
-    def _stop(self, patience: float) -> str:
-        process, self._process = self._process, None
-        self._connection.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(patience)
-        process.kill()
-        code = process.wait()
-        return signal.Signals(-code).name if code < 0 else f'exit code {code}'
-
-    def ask(self, request: Any, path: str) -> Any:
-        """Send a request; return what was answered.
-
-        Raises:
-            BadSourceError: If the decoder refuses.
-            _DecoderLostError: If it dies or is late.
-        """
-        self.start()
-        try:
-            self._connection.send(request)
-            if not self._wait():
-                self._stop(0)
-                raise _DecoderLostError(
-                    path, f'decoding took more than {VIDEO_SECONDS:g} s '
-                    '(the environment variable MOSI_VIDEO_SECONDS)')
-            answer = self._connection.recv()
-            if isinstance(answer, tuple) and answer[1] is None:
-                frames = np.empty(answer[0], np.uint8)
-                self._connection.recv_bytes_into(memoryview(frames).cast('B'))
-                return frames
-        except (EOFError, ConnectionError) as error:
-            # It is over in an instant; a kill would hide how.
-            raise _DecoderLostError(
-                path, f'the decoder died of it ({self._stop(2)})') from error
-        except BaseException:
-            # Interrupted: what comes late must not answer the next request.
-            if self.running:
-                self._stop(0)
-            raise
-        if isinstance(answer, str):
-            raise BadSourceError(path, f'cannot be decoded: {answer}')
-        return answer
-
-    def _wait(self) -> bool:
-        """Wait for the answer while the process works at it.
-
-        What counts is the time it has computed, and the time for which it
-        has stood still: a busy machine must not make good files bad.
-        """
-        start = worked = self._cpu_seconds()
-        since = time.monotonic()
-        while not self._connection.poll(0.5):
-            used, now = self._cpu_seconds(), time.monotonic()
-            if used > worked + 0.02:
-                worked, since = used, now
-            if max(used - start, now - since) > VIDEO_SECONDS:
-                return False
-        return True
-
-    def _cpu_seconds(self) -> float:
-        # Linux' number for the clock of all threads of another process.
-        try:
-            return time.clock_gettime(~self._process.pid << 3 | 2)
-        except OSError:
-            return 0.0  # it is over
-
-
-# A thread must not get the answers to another one, nor a forked worker
-# those to its parent.
-_local = threading.local()
-os.register_at_fork(after_in_child=lambda: _local.__dict__.clear())
-
-
-def _decoder() -> _Decoder:
-    if not hasattr(_local, 'decoder'):
-        _local.decoder = _Decoder()
-    return _local.decoder
-
-
-def video_decoder() -> tuple[str, str]:
-    """Return name and version of what decodes videos here.
-
-    Returns:
-        Such as ``('decord', '0.6.0')``; ``('none', '')`` if nothing does.
-    """
-    decoder = _decoder()
-    decoder.start()
-    return decoder.described
-
-
-class Video:
-    """A video, decoded in another process that may crash, hang or swell.
-
-    Decord decodes; where it is not installed (it has no wheel but for
-    x86-64) PyAV does. One video is open at a time.
-
-    Args:
-        path: The video file.
-        backend_args: Of MMEngine's file backend; None is the local disk.
-
-    Attributes:
-        num_frames: As the file has it, which need not be true.
-        fps: Average frame rate in Hz.
-
-    Raises:
-        BadSourceError: If it cannot be opened or has no frame.
-    """
-
-    def __init__(self, path: str,
-                 backend_args: Optional[dict] = None) -> None:
-        self.path = path
-        try:
-            _check_local(path, sys.maxsize)
-            with fileio.get_local_path(path, backend_args) as local:
-                if not os.path.getsize(local):
-                    raise BadSourceError(path, 'the file is empty')
-                with open(local, 'rb'):
-                    pass  # decord does not say that it may not
-                self.num_frames, self.fps = self._open(local)
-        except OSError as error:
-            raise BadSourceError(path, error.strerror or str(error)) \
-                from error
-        if not self.num_frames:
-            raise BadSourceError(path, 'the video has no frame')
-
-    def _open(self, local: str) -> tuple:
-        request = os.path.abspath(local)
-        running = _decoder().running
-        try:
-            return _decoder().ask(request, self.path)
-        except _DecoderLostError:
-            if not running:
-                raise
-            # The video before this one may have been what killed it.
-            return _decoder().ask(request, self.path)
-
-    def read(self, indices: Iterable[int]) -> np.ndarray:
-        """Return frames: (N, H, W, 3) uint8 RGB.
-
-        Raises:
-            BadSourceError: If one of them cannot be decoded.
-        """
-        indices = [int(i) for i in indices]
-        # In parts, as the decoder's memory is limited.
-        parts = [_decoder().ask(indices[i:i + 8], self.path)
-                 for i in range(0, len(indices), 8)]
-        return np.concatenate(parts) if len(parts) > 1 else parts[0]
-
-
-def read_frame(path: str, choose: Callable[[int], int],
-               backend_args: Optional[dict] = None) -> np.ndarray:
-    """Decode one frame of a video.
-
-    Files often have fewer frames than they say, or a damaged one. If the
-    chosen frame cannot be decoded, one is chosen from those before it, and
-    at last the first one is tried.
-
-    Args:
-        path: The video file.
-        choose: Called with the number of frames; returns an index.
-        backend_args: Of MMEngine's file backend; None is the local disk.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
-
-    Raises:
-        BadSourceError: If there is no frame that can be decoded there.
-    """
-    video = Video(path, backend_args)
-    total = video.num_frames
-    for attempt in range(3):
-        index = choose(total)
-        try:
-            img = video.read([index])[0]
-            break
-        except BadSourceError as error:
-            if not index or isinstance(error, _DecoderLostError):
-                raise
-            total = index if attempt == 0 else 1
-    if min(img.shape[:2]) < MIN_SIDE:
-        raise BadSourceError(
-            path, f'{img.shape[1]}x{img.shape[0]} pixels; at least '
-            f'{MIN_SIDE} a side are needed')
-    return img

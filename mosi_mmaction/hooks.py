@@ -13,8 +13,8 @@ from mmengine.model import is_model_wrapper
 from PIL import Image
 
 from .config import walk
-from .decode import video_decoder
 from .version import __version__
+from .video import video_decoder
 
 
 @HOOKS.register_module()

@@ -12,7 +12,7 @@ from motion_truth import textured_image
 from PIL import Image
 
 from mosi_mmaction import decode
-from mosi_mmaction.decode import decode_image, read_bytes, read_frame
+from mosi_mmaction.decode import decode_image, read_bytes
 from mosi_mmaction.errors import BadSourceError
 
 PHOTO = textured_image((48, 64))
@@ -248,80 +248,6 @@ def test_error_survives_the_way_out_of_a_worker():
     assert (back.path, back.reason) == ('a b', 'why')
 
 
-# ------------------------------------------------------------------- videos
-@pytest.fixture
-def video(tmp_path):
-    path = tmp_path / 'ж a.avi'
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), 25,
-                             (32, 24))
-    for n in range(8):
-        frame = np.zeros((24, 32, 3), np.uint8)
-        frame[:] = (40, 20, 30 * n)  # OpenCV takes BGR
-        writer.write(frame)
-    writer.release()
-    return path
-
-
-@pytest.fixture(params=['decord', 'pyav'])
-def decoder(request, monkeypatch, tmp_path_factory):
-    """Both ways to decode a video; PyAV where decord has no wheel."""
-    pytest.importorskip('av' if request.param == 'pyav' else 'decord')
-    # Videos are decoded in another process; start it anew.
-    decode._local.__dict__.clear()
-    if request.param == 'pyav':
-        none = tmp_path_factory.mktemp('no decord')
-        (none / 'decord.py').write_text('raise ImportError')
-        monkeypatch.setenv('PYTHONPATH', str(none))
-    yield request.param
-    decode._local.__dict__.clear()
-
-
-def test_the_frame_that_was_asked_for(video, decoder):
-    for n in range(8):
-        out = read_frame(str(video), lambda count, n=n: n + count - 8)
-        assert out.shape == (24, 32, 3) and out.dtype == np.uint8
-        assert np.abs(out.mean((0, 1)) - [30 * n, 20, 40]).max() < 3
-
-
-def test_what_is_no_video(tmp_path, video, decoder):
-    raw = video.read_bytes()
-    for name, content in (('text.mp4', b'no video'),
-                          ('header.mp4', raw[:200]),
-                          ('zeros.avi', b'\0' * 5000)):
-        path = tmp_path / name
-        path.write_bytes(content)
-        assert name in str(error(read_frame, str(path), lambda n: 0))
-    assert 'gone' in str(error(read_frame, str(tmp_path / 'gone.avi'),
-                               lambda n: 0))
-
-
-def test_a_cut_video_does_not_end_the_process(video, tmp_path, decoder):
-    # Given a stream in memory, decord 0.6 crashes on most of these.
-    raw = video.read_bytes()
-    levels = []
-    for share in (0.3, 0.5, 0.7, 0.9):
-        path = tmp_path / 'cut.avi'
-        path.write_bytes(raw[:int(len(raw) * share)])
-        try:
-            levels.append(read_frame(str(path), lambda n: n // 2).mean())
-        except BadSourceError as caught:
-            assert 'cut.avi' in str(caught)
-    # The decoder works on after it.
-    out = read_frame(str(video), lambda count: 3)
-    assert np.abs(out.mean((0, 1)) - [90, 20, 40]).max() < 3
-    assert all(19 < level < 91 for level in levels)  # frames of the video
-
-
-def test_video_too_small(tmp_path, decoder):
-    path = tmp_path / 'v.avi'
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), 25,
-                             (16, 4))
-    for _ in range(3):
-        writer.write(np.zeros((4, 16, 3), np.uint8))
-    writer.release()
-    assert 'v.avi' in str(error(read_frame, str(path), lambda n: 0))
-
-
 # ------------------------------------------------------------ odd real files
 def test_odd_images_decode_or_are_refused(shared_data):
     folder = shared_data / 'odd_media' / 'images'
@@ -341,22 +267,3 @@ def test_odd_images_decode_or_are_refused(shared_data):
             assert out.shape[2] == 3 and min(out.shape[:2]) >= 8
             read += 1
     assert read > 40 and refused > 10
-
-
-def test_odd_videos_decode_or_are_refused(shared_data):
-    folder = shared_data / 'odd_media' / 'videos'
-    if not folder.is_dir():
-        pytest.skip('no odd videos there')
-    read = refused = 0
-    for path in sorted(folder.iterdir()):
-        if path.stat().st_size > 2**17:
-            continue
-        try:
-            out = read_frame(str(path), lambda n: n // 2)
-        except BadSourceError as caught:
-            assert path.name in str(caught)
-            refused += 1
-        else:
-            assert out.dtype == np.uint8 and min(out.shape[:2]) >= 8
-            read += 1
-    assert read > 10 and refused > 4

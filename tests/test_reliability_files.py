@@ -17,7 +17,7 @@ from launch import TOOLS, run, start
 from motion_truth import textured_image
 from PIL import Image
 
-import mosi_mmaction.decode as decode
+import mosi_mmaction.video as decoding
 from mosi_mmaction import (
     ActionVideoDataset,
     LoadSourceFrame,
@@ -76,7 +76,7 @@ def read_odd_files(paths, good, out):
                 report[policy] = [error.path, error.reason]
         report['logged'] = list(logged)
         report['seconds'] = time.process_time() - busy
-    decode._local.__dict__.clear()  # ends the decoder, to be accounted for
+    decoding._local.__dict__.clear()  # ends the decoder, to be accounted for
     time.sleep(0.1)
     child = resource.getrusage(resource.RUSAGE_CHILDREN)
     own = resource.getrusage(resource.RUSAGE_SELF)
@@ -349,7 +349,7 @@ def frame_number(img):
 
 
 def test_frames_are_those_asked_for(tmp_path):
-    video = decode.Video(str(write_video(tmp_path / 'a.avi')))
+    video = decoding.Video(str(write_video(tmp_path / 'a.avi')))
     assert video.num_frames == 20 and video.fps == 10
     frames = video.read([3, 3, 19, 0, 11])
     assert frames.shape == (5, 48, 64, 3) and frames.dtype == np.uint8
@@ -360,27 +360,27 @@ def test_truncated_avi_is_read_as_far_as_it_goes(tmp_path):
     path = write_video(tmp_path / 'a.avi', size=(320, 240))
     raw = path.read_bytes()
     path.write_bytes(raw[:len(raw) // 2])  # decord crashed on such files
-    img = decode.read_frame(str(path), lambda n: n - 1)
+    img = decoding.read_frame(str(path), lambda n: n - 1)
     assert 3 <= frame_number(img) <= 12
 
 
 def test_wrong_frame_count_falls_back_to_frames_that_are_there(shared_data):
     path = shared_data / 'odd_media' / 'videos' / 'decord_corrupted.mp4'
     with pytest.raises(BadSourceError):
-        decode.Video(str(path)).read([49])
+        decoding.Video(str(path)).read([49])
     asked = []
 
     def choose(total):
         asked.append(total)
         return total - 1 if len(asked) == 1 else total // 2
 
-    assert decode.read_frame(str(path), choose).shape == (720, 1280, 3)
+    assert decoding.read_frame(str(path), choose).shape == (720, 1280, 3)
     assert asked == [50, 49]
 
 
 def test_resolution_change_yields_frames_of_one_size(shared_data):
     path = shared_data / 'odd_media' / 'videos' / 'made_resolution_change.ts'
-    video = decode.Video(str(path))
+    video = decoding.Video(str(path))
     frames = video.read(range(video.num_frames))
     assert frames.shape == (40, 144, 180, 3)
     assert frames[-1].std() > 10
@@ -419,48 +419,48 @@ def test_video_that_aborts_its_decoder(shared_data, tmp_path, good):
 
 def test_decoder_that_dies_is_the_files_fault_only_once(tmp_path):
     path = str(write_video(tmp_path / 'a.avi'))
-    video = decode.Video(path)
-    os.kill(decode._decoder()._process.pid, signal.SIGKILL)
+    video = decoding.Video(path)
+    os.kill(decoding._decoder()._process.pid, signal.SIGKILL)
     with pytest.raises(BadSourceError, match=r'a\.avi: .*SIGKILL'):
         video.read([0])
-    assert frame_number(decode.Video(path).read([7])[0]) == 7
+    assert frame_number(decoding.Video(path).read([7])[0]) == 7
     # It died after its last answer: the next video is not to blame.
-    os.kill(decode._decoder()._process.pid, signal.SIGKILL)
+    os.kill(decoding._decoder()._process.pid, signal.SIGKILL)
     time.sleep(0.2)
-    assert frame_number(decode.Video(path).read([5])[0]) == 5
+    assert frame_number(decoding.Video(path).read([5])[0]) == 5
 
 
 def test_decoder_that_hangs_is_given_up(tmp_path, monkeypatch):
-    monkeypatch.setattr(decode, 'VIDEO_SECONDS', 1.5)
+    monkeypatch.setattr(decoding, 'VIDEO_SECONDS', 1.5)
     path = str(write_video(tmp_path / 'a.avi'))
-    video = decode.Video(path)
-    pid = decode._decoder()._process.pid
+    video = decoding.Video(path)
+    pid = decoding._decoder()._process.pid
     os.kill(pid, signal.SIGSTOP)
     with pytest.raises(BadSourceError, match='took more than 1.5 s'):
         video.read([0])
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
-    assert frame_number(decode.Video(path).read([7])[0]) == 7
+    assert frame_number(decoding.Video(path).read([7])[0]) == 7
 
 
 def test_decoder_that_computes_for_ever_is_given_up(tmp_path, monkeypatch):
-    monkeypatch.setattr(decode, 'VIDEO_SECONDS', 0.3)
+    monkeypatch.setattr(decoding, 'VIDEO_SECONDS', 0.3)
     path = str(write_video(tmp_path / 'a.avi', 8, (4800, 3600)))
     with pytest.raises(BadSourceError, match='took more than 0.3 s'):
-        video = decode.Video(path)
+        video = decoding.Video(path)
         video.read([*range(8)])
 
 
 def count_decoders(path, out):
     """Decode in this process and in a forked one; both must be right."""
-    decode.Video(path)
+    decoding.Video(path)
     child = os.fork()
-    right = frame_number(decode.Video(path).read([4])[0]) == 4
+    right = frame_number(decoding.Video(path).read([4])[0]) == 4
     if child == 0:
         os._exit(0 if right else 3)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     with open(out, 'w') as file:
-        file.write(f'{right} {status} {decode._decoder()._process.pid}')
+        file.write(f'{right} {status} {decoding._decoder()._process.pid}')
 
 
 def test_forked_worker_has_a_decoder_of_its_own_and_none_stays(tmp_path):

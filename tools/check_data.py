@@ -20,8 +20,9 @@ from typing import Callable, Optional
 from mmengine.utils import ProgressBar
 
 from mosi_mmaction.datasets.sources import kind_of, read_list, scan_tree
-from mosi_mmaction.decode import Video, decode_image, read_bytes
+from mosi_mmaction.decode import decode_image, read_bytes
 from mosi_mmaction.errors import BadSourceError
+from mosi_mmaction.video import Video
 
 
 def check(path: str) -> Optional[str]:

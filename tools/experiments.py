@@ -23,7 +23,7 @@ from runs import TOOLS, Run
 from mosi_mmaction import LabelPool
 from mosi_mmaction.action_videos import write_action_videos
 from mosi_mmaction.datasets.sources import in_validation, scan_tree
-from mosi_mmaction.decode import read_frame
+from mosi_mmaction.video import read_frame
 
 CONFIGS = TOOLS.parent / 'configs'
 _POOL = ('num_speeds', 'axes', 'decoupled', 'static')

@@ -5,8 +5,9 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
 from ..datasets.sources import join, list_frames
-from ..decode import decode_image, read_bytes, read_frame
+from ..decode import decode_image, read_bytes
 from ..errors import BadSourceError
+from ..video import read_frame
 from .streams import results_rng
 
 

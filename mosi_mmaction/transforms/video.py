@@ -2,7 +2,7 @@
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from ..decode import Video
+from ..video import FrameCache, Video
 
 
 @TRANSFORMS.register_module()
@@ -18,7 +18,22 @@ class VideoInit(BaseTransform):
         - backend_args (dict, optional)
     Added Keys:
         - video_reader (Video), total_frames (int), avg_fps (float)
+
+    Args:
+        cache_mb: Decoded frames that every worker keeps, in units of 2**20
+            bytes: for many epochs over small videos, where to decode them
+            again costs more than to train on them. What does not fit in is
+            decoded each time. 0 keeps nothing.
+
+    Raises:
+        ValueError: If it is negative.
     """
+
+    def __init__(self, cache_mb: float = 0) -> None:
+        if not cache_mb >= 0:
+            raise ValueError(f'VideoInit.cache_mb={cache_mb!r}: must be 0 or '
+                             'more')
+        self.cache = FrameCache(int(cache_mb * 2**20)) if cache_mb else None
 
     def transform(self, results: dict) -> dict:
         """Open.
@@ -26,7 +41,8 @@ class VideoInit(BaseTransform):
         Raises:
             BadSourceError: If the file cannot be opened.
         """
-        video = Video(results['filename'], results.get('backend_args'))
+        video = Video(results['filename'], results.get('backend_args'),
+                      self.cache)
         results['video_reader'] = video
         results['total_frames'] = video.num_frames
         results['avg_fps'] = video.fps

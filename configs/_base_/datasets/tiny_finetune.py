@@ -1,8 +1,13 @@
 # Labelled videos at tiny size: 8 frames, every 4th, of 40^2; 10 clips of the
 # whole frame at test. Leaves say where the videos and their lists are.
+
+# MiB of decoded frames that each worker may keep; to decode such videos
+# again every epoch costs more than to train on them.
+cache_mb = 512
+
 train_pipeline = [
     dict(type='SeedSample'),
-    dict(type='VideoInit'),
+    dict(type='VideoInit', cache_mb=cache_mb),
     dict(type='SampleFrames', clip_len=8, frame_interval=4, num_clips=1),
     dict(type='VideoDecode'),
     dict(type='RandomResizedCrop', area_range=(0.5, 1.0)),
@@ -14,7 +19,7 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type='SeedSample'),
-    dict(type='VideoInit'),
+    dict(type='VideoInit', cache_mb=cache_mb),
     dict(
         type='SampleFrames',
         clip_len=8,

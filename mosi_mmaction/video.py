@@ -1,0 +1,313 @@
+"""Decode videos in a process of their own."""
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from multiprocessing import Pipe
+from typing import Any, Callable, Optional
+
+import numpy as np
+from mmengine import fileio
+
+from . import decoder_process
+from .decode import MIN_SIDE, check_local
+from .errors import BadSourceError
+
+#: A video is refused if its decoder computes for more seconds than this, or
+#: stands still for as long, before it is open, or before it has eight frames.
+VIDEO_SECONDS = float(os.environ.get('MOSI_VIDEO_SECONDS', 8))
+
+
+class _DecoderLostError(BadSourceError):
+    """The decoding process crashed, or had to be killed."""
+
+
+class _Decoder:
+    """The process that decodes videos for this thread."""
+
+    def __init__(self) -> None:
+        self._process: Optional[subprocess.Popen] = None
+        self.described = ('none', '')
+
+    @property
+    def running(self) -> bool:
+        """Whether the process was started and not seen to end."""
+        return self._process is not None
+
+    def start(self) -> None:
+        """Start the process unless it runs."""
+        if self.running:
+            return
+        self._connection, theirs = Pipe()
+        # As a script it would have our folder, with its many short names,
+        # before all others in sys.path.
+        code = 'import runpy; runpy.run_path({!r}, run_name="__main__")'
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, '-c', code.format(decoder_process.__file__),
+                 str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                # FFmpeg prints a line for every damaged packet.
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, 'OMP_NUM_THREADS': '1'})
+        if not self._connection.poll(60):
+            self._stop(0)
+            raise RuntimeError('the process that decodes videos did not '
+                               'start within a minute')
+        self.described = self._connection.recv()
+
+    def _stop(self, patience: float) -> str:
+        process, self._process = self._process, None
+        self._connection.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(patience)
+        process.kill()
+        code = process.wait()
+        return signal.Signals(-code).name if code < 0 else f'exit code {code}'
+
+    def ask(self, request: Any, path: str) -> Any:
+        """Send a request; return what was answered.
+
+        Raises:
+            BadSourceError: If the decoder refuses.
+            _DecoderLostError: If it dies or is late.
+        """
+        self.start()
+        try:
+            self._connection.send(request)
+            if not self._wait():
+                self._stop(0)
+                raise _DecoderLostError(
+                    path, f'decoding took more than {VIDEO_SECONDS:g} s '
+                    '(the environment variable MOSI_VIDEO_SECONDS)')
+            answer = self._connection.recv()
+            if isinstance(answer, tuple) and answer[1] is None:
+                frames = np.empty(answer[0], np.uint8)
+                self._connection.recv_bytes_into(memoryview(frames).cast('B'))
+                return frames
+        except (EOFError, ConnectionError) as error:
+            # It is over in an instant; a kill would hide how.
+            raise _DecoderLostError(
+                path, f'the decoder died of it ({self._stop(2)})') from error
+        except BaseException:
+            # Interrupted: what comes late must not answer the next request.
+            if self.running:
+                self._stop(0)
+            raise
+        if isinstance(answer, str):
+            raise BadSourceError(path, f'cannot be decoded: {answer}')
+        return answer
+
+    def _wait(self) -> bool:
+        """Wait for the answer while the process works at it.
+
+        What counts is the time it has computed, and the time for which it
+        has stood still: a busy machine must not make good files bad.
+        """
+        start = worked = self._cpu_seconds()
+        since = time.monotonic()
+        while not self._connection.poll(0.5):
+            used, now = self._cpu_seconds(), time.monotonic()
+            if used > worked + 0.02:
+                worked, since = used, now
+            if max(used - start, now - since) > VIDEO_SECONDS:
+                return False
+        return True
+
+    def _cpu_seconds(self) -> float:
+        # Linux' number for the clock of all threads of another process.
+        try:
+            return time.clock_gettime(~self._process.pid << 3 | 2)
+        except OSError:
+            return 0.0  # it is over
+
+
+# A thread must not get the answers to another one, nor a forked worker
+# those to its parent.
+_local = threading.local()
+os.register_at_fork(after_in_child=lambda: _local.__dict__.clear())
+
+
+def _decoder() -> _Decoder:
+    if not hasattr(_local, 'decoder'):
+        _local.decoder = _Decoder()
+    return _local.decoder
+
+
+def video_decoder() -> tuple[str, str]:
+    """Return name and version of what decodes videos here.
+
+    Returns:
+        Such as ``('decord', '0.6.0')``; ``('none', '')`` if nothing does.
+    """
+    decoder = _decoder()
+    decoder.start()
+    return decoder.described
+
+
+class FrameCache:
+    """Decoded videos, kept in memory until it is full.
+
+    Nothing is ever thrown out for something newer: an epoch visits each
+    video once, so that what was used last is what is needed last.
+
+    A video is decoded in one pass. Without a cache decord jumps, and finds
+    a neighbour of the wanted frame in damaged and in some H.265 files.
+
+    Args:
+        max_bytes: Of all frames together.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._room = max_bytes
+        self._kept: dict[tuple, Optional[tuple]] = {}
+
+    def get(self, key: tuple) -> Optional[tuple[np.ndarray, float]]:
+        """Return all frames, (N, H, W, 3) uint8, and fps; None if absent."""
+        return self._kept.get(key)
+
+    def add(self, key: tuple, video: 'Video') -> Optional[np.ndarray]:
+        """Return all frames of a video and keep them, if there is room.
+
+        What has a frame that cannot be decoded is not kept, so that the
+        others can be used.
+        """
+        if key in self._kept:
+            return None
+        # What has failed is not tried again.
+        self._kept[key] = None
+        with contextlib.suppress(BadSourceError):
+            if video.num_frames * video.decode([0]).nbytes > self._room:
+                return None
+            frames = video.decode(range(video.num_frames))
+            self._kept[key] = frames, video.fps
+            self._room -= frames.nbytes
+            return frames
+        return None
+
+
+class Video:
+    """A video, decoded in another process that may crash, hang or swell.
+
+    Decord decodes; where it is not installed (it has no wheel but for
+    x86-64) PyAV does. One video is open at a time.
+
+    Args:
+        path: The video file.
+        backend_args: Of MMEngine's file backend; None is the local disk.
+        cache: Where decoded frames are kept, and taken from. A file that
+            changes meanwhile is not read again.
+
+    Attributes:
+        num_frames: As the file has it, which need not be true.
+        fps: Average frame rate in Hz.
+
+    Raises:
+        BadSourceError: If it cannot be opened or has no frame.
+    """
+
+    def __init__(self,
+                 path: str,
+                 backend_args: Optional[dict] = None,
+                 cache: Optional[FrameCache] = None) -> None:
+        self.path = path
+        self._cache = cache
+        self._key = path, repr(backend_args)
+        self._frames = None
+        kept = cache.get(self._key) if cache else None
+        if kept:
+            self._frames, self.fps = kept
+            self.num_frames = len(self._frames)
+            return
+        try:
+            check_local(path, sys.maxsize)
+            with fileio.get_local_path(path, backend_args) as local:
+                if not os.path.getsize(local):
+                    raise BadSourceError(path, 'the file is empty')
+                with open(local, 'rb'):
+                    pass  # decord does not say that it may not
+                self.num_frames, self.fps = self._open(local)
+        except OSError as error:
+            raise BadSourceError(path, error.strerror or str(error)) \
+                from error
+        if not self.num_frames:
+            raise BadSourceError(path, 'the video has no frame')
+
+    def _open(self, local: str) -> tuple:
+        request = os.path.abspath(local)
+        running = _decoder().running
+        try:
+            return _decoder().ask(request, self.path)
+        except _DecoderLostError:
+            if not running:
+                raise
+            # The video before this one may have been what killed it.
+            return _decoder().ask(request, self.path)
+
+    def read(self, indices: Iterable[int]) -> np.ndarray:
+        """Return frames: (N, H, W, 3) uint8 RGB.
+
+        Raises:
+            BadSourceError: If one of them cannot be decoded.
+        """
+        indices = [int(i) for i in indices]
+        frames = self._frames
+        if frames is None and self._cache:
+            frames = self._frames = self._cache.add(self._key, self)
+        if frames is None:
+            return self.decode(indices)
+        if min(indices) < 0 or max(indices) >= len(frames):
+            raise BadSourceError(
+                self.path, f'of frames {indices} not all are there; it has '
+                f'{len(frames)}')
+        return frames[indices]
+
+    def decode(self, indices: Sequence[int]) -> np.ndarray:
+        """As :meth:`read`, from the file itself."""
+        # In parts, as the decoder's memory is limited.
+        parts = [_decoder().ask(list(indices[i:i + 8]), self.path)
+                 for i in range(0, len(indices), 8)]
+        return np.concatenate(parts) if len(parts) > 1 else parts[0]
+
+
+def read_frame(path: str, choose: Callable[[int], int],
+               backend_args: Optional[dict] = None) -> np.ndarray:
+    """Decode one frame of a video.
+
+    Files often have fewer frames than they say, or a damaged one. If the
+    chosen frame cannot be decoded, one is chosen from those before it, and
+    at last the first one is tried.
+
+    Args:
+        path: The video file.
+        choose: Called with the number of frames; returns an index.
+        backend_args: Of MMEngine's file backend; None is the local disk.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        BadSourceError: If there is no frame that can be decoded there.
+    """
+    video = Video(path, backend_args)
+    total = video.num_frames
+    for attempt in range(3):
+        index = choose(total)
+        try:
+            img = video.read([index])[0]
+            break
+        except BadSourceError as error:
+            if not index or isinstance(error, _DecoderLostError):
+                raise
+            total = index if attempt == 0 else 1
+    if min(img.shape[:2]) < MIN_SIDE:
+        raise BadSourceError(
+            path, f'{img.shape[1]}x{img.shape[0]} pixels; at least '
+            f'{MIN_SIDE} a side are needed')
+    return img
