@@ -52,7 +52,7 @@ def micro(tmp_path_factory):
 @pytest.fixture
 def tiny(micro, tmp_path):
     """A tiny preset over the micro data, 2 seeds."""
-    from experiments import Tiny
+    from reproduction.tiny import Tiny
     return Tiny(**micro, root=tmp_path / 'runs', seeds=2, epochs=(2, 12))
 
 
@@ -86,8 +86,8 @@ def test_interval_covers_the_mean_as_often_as_it_says(rng):
 
 
 def test_differences_are_paired(tiny):
-    from experiments import Row
     from reproduce import format_table, summarize
+    from reproduction.presets import Row
 
     base = Row('from scratch', ['b0', 'b1', 'b2'], paper=30.4)
     ours = Row('MoSI', ['m0', 'm1', 'm2'], 'p', base, 47.0, 96.1)
@@ -110,7 +110,7 @@ def test_differences_are_paired(tiny):
 
 
 def test_what_is_the_same_is_shared(tiny):
-    from experiments import EXPERIMENTS
+    from reproduction.experiments import EXPERIMENTS
 
     default = tiny.mosi('tiny')
     rows = {name: make(tiny).rows for name, make in EXPERIMENTS.items()}
@@ -128,7 +128,7 @@ def test_what_is_the_same_is_shared(tiny):
 
 
 def test_a_name_follows_from_what_decides_the_result(tiny, tmp_path, micro):
-    from experiments import Tiny
+    from reproduction.tiny import Tiny
 
     name = tiny.finetune('tiny', tiny.mosi('tiny'))[0]
     elsewhere = Tiny(**micro, root=tmp_path / 'other', seeds=1,
@@ -150,7 +150,7 @@ def test_motion_reaches_the_whole_config(tiny):
 
 
 def test_low_shot_lists_and_equal_steps(tiny):
-    from experiments import table3
+    from reproduction.experiments import table3
 
     table = table3(tiny)
     tiny.prepare()
@@ -181,7 +181,8 @@ def test_frames_of_the_target(tiny):
 
 
 def test_paper_preset_declares_everything(tmp_path):
-    from experiments import EXPERIMENTS, Paper
+    from reproduction.experiments import EXPERIMENTS
+    from reproduction.paper import Paper
 
     paper = Paper(tmp_path / 'absent', root=tmp_path, seeds=1)
     tables = {name: make(paper) for name, make in EXPERIMENTS.items()}
@@ -223,13 +224,14 @@ def test_bad_commands(argv, words, capsys):
 
 
 def test_leave_one_out_needs_its_lists(tiny):
-    from experiments import table1_loso
+    from reproduction.experiments import table1_loso
     with pytest.raises(ValueError, match='NAME_train.txt'):
         table1_loso(tiny, [('short', 12)])
 
 
 def test_leave_one_out(micro, tmp_path):
-    from experiments import Tiny, table1_loso
+    from reproduction.experiments import table1_loso
+    from reproduction.tiny import Tiny
 
     splits = tmp_path / 'splits'
     (splits / 'loso').mkdir(parents=True)

@@ -29,15 +29,10 @@ from typing import Optional
 
 import numpy as np
 import torch
-from experiments import (
-    EXPERIMENTS,
-    Experiment,
-    Paper,
-    Preset,
-    Row,
-    Tiny,
-    table1_loso,
-)
+from reproduction.experiments import EXPERIMENTS, Experiment, table1_loso
+from reproduction.paper import Paper
+from reproduction.presets import Preset, Row
+from reproduction.tiny import Tiny
 from runs import (
     TOOLS,
     Launch,

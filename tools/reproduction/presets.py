@@ -1,0 +1,194 @@
+"""Presets: the scale at which experiments are run."""
+import hashlib
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Callable, Optional
+
+from mmengine.config import Config
+from runs import TOOLS, Run
+
+from .published import PUBLISHED, PUBLISHED_PRETEXT
+
+CONFIGS = TOOLS.parent / 'configs'
+
+#: The arguments of set_motion that make the label pool.
+POOL_KEYS = ('num_speeds', 'axes', 'decoupled', 'static')
+
+
+@dataclass
+class Row:
+    """One condition.
+
+    Attributes:
+        condition: In words.
+        finetunes: Names of the fine-tunings, one a replicate.
+        pretrain: Name of the pretraining.
+        baseline: The condition it is compared with, replicate by replicate.
+        paper: Published top-1 in %, of the paper's own size.
+        paper_pretext: Published pretext top-1 in %.
+    """
+
+    condition: str
+    finetunes: list[str]
+    pretrain: Optional[str] = None
+    baseline: Optional['Row'] = None
+    paper: Optional[float] = None
+    paper_pretext: Optional[float] = None
+
+
+class Preset:
+    """What experiments are built from; collects the runs they need.
+
+    Args:
+        root: Folder of all runs, and of what is made for them.
+        seeds: Fine-tunings of a condition.
+        epochs: Of pretraining and of fine-tuning; None keeps the preset's.
+        speed: Clips of the fine-tuning's size that one core (or GPU) trains
+            on in a second. For estimates only.
+
+    Attributes:
+        targets: Data sets to fine-tune on.
+        runs: All runs that were asked for, by name.
+        todo: What has to be made before the runs, by path.
+    """
+
+    name: str
+    targets: tuple[str, ...]
+    network: str
+    clip_len: int
+    #: Of the fine-tuning; costs are counted in clips of this size.
+    side: int
+    speed: float
+    unit: str
+
+    def __init__(self, root: Path, seeds: int,
+                 epochs: Sequence[Optional[int]] = (None, None),
+                 speed: Optional[float] = None) -> None:
+        self.root = root.resolve()
+        self.seeds = range(seeds)
+        self.pretrain_epochs, self.finetune_epochs = epochs
+        self.speed = speed or self.speed
+        self.runs: dict[str, Run] = {}
+        self.todo: dict[Path, Callable[[Path], None]] = {}
+
+    def prepare(self) -> None:
+        """Make the lists, frames and videos that the runs read."""
+        for path, make in self.todo.items():
+            make(path)
+
+    def add(self, config: str, work: float, **kwargs) -> str:
+        """Add a run and return its name; a run that is there is shared.
+
+        Args:
+            config: Name of the config.
+            work: Clips of the fine-tuning's size an epoch.
+            **kwargs: Of :class:`runs.Run`.
+        """
+        run = Run('new', str(CONFIGS / f'{config}.py'),
+                  cost=work / self.speed, **kwargs)
+        digest = run.spec(self.runs)[:12]
+        name = f'{config.replace("/", "-")}-{digest}'
+        self.runs.setdefault(name, replace(run, name=name))
+        return name
+
+    def mosi(self, target: str, **kwargs) -> str:
+        """Add a pretraining and return its name.
+
+        Args:
+            target: Data set of the fine-tunings to come.
+            **kwargs: ``network``; ``source``, one of those of the preset;
+                ``num``, how many images of it; ``motion``, arguments of
+                set_motion; ``flip_rendered``, the released order.
+        """
+        raise NotImplementedError
+
+    def finetune(self, target: str, init: Optional[str], **kwargs
+                 ) -> list[str]:
+        """Add the fine-tunings of a condition and return their names.
+
+        Args:
+            target: Data set.
+            init: Name of the pretraining; None is from scratch.
+            **kwargs: ``network``; ``options``; ``shots``, number of
+                training videos of each class.
+        """
+        raise NotImplementedError
+
+    def row(self, target: str, condition: str, init: Optional[str] = None,
+            key: str = '', baseline: Optional[Row] = None, **kwargs) -> Row:
+        """Return a row with its fine-tunings.
+
+        Args:
+            target: Data set.
+            condition: In words.
+            init: Name of the pretraining.
+            key: Of the published figures.
+            baseline: Row to compare with.
+            **kwargs: Of :meth:`finetune`.
+        """
+        if len(self.targets) > 1:
+            condition = f'{target.upper()}: {condition}'
+        published = published_target(target)
+        return Row(condition, self.finetune(target, init, **kwargs), init,
+                   baseline, PUBLISHED[published].get(key),
+                   PUBLISHED_PRETEXT[published].get(key))
+
+    def scratch(self, target: str, **kwargs) -> Row:
+        """Return the row of training from scratch."""
+        return self.row(target, 'from scratch', key='scratch', **kwargs)
+
+    def pixels(self, clip_len: int, side: int) -> float:
+        """Return the size of a clip in clips of the fine-tuning's size."""
+        return clip_len * side**2 / (self.clip_len * self.side**2)
+
+    def list_lowshot(self, ann_file: Path, shots: int) -> Path:
+        """Return the list of so many training videos of each class."""
+        stem = f'{ann_file.stem}_{shots}shot_{digest_of(str(ann_file))}'
+        path = self.root / 'lists' / f'{stem}.txt'
+        self.todo[path] = lambda out: write_subset(
+            'lowshot', ann_file, shots, out, '--allow-fewer')
+        return path
+
+
+def published_target(target: str) -> str:
+    """Return whose published figures stand beside those of a target."""
+    return target if target in PUBLISHED else 'hmdb'
+
+
+def flip_rendered_options(config: str) -> dict:
+    """Return the options that move the flip behind the rendering."""
+    cfg = Config.fromfile(CONFIGS / f'{config}.py')
+    steps = []
+    for step in cfg.train_dataloader.dataset.pipeline:
+        step = dict(step)
+        if step['type'] == 'CropSource':
+            step['flip_ratio'] = 0.
+        steps.append(step)
+        if step['type'] == 'RenderPseudoMotion':
+            steps.append(dict(type='FlipRendered'))
+    imports = [*cfg.custom_imports.imports, 'experimental']
+    return {'train_dataloader.dataset.pipeline': steps,
+            'custom_imports.imports': imports}
+
+
+def write_subset(kind: str, source: Path, num: int, out: Path, *more: str
+                 ) -> None:
+    """Run tools/data/subset.py."""
+    subprocess.run([sys.executable, str(TOOLS / 'data/subset.py'), kind,
+                    str(source), '-n', str(num), '--out', str(out), *more],
+                   check=True)
+
+
+def digest_of(text: str) -> str:
+    """Return eight hexadecimal digits to name a text by."""
+    return hashlib.sha256(text.encode('utf-8', 'surrogateescape')
+                          ).hexdigest()[:8]
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file and the folders above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding='utf-8', errors='surrogateescape')

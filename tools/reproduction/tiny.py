@@ -1,0 +1,248 @@
+"""Minutes on a CPU: small networks, photographs and few videos."""
+import json
+from pathlib import Path
+from typing import Optional
+
+import cv2
+import numpy as np
+
+from mosi_mmaction import LabelPool
+from mosi_mmaction.action_videos import write_action_videos
+from mosi_mmaction.datasets.sources import in_validation, scan_tree
+from mosi_mmaction.video import read_frame
+
+from .presets import (
+    POOL_KEYS,
+    Preset,
+    digest_of,
+    flip_rendered_options,
+    write_text,
+)
+
+# The narrow R-2D3D-18. As in the tiny R(2+1)D, the max pool keeps its size,
+# or 32 pixels would end as a single one.
+_NETWORKS = {
+    'r2p1d': {},
+    'r2d3d': {
+        'model.backbone': dict(_delete_=True, type='ResNet2d3d', depth=18,
+                               base_channels=8, pool1_stride_s=1),
+        'model.cls_head.in_channels': 32,
+    },
+}
+class Tiny(Preset):
+    """Width 8, clips of 8 x 32² and 8 x 40²: minutes on one core.
+
+    Args:
+        images: Folder of photographs; None is dead leaves.
+        videos: Folder of labelled videos, with ``splits``; None is the
+            rendered videos of the demo.
+        splits: Folder of train.txt, test.txt and loso.
+        **kwargs: Of :class:`Preset`.
+    """
+
+    name, targets, network = 'tiny', ('tiny',), 'r2p1d'
+    clip_len, side, speed, unit = 8, 40, 110., 'core'
+    frames = {8: 4, 12: 6, 16: 8, 24: 12, 32: 16}
+    shots = (1, 2, 3, 4)
+    mask_ratios = (0.2, 0.4, 0.6, 0.8)
+    random_mask = '0.4–0.7'
+    #: Pretraining clips cost less than pixels say: nothing to decode.
+    pretrain_factor = 0.6
+    #: Relative to R(2+1)D-10.
+    network_factor = {'r2p1d': 1., 'r2d3d': 0.7}
+
+    def __init__(self, images: Optional[Path] = None,
+                 videos: Optional[Path] = None,
+                 splits: Optional[Path] = None, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.pretrain_epochs = self.pretrain_epochs or 14
+        self.finetune_epochs = self.finetune_epochs or 40
+        self.photos: list[str] = []
+        self.source, self.num, self.num_val = 'leaves', 900, 100
+        if images is not None:
+            self.images = images.resolve()
+            names = list(scan_tree(str(self.images)))
+            self.photos = [n for n in names if not in_validation(n, 0.1)]
+            self.source, self.num = 'photos', len(self.photos)
+            self.num_val = len(names) - len(self.photos)
+        self.tuning = 'tiny/finetune_r2p1d_weizmann'
+        self.loso = None
+        if videos is not None:
+            self.videos, self.splits = videos.resolve(), splits.resolve()
+            loso = self.splits / 'loso'
+            self.loso = loso if loso.is_dir() else None
+        else:
+            self.tuning = 'tiny/finetune_r2p1d_actions'
+            self.videos = self.splits = self.root / 'videos'
+            # Written at once: their lists say how many there are.
+            write_action_videos(self.videos, 6, 'train')
+            write_action_videos(self.videos, 3, 'test')
+
+    def describe(self) -> list[str]:
+        """Return what the runs are made of, in sentences."""
+        videos = self.videos.name if self.tuning.endswith('weizmann') \
+            else 'the rendered videos of the demo'
+        train, test = (len(_labels(self.splits / f'{s}.txt'))
+                       for s in ('train', 'test'))
+        source = 'photographs' if self.photos else 'dead leaves'
+        return [
+            f'Tiny preset: R(2+1)D-10 (stock) at width 8; pretraining on '
+            f'{self.num} {source}, {self.pretrain_epochs} epochs, 8 × 32²; '
+            f'fine-tuning on {videos}, {train} for training and {test} for '
+            f'test, {self.finetune_epochs} epochs, 8 × 40², 10 clips at '
+            'test. The paper’s figures are of HMDB51 at full size: compare '
+            'differences, not levels.']
+
+    def mosi(self, target: str, network: Optional[str] = None,
+             source: Optional[str] = None, num: Optional[int] = None,
+             motion: Optional[dict] = None,
+             flip_rendered: bool = False) -> str:
+        """Add a pretraining; with fewer images, of as many steps."""
+        network, source = network or self.network, source or self.source
+        motion, num = motion or {}, num or self.num
+        epochs = round(self.pretrain_epochs * self.num / num)
+        every = max(1, epochs // self.pretrain_epochs)
+        options = {**_NETWORKS[network], 'train_cfg.val_interval': every,
+                   'default_hooks.checkpoint.interval': every}
+        config, variables = 'tiny/mosi_r2p1d_images', {}
+        if source == 'leaves':
+            config = 'tiny/mosi_r2p1d_deadleaves'
+            options['train_dataloader.dataset.num_images'] = num
+        elif source == 'frames':
+            variables['MOSI_DATA'] = str(self._frames())
+            for part in ('train', 'val'):
+                key = f'{part}_dataloader.dataset'
+                options[f'{key}.data_prefix'] = part
+                options[f'{key}.split'] = None
+        else:
+            variables['MOSI_DATA'] = str(self.images)
+            if num < self.num:
+                key = 'train_dataloader.dataset'
+                options[f'{key}.ann_file'] = str(self._photo_list(num))
+                options[f'{key}.split'] = None
+        if flip_rendered:
+            options.update(flip_rendered_options(config))
+        clip_len = motion.get('clip_len', 8)
+        labels = len(LabelPool(**{k: v for k, v in motion.items()
+                                  if k in POOL_KEYS}))
+        clips = num + self.num_val / 3 / every
+        work = clips * labels * self.pixels(clip_len, 32) * \
+            self.pretrain_factor * self.network_factor[network]
+        return self.add(config, work, epochs=epochs, options=options,
+                        motion=motion, variables=variables)
+
+    def finetune(self, target: str, init: Optional[str],
+                 network: Optional[str] = None,
+                 options: Optional[dict] = None,
+                 shots: Optional[int] = None,
+                 epochs: Optional[int] = None,
+                 folds: bool = False) -> list[str]:
+        """Add fine-tunings of all seeds, or one of each fold."""
+        network = network or self.network
+        epochs = epochs or self.finetune_epochs
+        if folds:
+            names = sorted(p.name[:-len('_test.txt')]
+                           for p in self.loso.glob('*_test.txt'))
+            lists = [(seed, self.loso / f'{n}_train.txt',
+                      self.loso / f'{n}_test.txt')
+                     for seed, n in enumerate(names)]
+        else:
+            train, test = (self.splits / f'{s}.txt' for s in ('train',
+                                                              'test'))
+            lists = [(seed, train, test) for seed in self.seeds]
+        every = max(1, epochs // 6)
+        runs = []
+        for seed, train, test in lists:
+            labels = _labels(train)
+            num = len(labels)
+            if shots is not None:
+                num = sum(min(shots, labels.count(c)) for c in set(labels))
+                train = self.list_lowshot(train, shots)
+            files = {'train': train, 'val': test, 'test': test}
+            clips = num + 10 * len(_labels(test)) / 3 / every
+            runs.append(self.add(
+                self.tuning, clips * self.network_factor[network],
+                epochs=epochs, seed=seed, init=init, options={
+                    **_NETWORKS[network],
+                    'model.cls_head.num_classes': max(labels) + 1,
+                    'train_cfg.val_interval': every,
+                    'default_hooks.checkpoint.interval': min(25, every),
+                    **{f'{part}_dataloader.dataset.ann_file': str(path)
+                       for part, path in files.items()},
+                    **(options or {})
+                }, variables={'MOSI_DATA': str(self.videos),
+                              'MOSI_SPLITS': str(self.splits)}))
+        return runs
+
+    def image_rows(self) -> list[tuple[str, str, dict]]:
+        """Return Table 4: (condition, key, arguments of mosi)."""
+        kind = 'photographs' if self.photos else 'dead leaves'
+        counts = [n for n in (50, 100, 200, 400) if n < self.num]
+        rows = [(f'{self.num} frames of the target’s training videos',
+                 'own frames', dict(source='frames'))]
+        rows += [(f'{n} {kind}', '', dict(num=n)) for n in counts]
+        return [*rows, (f'{self.num} {kind}', '', {})]
+
+    def source_rows(self) -> list[tuple[str, dict]]:
+        """Return kinds of images: (condition, arguments of mosi)."""
+        rows = [(f'{self.num} dead leaves', dict(source='leaves')),
+                (f'{self.num} frames of the target’s training videos',
+                 dict(source='frames'))]
+        if self.photos:
+            rows.insert(0, (f'{self.num} photographs', {}))
+        return rows
+
+    def _photo_list(self, num: int) -> Path:
+        order = np.random.default_rng(0).permutation(len(self.photos))
+        text = ''.join(f'{self.photos[i]}\n' for i in sorted(order[:num]))
+        path = self.root / 'lists' / f'photos_{num}_{digest_of(text)}.txt'
+        self.todo[path] = lambda out: write_text(out, text)
+        return path
+
+    def _frames(self) -> Path:
+        """Return the folder of frames, as many as there are images."""
+        names = {
+            split: [line.rsplit(None, 1)[0] for line in (
+                self.splits / f'{split}.txt').read_text().splitlines()
+                if line.strip()] for split in ('train', 'test')}
+        digest = digest_of(json.dumps([str(self.videos), names]))
+        root = self.root / f'frames_{self.num}_{digest}'
+
+        def make(_):
+            for part, split, num in (('train', 'train', self.num),
+                                     ('val', 'test', self.num_val)):
+                _write_frames(self.videos, names[split], num, root / part)
+
+        self.todo[root] = make
+        return root
+
+
+def _labels(ann_file: Path) -> list[int]:
+    """Return the labels of a list file of videos.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    if not ann_file.is_file():
+        raise FileNotFoundError(
+            f'there is no list of videos {ann_file}: --splits must be a '
+            'folder with train.txt and test.txt')
+    return [int(line.split()[-1])
+            for line in ann_file.read_text().splitlines() if line.strip()]
+
+
+def _write_frames(root: Path, names: list[str], num: int, out: Path
+                  ) -> None:
+    """Write ``num`` frames, evenly spread over videos and over each."""
+    part = out.with_name(f'{out.name}.part')
+    if out.exists():
+        return
+    part.mkdir(parents=True, exist_ok=True)
+    for number, name in enumerate(names):
+        count = len(range(number, num, len(names)))
+        for k in range(count):
+            img = read_frame(str(root / name), lambda length, k=k, c=count:
+                             int((k + 0.5) / c * length))
+            path = part / f'{number:03d}_{k:03d}.png'
+            cv2.imwrite(str(path), img[..., ::-1])
+    part.rename(out)
