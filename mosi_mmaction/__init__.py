@@ -30,7 +30,12 @@ from .datasets import (  # noqa: E402
 from .device import render_batch, render_on_device  # noqa: E402
 from .fast import FastModelHook, fast_recipe  # noqa: E402
 from .head import MoSIHead, PooledFeatureHead  # noqa: E402
-from .hooks import CheckLoadedHook, RecordHook, StreamHook  # noqa: E402
+from .hooks import (  # noqa: E402
+    CheckLabelsHook,
+    CheckLoadedHook,
+    RecordHook,
+    StreamHook,
+)
 from .metrics import MoSIMetric, NearestNeighborMetric  # noqa: E402
 from .motion import (  # noqa: E402
     LabelPool,
@@ -60,9 +65,9 @@ from .version import __version__  # noqa: E402
 from .zoo import load_backbone, zoo_entries  # noqa: E402
 
 __all__ = [
-    'ActionVideoDataset', 'AutocastOptimWrapper', 'CheckLoadedHook',
-    'ClipColorJitter', 'ColorJitter', 'ColorParams', 'CropSource',
-    'DeadLeavesDataset', 'DrawColorJitter', 'DrawPseudoMotion',
+    'ActionVideoDataset', 'AutocastOptimWrapper', 'CheckLabelsHook',
+    'CheckLoadedHook', 'ClipColorJitter', 'ColorJitter', 'ColorParams',
+    'CropSource', 'DeadLeavesDataset', 'DrawColorJitter', 'DrawPseudoMotion',
     'DrawStaticMask', 'EpochSampler', 'FastModelHook', 'LabelPool',
     'LoadSourceFrame', 'LoadSourceImage', 'MoSIDataPreprocessor', 'MoSIHead',
     'MoSIMetric', 'MoSIResNet2Plus1d', 'NearestNeighborMetric',

@@ -19,6 +19,7 @@ default_hooks = dict(
     # A resumed run ends with the weights of one that was never stopped.
     streams=dict(type='StreamHook'),
     record=dict(type='RecordHook'),
+    labels=dict(type='CheckLabelsHook'),
     # load_from a file that does not fit is an error, not a warning.
     loaded=dict(type='CheckLoadedHook', prefix='backbone.'))
 

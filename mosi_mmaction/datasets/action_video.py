@@ -35,6 +35,9 @@ class ActionVideoDataset(BadFilePolicy, VideoDataset):
         **kwargs: As of VideoDataset: ``data_prefix=dict(video=...)``,
             ``test_mode``, ``multi_class``, ``num_classes``, ``delimiter``.
 
+    Attributes:
+        top_label: The largest label of the list, once that was read.
+
     Raises:
         FileNotFoundError: If there is no list.
         ValueError: If an argument is out of range, a line cannot be read,
@@ -72,6 +75,7 @@ class ActionVideoDataset(BadFilePolicy, VideoDataset):
                  for number, line in enumerate(lines, 1) if line.strip()]
         if not infos:
             raise ValueError(f'ann_file: {self.ann_file} lists no video')
+        self.top_label = max(int(np.max(info['label'])) for info in infos)
         return infos
 
     def _read_line(self, raw: bytes, number: int) -> dict:
