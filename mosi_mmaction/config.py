@@ -190,16 +190,17 @@ def set_videos(cfg: dict, videos: str, lists: str) -> None:
 def set_decoder(cfg: dict, name: str) -> None:
     """Choose what decodes the videos of a fine-tuning config, in place.
 
-    In a leaf config::
+    Ours needs no choice: it takes decord, or PyAV where that is missing.
+    MMAction2's are for its own tools, such as the inferencer. In a leaf
+    config::
 
         _base_ = 'finetune_r2p1d_hmdb.py'
-        __import__('mosi_mmaction').config.set_decoder(_base_, 'pyav')
+        __import__('mosi_mmaction').set_decoder(_base_, 'pyav')
 
     Args:
         cfg: The config, or ``_base_`` inside of a leaf.
-        name: ``'decord'`` or ``'pyav'``, both MMAction2's, the latter for
-            platforms that decord has no wheel for; ``'video'`` for our
-            :class:`~mosi_mmaction.VideoInit`.
+        name: ``'decord'`` or ``'pyav'``, both MMAction2's; ``'video'`` for
+            our :class:`~mosi_mmaction.VideoInit`.
 
     Raises:
         ValueError: If the name is not known or no pipeline decodes a video.
