@@ -1,5 +1,4 @@
 """Checkpoints and labels that do not fit stop the run, and say why."""
-import logging
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +11,7 @@ from mosi_mmaction import (
     ActionVideoDataset,
     AutocastOptimWrapper,
     CheckLoadedHook,
+    amp,
     config_path,
 )
 
@@ -141,16 +141,22 @@ def test_all_configs_compare_labels():
 
 
 # --------------------------------------------------------- mixed precision
-def test_autocast_computes_in_bfloat16_and_steps_in_float32(caplog):
-    caplog.set_level(logging.ERROR)
+@pytest.mark.parametrize('native', [True, False])
+def test_autocast_computes_in_bfloat16_where_the_cpu_does(
+        native, monkeypatch):
+    said = []
+    monkeypatch.setattr(amp, 'cpu_has_bfloat16', lambda: native)
+    monkeypatch.setattr(amp, 'print_log', lambda text, *_: said.append(text))
     net = nn.Linear(4, 4)
     start = net.weight.detach().clone()
     wrapper = OPTIM_WRAPPERS.build(dict(
         type='AutocastOptimWrapper',
         optimizer=torch.optim.SGD(net.parameters(), lr=0.1)))
+    assert len(said) == (not native)
+    assert native or 'stays in float32' in said[0]
     with wrapper.optim_context(net):
         out = net(torch.ones(2, 4))
-    assert out.dtype == torch.bfloat16
+    assert out.dtype == (torch.bfloat16 if native else torch.float32)
     wrapper.update_params(out.float().sum())
     assert net.weight.dtype == torch.float32
     torch.testing.assert_close(net.weight, start - 0.2)
