@@ -79,8 +79,31 @@ def load_config(args: argparse.Namespace) -> Config:
     return cfg
 
 
+def check_steps(runner: Runner) -> None:
+    """Stop early where there is not one batch to train on.
+
+    Raises:
+        ValueError: If an epoch has no step.
+    """
+    loop = runner.train_loop
+    loader = getattr(loop, 'dataloader', None)
+    if loader is not None and not len(loader):
+        raise ValueError(
+            f'train_dataloader: its {len(loader.dataset)} samples are fewer '
+            f'than batch_size={loader.batch_size}, and drop_last leaves out '
+            'what fills no batch. Give more data, or --cfg-options '
+            'train_dataloader.batch_size=... of as many or fewer')
+
+
 def build_runner(cfg: Config) -> Any:
-    """Join the other processes, if any, and build the config's runner."""
+    """Join the other processes, if any, and build the config's runner.
+
+    Raises:
+        FileNotFoundError: If there is no file ``load_from``.
+    """
     cpu_distributed(cfg, cfg.launcher)
+    if cfg.get('load_from') and not cfg.get('resume'):
+        check_file(cfg.load_from, 'load_from (the configs take it from the '
+                   'environment variable MOSI_PRETRAINED)')
     return RUNNERS.build(cfg) if 'runner_type' in cfg \
         else Runner.from_cfg(cfg)

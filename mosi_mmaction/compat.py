@@ -8,6 +8,7 @@ import importlib.util
 import os.path as osp
 import pickle
 import sys
+import warnings
 from importlib import import_module, metadata
 from types import ModuleType
 from typing import Any, Callable
@@ -40,6 +41,18 @@ def apply() -> None:
     stand_in_for_drn()
     replace_pkg_resources()
     disable_broken_multimodal()
+    silence_mmcv_lite()
+
+
+def silence_mmcv_lite() -> None:
+    """Leave out the advice to install the compiled mmcv.
+
+    mmcv-lite warns on import that it lacks MultiScaleDeformableAttention
+    (``mmcv/cnn/bricks/transformer.py:33``); no network of this package and
+    none of MMAction2's recognizers uses it.
+    """
+    warnings.filterwarnings(
+        'ignore', message='Fail to import ``MultiScaleDeformableAttention``')
 
 
 def check_mmcv() -> None:

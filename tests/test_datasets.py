@@ -8,11 +8,16 @@ import cv2
 import numpy as np
 import pytest
 from mmaction.registry import DATASETS
+from mmengine.config import Config
 from mmengine.fileio import LocalBackend, register_backend
 from natsort import natsorted
 from PIL import Image
 
-from mosi_mmaction import DeadLeavesDataset, SourceImageDataset
+from mosi_mmaction import (
+    DeadLeavesDataset,
+    SourceImageDataset,
+    config_path,
+)
 from mosi_mmaction.datasets import EpochIndex
 from mosi_mmaction.datasets.dead_leaves import draw_dead_leaves
 from mosi_mmaction.datasets.sources import (
@@ -474,6 +479,19 @@ def test_bad_file_raises(tmp_path, args):
     with pytest.raises(BadSourceError, match=r'3\.png'):
         data[at(3)]
     assert level(data[at(2)]) == 30
+
+
+def test_held_out_files_may_be_skipped_if_that_is_asked_for(tmp_path):
+    args = dict(pipeline=LOAD, test_mode=True, bad_files='skip')
+    root = with_bad(tmp_path, {3})
+    data, again = SourceImageDataset(root, **args), SourceImageDataset(
+        root, **args)
+    found = level(data[at(3)])
+    assert found != 40 and found == level(data[at(3)]) == level(again[at(3)])
+    for name in ('mosi_r2p1d_imagenet', 'tiny/mosi_r2p1d_images'):
+        cfg = Config.fromfile(config_path(name))
+        assert cfg.val_dataloader.dataset.bad_files == 'skip'
+        assert cfg.train_dataloader.dataset.get('bad_files') is None
 
 
 def test_other_errors_are_not_skipped(tmp_path):

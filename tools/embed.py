@@ -16,15 +16,17 @@ from collections import Counter
 from pathlib import Path
 from typing import Optional
 
-import matplotlib
+# First, as it says what to install where matplotlib is missing.
+from mosi_mmaction.visualize import draw  # isort: skip
+
 import numpy as np
+from matplotlib import pyplot as plt
 from mmengine.config import DictAction
 from sklearn.cluster import KMeans
 from sklearn.manifold import TSNE
 from sklearn.metrics import normalized_mutual_info_score
 from sklearn.preprocessing import StandardScaler
 
-from mosi_mmaction.visualize import draw
 from mosi_mmaction.visualize.measure import (
     DIRECTIONS,
     direction_histogram,
@@ -40,9 +42,6 @@ from mosi_mmaction.visualize.network import (
     read_clips,
     read_config,
 )
-
-matplotlib.use('Agg')
-from matplotlib import pyplot as plt  # noqa: E402
 
 #: Height of the frames of a strip, in pixels, and their number.
 STRIP_HEIGHT, STRIP_FRAMES = 96, 6

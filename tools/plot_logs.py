@@ -17,17 +17,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
-import matplotlib
+# First, as it says what to install where matplotlib is missing.
+import mosi_mmaction.visualize  # noqa: F401  isort: skip
+
 import numpy as np
+from matplotlib import pyplot as plt
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
 from mosi_mmaction.visualize.network import build_network, read_config
 
-matplotlib.use('Agg')
-from matplotlib import pyplot as plt  # noqa: E402
-
 Curves = dict[str, tuple[list, list]]
+
+#: Where LocalVisBackend writes below a work dir.
+SCALARS = '**/vis_data/scalars.json'
 
 
 def scalar_files(run: str) -> list[Path]:
@@ -37,8 +40,7 @@ def scalar_files(run: str) -> list[Path]:
         FileNotFoundError: If there is none.
     """
     path = Path(run)
-    files = [path] if path.is_file() else sorted(
-        path.glob('**/vis_data/scalars.json'))
+    files = [path] if path.is_file() else sorted(path.glob(SCALARS))
     if not files:
         raise FileNotFoundError(
             f'{run}: no vis_data/scalars.json below it; give the work_dir of '
@@ -85,7 +87,9 @@ def panels_of(names: Sequence[str]) -> dict[str, list[str]]:
     short = {name: name.split('/')[-1] for name in names}
     panels = {
         'loss': ['loss'],
-        'accuracy': ['top1_acc', 'top1', 'top5', 'mean1'],
+        # The last is on top: with as many samples of each class mean1 is
+        # top1.
+        'accuracy': ['top5', 'mean1', 'top1_acc', 'top1'],
         'pretext accuracy by direction':
             ['left', 'right', 'up', 'down', 'static'],
         'pretext accuracy by speed':
@@ -125,7 +129,9 @@ def draw_curves(runs: dict[str, Curves]):
         if title != 'loss':
             ax.set_ylim(0, 1.02)
         ax.grid(alpha=0.3)
-        ax.legend(fontsize=9)
+        # Below, as the curves fill the panel.
+        ax.legend(fontsize=9, loc='upper center', ncols=2,
+                  bbox_to_anchor=(0.5, -0.14))
     return figure
 
 
@@ -223,6 +229,10 @@ def tabulate(runs: Sequence[str], x: str, key: Optional[str]
     rows: dict[tuple[float, str], list[float]] = {}
     names = set()
     for run in runs:
+        if Path(run).is_dir() and not list(Path(run).glob(SCALARS)) or \
+                Path(run).suffix not in ('', '.json'):
+            print(f'{run}: no run of a training, left out')
+            continue
         name, value = last_accuracy(run, key)
         names.add(name)
         rows.setdefault(setting_of(run, x), []).append(value)

@@ -15,6 +15,7 @@ from mosi_mmaction.cli import (
     check_file,
     load_config,
 )
+from mosi_mmaction.config import walk
 
 
 def parse_args() -> argparse.Namespace:
@@ -60,6 +61,10 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
     cfg.default_hooks = {**(cfg.get('default_hooks') or {}),
                          'loaded': {'type': 'CheckLoadedHook'}}
     cfg.resume, cfg.load_from = False, args.checkpoint
+    # What a training passes over would make the figures of a test untrue.
+    for dataset in walk(cfg.get('test_dataloader') or {}):
+        if 'bad_files' in dataset:
+            dataset['bad_files'] = 'raise'
     if args.show or args.show_dir is not None:
         hooks = dict(cfg.get('default_hooks') or {})
         hooks['visualization'] = {

@@ -16,6 +16,7 @@ from mosi_mmaction.cli import (
     add_common_arguments,
     build_runner,
     check_file,
+    check_steps,
     load_config,
 )
 
@@ -128,7 +129,9 @@ def main() -> None:
         check_file(args.resume, '--resume')
     cfg = load_config(args)
     merge_args(cfg, args)
-    build_runner(cfg).train()
+    runner = build_runner(cfg)
+    check_steps(runner)
+    runner.train()
 
 
 if __name__ == '__main__':

@@ -14,7 +14,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from mmengine.config import Config
 
+from mosi_mmaction import config_path
 from mosi_mmaction.action_videos import write_action_videos
 from mosi_mmaction.datasets.dead_leaves import draw_dead_leaves
 from mosi_mmaction.visualize import draw
@@ -29,6 +31,21 @@ def tool(name: str, *argv: object) -> None:
     subprocess.run(
         [sys.executable, '-W', 'ignore', str(TOOLS / name),
          *map(str, argv)], check=True)
+
+
+def without_jitter(folder: Path) -> Path:
+    """Write a pretraining config whose clips keep their colours.
+
+    Frames that are each recoloured, as in training, are hard to follow.
+    """
+    cfg = Config.fromfile(config_path('mosi_r2p1d_imagenet'))
+    for part in ('train', 'val', 'test'):
+        dataset = cfg[f'{part}_dataloader'].dataset
+        dataset.pipeline = [step for step in dataset.pipeline
+                            if step['type'] != 'DrawColorJitter']
+    path = folder / 'without_jitter.py'
+    cfg.dump(path)
+    return path
 
 
 def main() -> None:
@@ -63,11 +80,11 @@ def main() -> None:
     videos = work / 'videos'
     # Wider than high, so that re-framings have room on both sides.
     write_action_videos(videos, 2, 'pictures', height=96, width=128)
-    tool('browse_motion.py', 'mosi_r2p1d_imagenet', '--image', image,
+    tool('browse_motion.py', without_jitter(work), '--image', image,
          '--side', 80, '--out-dir', work / 'browse')
     tool('gradcam.py', CONFIG, checkpoint, videos / 'pictures', '--explain',
          'motion', '--rendered', 6, '--mask-ratio', 0.3, 0.5,
-         '--random-inits', 2, '--pictures', 6, '--recrop', 1,
+         '--random-inits', 2, '--pictures', 4, '--recrop', 1,
          '--out-dir', work / 'gradcam')
     tool('embed.py', CONFIG, checkpoint, videos / 'pictures', '--out-dir',
          work / 'embed')

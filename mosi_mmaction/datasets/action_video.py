@@ -47,7 +47,7 @@ class ActionVideoDataset(BadFilePolicy, VideoDataset):
     def __init__(self,
                  ann_file: str,
                  pipeline: Sequence[Union[dict, Callable]],
-                 bad_files: str = 'skip',
+                 bad_files: Optional[str] = None,
                  max_bad_fraction: float = 0.1,
                  **kwargs) -> None:
         self.set_policy(bad_files, max_bad_fraction)
@@ -68,7 +68,9 @@ class ActionVideoDataset(BadFilePolicy, VideoDataset):
         if not osp.isfile(self.ann_file):
             raise FileNotFoundError(
                 f'ann_file: there is no list {self.ann_file!r}; '
-                'tools/data/prepare.py writes those of UCF101 and HMDB51')
+                'tools/data/prepare.py writes those of UCF101 and HMDB51, '
+                'tools/data/split_videos.py those of your own videos. Some '
+                'configs take their folder from MOSI_SPLITS')
         with open(self.ann_file, 'rb') as file:
             lines = file.read().split(b'\n')
         infos = [self._read_line(line, number)
@@ -127,8 +129,8 @@ class ActionVideoDataset(BadFilePolicy, VideoDataset):
         """Return the packed sample of a video, or of its replacement.
 
         Raises:
-            BadSourceError: If the file is unreadable and ``bad_files`` is
-                ``'raise'``, or too many are.
+            BadSourceError: If the file is unreadable and the policy is to
+                stop, or too many are.
         """
         self.full_init()
         return self.load(idx, self.prepare_data)

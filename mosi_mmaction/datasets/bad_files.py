@@ -1,6 +1,6 @@
 """What to do about files that cannot be read, the same for all data sets."""
 import logging
-from typing import Callable
+from typing import Callable, Optional
 
 import numpy as np
 import torch
@@ -21,21 +21,23 @@ class BadFilePolicy:
     it has a length. It has ``test_mode`` and ``rng(idx)``.
     """
 
-    def set_policy(self, bad_files: str, max_bad_fraction: float) -> None:
+    def set_policy(self, bad_files: Optional[str],
+                   max_bad_fraction: float) -> None:
         """Check and keep the policy.
 
         Args:
             bad_files: ``'skip'`` replaces an unreadable file and logs it
-                once; ``'raise'`` stops. With ``test_mode`` it always stops.
+                once; ``'raise'`` stops. None stops with ``test_mode`` and
+                skips without.
             max_bad_fraction: Share of unreadable files beyond which
                 ``'skip'`` stops too, with the list of them.
 
         Raises:
             ValueError: If a value is out of range.
         """
-        if bad_files not in ('skip', 'raise'):
-            raise ValueError(f"bad_files={bad_files!r}: allowed are 'skip' "
-                             "and 'raise'")
+        if bad_files not in (None, 'skip', 'raise'):
+            raise ValueError(f"bad_files={bad_files!r}: allowed are 'skip', "
+                             "'raise' and None")
         if not 0 <= max_bad_fraction <= 1:
             raise ValueError(f'max_bad_fraction={max_bad_fraction!r}: '
                              'allowed is a share in [0, 1]')
@@ -62,16 +64,20 @@ class BadFilePolicy:
             prepare: Makes the sample of an index with a generator.
 
         Raises:
-            BadSourceError: If the file is unreadable and ``bad_files`` is
-                ``'raise'``, or too many are.
+            BadSourceError: If the file is unreadable and the policy is to
+                stop, or too many are.
         """
         rng = self.rng(idx)
         while True:
             try:
                 return prepare(idx, rng)
             except BadSourceError as error:
-                if self.bad_files == 'raise' or self.test_mode:
-                    raise
+                if self.bad_files == 'raise' or (
+                        self.bad_files is None and self.test_mode):
+                    raise BadSourceError(
+                        error.path, f'{error.reason}. Remove or mend it; '
+                        'tools/check_data.py finds all such files') \
+                        from error
                 self._note(int(idx), error)
             # A spawned stream does not depend on how much was drawn before
             # the file failed.

@@ -42,7 +42,7 @@ class SourceImageDataset(BadFilePolicy, SourceDataset):
         backend_args: Of MMEngine's file backends; None is the local disk.
         bad_files: ``'skip'`` replaces an unreadable file by another source
             drawn from the same stream and logs it once; ``'raise'`` stops.
-            With ``test_mode`` it always stops.
+            None stops with ``test_mode`` and skips without.
         max_bad_fraction: Share of unreadable files beyond which
             ``'skip'`` stops too, with the list of them.
         **kwargs: ``pipeline``, ``test_mode``, ``metainfo``.
@@ -61,7 +61,7 @@ class SourceImageDataset(BadFilePolicy, SourceDataset):
                  split: Optional[str] = None,
                  val_fraction: float = 0.1,
                  backend_args: Optional[dict] = None,
-                 bad_files: str = 'skip',
+                 bad_files: Optional[str] = None,
                  max_bad_fraction: float = 0.1,
                  **kwargs) -> None:
         super().__init__(**kwargs)
@@ -130,7 +130,7 @@ class SourceImageDataset(BadFilePolicy, SourceDataset):
         """Return the packed sample of a source, or of its replacement.
 
         Raises:
-            BadSourceError: If the file is unreadable and ``bad_files`` is
-                ``'raise'``, or too many are.
+            BadSourceError: If the file is unreadable and the policy is to
+                stop, or too many are.
         """
         return self.load(idx, self.prepare_data)

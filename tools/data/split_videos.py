@@ -40,6 +40,8 @@ __import__('mosi_mmaction').set_videos(
     _base_, videos={videos!r}, lists={lists!r})
 """
 LOAD = """
+# What to start from: the environment variable, or --cfg-options
+# load_from=FILE; load_from=None starts from nothing.
 load_from = {file!r}
 """
 
@@ -174,11 +176,16 @@ def main(argv: Optional[list[str]] = None) -> int:
     text = CONFIG.format(base=args.base, videos=str(args.videos.resolve()),
                          lists=str(args.out.resolve()))
     if args.checkpoint:
-        text += LOAD.format(file=args.checkpoint)
+        # Blanks survive in the variable only.
+        text += LOAD.format(
+            file=f'{{{{$MOSI_PRETRAINED:{args.checkpoint}}}}}')
     config = args.out / 'finetune.py'
     _write(config, text)
+    groups = {group_of(path, args.group)
+              for paths in classes.values() for path in paths}
+    of = f' of {len(groups)} groups' if args.group else ''
     print(f'{len(classes)} classes, {len(lists["train"])} videos to train '
-          f'on, {len(lists["test"])} to test; now: python tools/train.py '
+          f'on, {len(lists["test"])} to test{of}; now: python tools/train.py '
           f'{config}')
     return 0
 

@@ -47,6 +47,8 @@ val_dataloader = dict(
         split='val',
         val_fraction=0.02,
         test_mode=True,
+        # tools/test.py stops at a bad file all the same.
+        bad_files='skip',
         pipeline=val_pipeline))
 test_dataloader = val_dataloader
 

@@ -41,6 +41,8 @@ val_dataloader = dict(
         data_root=data_root,
         split='val',
         test_mode=True,
+        # tools/test.py stops at a bad file all the same.
+        bad_files='skip',
         pipeline=val_pipeline))
 test_dataloader = val_dataloader
 
