@@ -87,6 +87,14 @@ def test_config_knows_classes_and_paths(tool, videos, tmp_path, monkeypatch):
         assert dataset.pipeline == base[f'{part}_dataloader'].dataset.pipeline
 
 
+def test_config_takes_the_pretrained_file_from_outside(
+        tool, videos, tmp_path, monkeypatch):
+    assert tool.main([str(videos), '--out', str(tmp_path)]) == 0
+    monkeypatch.setenv('MOSI_PRETRAINED', '/my runs/é 1.pth')
+    cfg = Config.fromfile(tmp_path / 'finetune.py')
+    assert cfg.load_from == '/my runs/é 1.pth'
+
+
 def test_config_starts_from_the_zoo(tool, videos, tmp_path):
     assert tool.main([str(videos), '--out', str(tmp_path)]) == 0
     cfg = Config.fromfile(tmp_path / 'finetune.py')

@@ -329,6 +329,19 @@ class TestPlotLogs:
         assert axes.lines[0].get_ydata() == pytest.approx(
             [0.2, 0.7, 0.7, 0.9])
 
+    def test_versus_leaves_out_what_is_no_run(self, tmp_path, capsys):
+        write_run(tmp_path / 'a', [{'acc/top1': 0.4}], frozen=1)
+        (tmp_path / 'browse').mkdir()
+        (tmp_path / 'curves.png').touch()
+        others = [str(tmp_path / n) for n in ('browse', 'curves.png')]
+        _, rows = plot_logs.tabulate([*others, str(tmp_path / 'a')],
+                                     'frozen_stages', None)
+        assert [(s, v.tolist()) for s, v in rows] == [('1', [0.4])]
+        said = capsys.readouterr().out
+        assert 'browse: no run' in said and 'curves.png: no run' in said
+        with pytest.raises(ValueError, match='no run'):
+            plot_logs.tabulate(others, 'frozen_stages', None)
+
     def test_versus_frozen_stages(self, tmp_path, capsys):
         for name, frozen, top1 in (('a', 2, 0.4), ('b', -1, 0.5)):
             write_run(tmp_path / name, [{'acc/top1': top1}], frozen=frozen)

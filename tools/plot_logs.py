@@ -224,7 +224,8 @@ def tabulate(runs: Sequence[str], x: str, key: Optional[str]
         The accuracy's name; setting and accuracies of each of its values.
 
     Raises:
-        ValueError: If runs have different kinds of accuracy.
+        ValueError: If runs have different kinds of accuracy, or there is
+            none.
     """
     rows: dict[tuple[float, str], list[float]] = {}
     names = set()
@@ -236,6 +237,8 @@ def tabulate(runs: Sequence[str], x: str, key: Optional[str]
         name, value = last_accuracy(run, key)
         names.add(name)
         rows.setdefault(setting_of(run, x), []).append(value)
+    if not names:
+        raise ValueError(f'no run of a training in {list(runs)}')
     if len(names) > 1:
         raise ValueError(f'the runs have different accuracies, '
                          f'{sorted(names)}: choose one by --key')

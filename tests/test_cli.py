@@ -1,0 +1,49 @@
+"""What the tools check before a run starts."""
+import importlib.util
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from mmengine.config import Config
+from torch.utils.data import DataLoader
+
+from mosi_mmaction import config_path
+from mosi_mmaction.cli import build_runner, check_steps
+
+
+@pytest.mark.parametrize('samples, drop_last, fits', [
+    (9, True, False), (10, True, True), (9, False, True)])
+def test_fewer_samples_than_a_batch(samples, drop_last, fits):
+    loader = DataLoader(range(samples), 10, drop_last=drop_last)
+    runner = SimpleNamespace(train_loop=SimpleNamespace(dataloader=loader))
+    if fits:
+        check_steps(runner)
+        return
+    with pytest.raises(ValueError, match='its 9 samples.*batch_size=10'):
+        check_steps(runner)
+
+
+def test_config_without_training():
+    check_steps(SimpleNamespace(train_loop=None))
+
+
+def test_wrong_load_from_is_told_before_anything_is_built(tmp_path):
+    cfg = Config.fromfile(config_path('tiny/finetune_r2p1d_actions'))
+    cfg.launcher, cfg.work_dir = 'none', str(tmp_path)
+    cfg.load_from = str(tmp_path / 'no such.pth')
+    with pytest.raises(FileNotFoundError, match='no such.pth') as error:
+        build_runner(cfg)
+    assert 'load_from' in str(error.value)
+    assert 'MOSI_PRETRAINED' in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_tests_stop_at_what_validations_skip():
+    path = Path(__file__).parents[1] / 'tools' / 'test.py'
+    spec = importlib.util.spec_from_file_location('tools_test', path)
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    cfg = Config.fromfile(config_path('tiny/mosi_r2p1d_images'))
+    tool.merge_args(cfg, SimpleNamespace(
+        config='', checkpoint='a.pth', show=False, show_dir=None, dump=None))
+    assert cfg.test_dataloader.dataset.bad_files == 'raise'
