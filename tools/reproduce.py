@@ -44,7 +44,7 @@ from runs import (
 )
 
 #: Epochs of fine-tuning in the tiny preset.
-BUDGETS = {'short': 40, 'long': 300}
+BUDGETS = {'short': 40, 'long': 600}
 
 #: Seconds that a process needs before its first step, for estimates.
 STARTUP = 10

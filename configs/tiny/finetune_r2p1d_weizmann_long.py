@@ -1,6 +1,6 @@
 # The same with a longer budget.
 _base_ = 'finetune_r2p1d_weizmann.py'
 
-__import__('mosi_mmaction').set_epochs(_base_, 300)
+__import__('mosi_mmaction').set_epochs(_base_, 600)
 
-train_cfg = dict(val_interval=50)
+train_cfg = dict(val_interval=100)
