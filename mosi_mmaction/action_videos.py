@@ -234,9 +234,10 @@ def draw_look(rng: np.random.Generator) -> Look:
     """
     gray = rng.uniform(60, 195)
     shift = rng.uniform(50, 90) * (1 if gray < 127.5 else -1)
-    seeds = rng.integers(2**63, size=2).tolist()
+    background_seed, sprite_seed = rng.integers(2**63, size=2).tolist()
     return Look(
-        *seeds,
+        background_seed=background_seed,
+        sprite_seed=sprite_seed,
         background_gray=gray,
         sprite_gray=gray + shift,
         background_contrast=rng.uniform(0.25, 0.55),
@@ -408,8 +409,8 @@ def _write_video(path: Path, frames: np.ndarray, fps: float) -> None:
     part = path.with_name(f'.part-{os.getpid()}-{path.name}')
     height, width = frames.shape[1:3]
     try:
-        writer = cv2.VideoWriter(
-            str(part), cv2.VideoWriter_fourcc(*'mp4v'), fps, (width, height))
+        fourcc = cv2.VideoWriter_fourcc(*'mp4v')  # type: ignore[attr-defined]
+        writer = cv2.VideoWriter(str(part), fourcc, fps, (width, height))
         if not writer.isOpened():
             raise OSError(
                 f'OpenCV cannot write {path} with the codec mp4v: see that '

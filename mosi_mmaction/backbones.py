@@ -34,6 +34,8 @@ BN_EPS = 1e-3
 class _PaperResNet(ResNet3d):
     """What the two networks share: depths, batch norm, weights, freezing."""
 
+    pretrained: Optional[str]
+    feat_dim: int
     arch_settings = {
         10: (BasicBlock3d, (1, 1, 1, 1)),
         18: (BasicBlock3d, (2, 2, 2, 2)),
@@ -178,8 +180,8 @@ class MoSIResNet2Plus1d(_PaperResNet, ResNet2Plus1d):
         if not self.with_pool1:  # which the stock forward() does not ask
             self.maxpool = nn.Identity()
 
-    def make_res_layer(self, block: type, inplanes: int, planes: int,
-                       blocks: int, **kwargs) -> nn.Module:
+    def make_res_layer(self, block: type[BasicBlock3d], inplanes: int,
+                       planes: int, blocks: int, **kwargs) -> nn.Module:
         """Build a stage as stock, but with a plain shortcut convolution."""
         layer = super().make_res_layer(block, inplanes, planes, blocks,
                                        **kwargs)
@@ -244,8 +246,8 @@ class ResNet2d3d(_PaperResNet):
         """Limit a width to that of the third stage: 256 by default."""
         return min(planes, 4 * self.base_channels)
 
-    def make_res_layer(self, block: type, inplanes: int, planes: int,
-                       blocks: int, **kwargs) -> nn.Module:
+    def make_res_layer(self, block: type[BasicBlock3d], inplanes: int,
+                       planes: int, blocks: int, **kwargs) -> nn.Module:
         """Build a stage as stock, but no wider than the third."""
         return super().make_res_layer(block, inplanes, self._clamp(planes),
                                       blocks, **kwargs)

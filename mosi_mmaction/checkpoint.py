@@ -106,6 +106,8 @@ class SafeCheckpointHook(CheckpointHook):
     ``backend_args`` files go to the local disk.
     """
 
+    file_backend: Any
+
     def __init__(self, *args, backend_args: Optional[dict] = None,
                  **kwargs) -> None:
         super().__init__(

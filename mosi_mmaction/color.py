@@ -129,7 +129,8 @@ class ColorJitter:
                       hue=0.5, grayscale=1.0)
         for name, most in limits.items():
             value = getattr(self, name)
-            if not isinstance(value, Real) or not np.isfinite(value) \
+            is_number = isinstance(value, Real)
+            if not is_number or not np.isfinite(value) \
                     or not 0 <= value <= (np.inf if most is None else most):
                 allowed = 'at least 0' if most is None \
                     else f'in [0, {most}]'
@@ -153,10 +154,11 @@ class ColorJitter:
         def factor(strength):
             return rng.uniform(max(0, 1 - strength), 1 + strength, drawn)
 
-        params = (factor(self.brightness), factor(self.contrast),
-                  factor(self.saturation),
-                  rng.uniform(-self.hue, self.hue, drawn),
-                  rng.random(drawn) < self.grayscale)
+        params: list[np.ndarray] = [
+            factor(self.brightness), factor(self.contrast),
+            factor(self.saturation),
+            rng.uniform(-self.hue, self.hue, drawn),
+            rng.random(drawn) < self.grayscale]
         if not self.per_frame:
             params = [np.broadcast_to(p, shape) for p in params]
         for values in params:

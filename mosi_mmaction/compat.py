@@ -165,7 +165,7 @@ def stand_in_for_drn() -> None:
                 'open-mmlab/mmaction2#2714): install mmaction2 from a '
                 'source checkout with `pip install -e .`')
 
-    module = ModuleType(name, stand_in_for_drn.__doc__)
+    module: Any = ModuleType(name, stand_in_for_drn.__doc__)
     module.DRN = DRN
     sys.modules[name] = module
 
@@ -199,7 +199,7 @@ def disable_broken_multimodal() -> None:
     if ('mmaction.models.multimodal' in sys.modules
             or importlib.util.find_spec('transformers') is None):
         return
-    dependency = import_module('mmaction.utils.dependency')
+    dependency: Any = import_module('mmaction.utils.dependency')
     if not dependency.WITH_MULTIMODAL:
         return
     try:

@@ -1,9 +1,9 @@
 """Find our configs from anywhere, and change them in one line."""
 import copy
 import os.path as osp
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Optional, cast
 
 from mmengine.config import Config
 
@@ -105,18 +105,19 @@ def set_motion(cfg: dict,
             "'color_jitter'")
     pool = {k: v for k, v in zip(_POOL, (num_speeds, axes, decoupled,
                                          static)) if v is not None}
-    pipelines = [p for p in _lists(cfg) if _find(p, 'DrawPseudoMotion')]
-    if not pipelines:
+    found = [(pipeline, motion) for pipeline in _lists(cfg)
+             if (motion := _find(pipeline, 'DrawPseudoMotion'))]
+    if not found:
         raise ValueError('set_motion: no pipeline of this config has a '
                          'DrawPseudoMotion; is it one of fine-tuning?')
-    for pipeline in pipelines:
-        motion = _find(pipeline, 'DrawPseudoMotion')
+    for pipeline, motion in found:
         if clip_len is not None:
             _set_clip_len(pipeline, motion, clip_len)
         motion.update(pool)
         if 'static_mask' in others:
-            _set_step(pipeline, 'DrawStaticMask', others['static_mask'],
-                      'side_ratio')
+            ratio = others['static_mask']
+            _set_step(pipeline, 'DrawStaticMask',
+                      None if ratio is None else dict(side_ratio=ratio))
         if 'color_jitter' in others and (_find(pipeline, 'DrawColorJitter')
                                          or others['color_jitter'] is None):
             _set_step(pipeline, 'DrawColorJitter', others['color_jitter'])
@@ -278,7 +279,8 @@ def set_retrieval(cfg: dict) -> None:
     for role, dataset in (('gallery', gallery), ('query', query)):
         pipeline = copy.deepcopy(query['pipeline'])
         pipeline.insert(0, dict(type='SetRole', role=role))
-        _find(pipeline, 'PackActionInputs')['meta_keys'] = ('role', )
+        pack = cast(dict, _find(pipeline, 'PackActionInputs'))
+        pack['meta_keys'] = ('role', )
         datasets.append(dict(dataset, pipeline=pipeline, test_mode=True))
     cfg['test_dataloader'] = dict(
         copy.deepcopy(cfg['test_dataloader']),
@@ -292,7 +294,7 @@ def set_retrieval(cfg: dict) -> None:
 def _set_clip_len(pipeline: list, motion: dict, clip_len: int) -> None:
     crop = motion.get('crop_size', 112)
     gaps = motion.get('clip_len', 16) - 1
-    source = _find(pipeline, 'CropSource')
+    source = cast(dict, _find(pipeline, 'CropSource'))
     room = source.get('size', 320) - crop
     source['size'] = crop + round(room * (clip_len - 1) / gaps)
     for step in pipeline:
@@ -301,15 +303,13 @@ def _set_clip_len(pipeline: list, motion: dict, clip_len: int) -> None:
     motion['clip_len'] = clip_len
 
 
-def _set_step(pipeline: list, kind: str, value: Union[None, float, Sequence,
-                                                      dict],
-              key: Optional[str] = None) -> None:
+def _set_step(pipeline: list, kind: str, value: Optional[dict]) -> None:
     step = _find(pipeline, kind)
     if value is None:
         if step is not None:
             pipeline.remove(step)
         return
-    new = {key: value} if key else dict(value)
+    new = dict(value)
     if step is not None:
         step.update(new)
     else:

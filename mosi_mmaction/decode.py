@@ -189,7 +189,7 @@ def _decode_with_pillow(raw: bytes, path: str, scale: int) -> np.ndarray:
     try:
         image.seek(0)
         if scale > 1:
-            image.draft(None, [side // scale for side in image.size])
+            image.draft(None, (image.width // scale, image.height // scale))
         # In place, as it copies what needs no rotation otherwise.
         ImageOps.exif_transpose(image, in_place=True)
         if image.mode.startswith('I'):

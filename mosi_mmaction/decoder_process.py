@@ -9,6 +9,7 @@ import re
 import resource
 import sys
 from multiprocessing.connection import Connection
+from typing import Union
 
 import numpy as np
 
@@ -98,6 +99,7 @@ def serve(connection: Connection) -> None:
     while True:
         request = connection.recv()
         frames = None
+        answer: Union[tuple, str]
         try:
             if isinstance(request, str):
                 path, video = request, None  # frees what the last one held
@@ -113,7 +115,7 @@ def serve(connection: Connection) -> None:
             answer, video = _reason(error), None
         connection.send(answer)
         if frames is not None:
-            connection.send_bytes(memoryview(frames).cast('B'))
+            connection.send_bytes(frames.data.cast('B'))
 
 
 if __name__ == '__main__':

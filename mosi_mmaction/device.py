@@ -74,7 +74,7 @@ def _send(arrays: Sequence[np.ndarray], dtype: torch.dtype,
 
 def _mask(clips: Tensor, plans: Sequence[PseudoMotion]) -> Tensor:
     """Show frame q outside of the box (Eq. 3)."""
-    drawn = _send([np.column_stack([p.boxes, p.background]) for p in plans],
+    drawn = _send([np.c_[p.boxes, p.background] for p in plans],
                   torch.int64, clips.device)  # (B, C, 5)
     x1, y1, x2, y2, q = drawn[..., None].unbind(-2)  # (B, C, 1)
     row = torch.arange(clips.shape[-2], device=clips.device)  # (L,)
@@ -91,8 +91,8 @@ def _jitter(clips: Tensor, images: Tensor, x: Tensor, y: Tensor,
     """Apply one affine map a frame to the clips, in place."""
     # With a mean luma of one grey level the offset is the factor of it.
     ones = np.ones(x.shape[1:])
-    maps = _send([p.color.matrices(ones) for p in plans], torch.float32,
-                 clips.device)  # (B, C, N, 3, 4)
+    maps = _send([p.color.matrices(ones) for p in plans if p.color],
+                 torch.float32, clips.device)  # (B, C, N, 3, 4)
     luma = _window_luma(images, x, y, clips.shape[-2])
     pixels = clips.view(-1, clips.shape[-2]**2, 3)  # (BCN, LL, 3)
     maps = maps.view(-1, 1, 3, 4)

@@ -25,9 +25,9 @@ def fold_convolutions(model: nn.Module) -> int:
     count = 0
     for module in model.modules():
         # MMCV has a subclass of the same behaviour and name.
-        plain = type(module).__name__ == 'Conv3d' and \
-            isinstance(module, nn.Conv3d)
-        if plain and module.groups == 1 and any(_factors(module)) and \
+        if isinstance(module, nn.Conv3d) and \
+                type(module).__name__ == 'Conv3d' and \
+                module.groups == 1 and any(_factors(module)) and \
                 module.dilation == (1, 1, 1) and \
                 module.padding_mode == 'zeros':
             module.__class__ = FoldedConv3d

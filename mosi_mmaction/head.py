@@ -1,6 +1,6 @@
 """The pretext task's classifier (paper Sec. 3.1), and a head of features."""
 from collections.abc import Iterator, Sequence
-from typing import Union
+from typing import Union, cast
 
 import torch
 import torch.nn.functional as F
@@ -135,8 +135,9 @@ class MoSIHead(BaseHead):
     def _joint(self, scores: list[Tensor]) -> Tensor:
         if not self.separate:
             return scores[0]
-        return sum(F.log_softmax(s, 1)[:, self.axis_labels[:, i]]
-                   for i, s in enumerate(scores))
+        return cast(Tensor, sum(
+            F.log_softmax(s, 1)[:, self.axis_labels[:, i]]
+            for i, s in enumerate(scores)))
 
     def _labels(self, data_samples: list) -> Tensor:
         """Return the labels of all clips, (B * C,), checked."""
@@ -184,7 +185,7 @@ class PooledFeatureHead(BaseModule):
 
 def _pooled(x: Union[Tensor, Sequence]) -> Iterator[Tensor]:
     """Yield (M, D) averages over time and space of all that x holds."""
-    if isinstance(x, (tuple, list)):
+    if not isinstance(x, Tensor):
         for part in x:
             yield from _pooled(part)
     elif x.ndim == 2:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import product
 from numbers import Real
-from typing import Optional, Union
+from typing import Any, Optional, Union, cast
 
 import numpy as np
 
@@ -301,19 +301,19 @@ def render(image: np.ndarray, plan: PseudoMotion) -> np.ndarray:
         copy_window = _copy_plain(image, plan, out)
     else:
         copy_window = _copy_jittered(image, plan, out)
-    frames = range(plan.clip_len)
+    frames = list(range(plan.clip_len))
     for c in range(len(plan.pool)):
         if plan.boxes is None:
             box, clip_frames = (0, 0, size, size), frames
         else:
             # The frozen frame is written once and spread over the clip;
             # after it only the box of the other frames is left to do.
-            q = int(plan.background[c])
+            q = int(cast(np.ndarray, plan.background)[c])
             copy_window(c, q, (0, 0, size, size))
             out[c, :q] = out[c, q]
             out[c, q + 1:] = out[c, q]
             box = plan.boxes[c].tolist()
-            clip_frames = (n for n in frames if n != q)
+            clip_frames = [n for n in frames if n != q]
         for n in clip_frames:
             copy_window(c, n, box)
     return out
@@ -356,12 +356,11 @@ def check_motion(source_size: SizeLike, crop_size: int,
     Raises:
         ValueError: If the crop does not fit or ``clip_len`` is below 2.
     """
-    if np.ndim(source_size) == 0:
-        source_size = (source_size, source_size)
-    if len(source_size) != 2:
+    pair = _pair(source_size)
+    if len(pair) != 2:
         raise ValueError(f'source_size={source_size!r}: give one side or '
                          '(height, width)')
-    height, width = source_size
+    height, width = pair
     for key, value in (('source_size', height), ('source_size', width),
                        ('crop_size', crop_size), ('clip_len', clip_len)):
         if isinstance(value, bool) \
@@ -387,14 +386,18 @@ def check_side_ratio(
     Raises:
         ValueError: If it is not a number or a pair in (0, 1], ascending.
     """
-    pair = (side_ratio, side_ratio) if np.ndim(side_ratio) == 0 \
-        else tuple(side_ratio)
+    pair = _pair(side_ratio)
     if len(pair) != 2 or not all(isinstance(v, Real) for v in pair) \
             or not 0 < pair[0] <= pair[1] <= 1:
         raise ValueError(
             f'side_ratio={side_ratio!r}: give one ratio of the crop side or '
             '(smallest, largest), both in (0, 1]')
     return float(pair[0]), float(pair[1])
+
+
+def _pair(value: Any) -> tuple:
+    """Return a single value twice, or several as a tuple."""
+    return (value, value) if np.ndim(value) == 0 else tuple(value)
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:

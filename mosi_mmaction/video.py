@@ -29,14 +29,12 @@ class _DecoderLostError(BadSourceError):
 class _Decoder:
     """The process that decodes videos for this thread."""
 
-    def __init__(self) -> None:
-        self._process: Optional[subprocess.Popen] = None
-        self.described = ('none', '')
+    _process: subprocess.Popen
 
-    @property
-    def running(self) -> bool:
-        """Whether the process was started and not seen to end."""
-        return self._process is not None
+    def __init__(self) -> None:
+        #: Whether the process was started and not seen to end.
+        self.running = False
+        self.described = ('none', '')
 
     def start(self) -> None:
         """Start the process unless it runs."""
@@ -56,6 +54,7 @@ class _Decoder:
                 # FFmpeg prints a line for every damaged packet.
                 stderr=subprocess.DEVNULL,
                 env={**os.environ, 'OMP_NUM_THREADS': '1'})
+            self.running = True
         if not self._connection.poll(60):
             self._stop(0)
             raise RuntimeError('the process that decodes videos did not '
@@ -63,12 +62,12 @@ class _Decoder:
         self.described = self._connection.recv()
 
     def _stop(self, patience: float) -> str:
-        process, self._process = self._process, None
+        self.running = False
         self._connection.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(patience)
-        process.kill()
-        code = process.wait()
+            self._process.wait(patience)
+        self._process.kill()
+        code = self._process.wait()
         return signal.Signals(-code).name if code < 0 else f'exit code {code}'
 
     def ask(self, request: Any, path: str) -> Any:
@@ -89,7 +88,7 @@ class _Decoder:
             answer = self._connection.recv()
             if isinstance(answer, tuple) and answer[1] is None:
                 frames = np.empty(answer[0], np.uint8)
-                self._connection.recv_bytes_into(memoryview(frames).cast('B'))
+                self._connection.recv_bytes_into(frames.data.cast('B'))
                 return frames
         except (EOFError, ConnectionError) as error:
             # It is over in an instant; a kill would hide how.

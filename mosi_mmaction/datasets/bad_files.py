@@ -21,6 +21,10 @@ class BadFilePolicy:
     it has a length. It has ``test_mode`` and ``rng(idx)``.
     """
 
+    test_mode: bool
+    rng: Callable[[int], np.random.Generator]
+    __len__: Callable[[], int]
+
     def set_policy(self, bad_files: Optional[str],
                    max_bad_fraction: float) -> None:
         """Check and keep the policy.

@@ -53,8 +53,8 @@ def draw_dead_leaves(size: int, rng: np.random.Generator,
             cv2.fillConvexPoly(image,
                                np.rint(corners * 2**shift).astype(np.int32),
                                color[i], cv2.LINE_AA, shift)
-    grain = rng.normal(0, 20, (size, size, 1))
-    grain = cv2.GaussianBlur(grain, (0, 0), 1)[..., None]
+    grain = cv2.GaussianBlur(rng.normal(0, 20, (size, size, 1)), (0, 0),
+                             1)[..., None]
     return np.clip(np.rint(image + grain), 0, 255).astype(np.uint8)
 
 

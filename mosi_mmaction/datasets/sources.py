@@ -95,8 +95,9 @@ def scan_tree(root: str, frame_dirs: bool = False,
         wanted = IMAGE_EXTENSIONS
     names = fileio.list_dir_or_file(
         root, list_dir=False, recursive=True, backend_args=backend_args)
-    found = (n for n in names if extension(n) in wanted
-             and not n.startswith('.') and f'{os.sep}.' not in n)
+    found: Iterable[str] = (
+        n for n in names if extension(n) in wanted
+        and not n.startswith('.') and f'{os.sep}.' not in n)
     if frame_dirs:
         found = {osp.dirname(n) for n in found}
     return iter(natsorted(found))
@@ -169,8 +170,9 @@ def _path_of_line(text: str, exists: Callable[[str], bool]) -> str:
     path, integers = labelled.groups()
     # 'clip 2.avi 7' has one integer to drop, 'a b 16 3' may have two: the
     # longest path that exists wins, the shortest if none does.
-    for keep in range(len(integers.split()) - 1, 0, -1):
-        longer = path + re.match(rf'(?:\s+-?\d+){{{keep}}}', integers)[0]
+    *ends, _ = (m.end() for m in re.finditer(r'\s+-?\d+', integers))
+    for end in reversed(ends):
+        longer = path + integers[:end]
         if exists(longer):
             return longer
     return path

@@ -25,6 +25,10 @@ class EpochIndex(int):
             in one epoch differ.
     """
 
+    seed: int
+    epoch: int
+    position: int
+
     def __new__(cls, value: int, seed: int, epoch: int,
                 position: Optional[int] = None) -> 'EpochIndex':
         """Make an int with three attributes."""

@@ -148,8 +148,8 @@ def write_mp4(path: PathLike, frames: Sequence[np.ndarray],
     """
     path = _made(path)
     height, width = (side + side % 2 for side in frames[0].shape[:2])
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'mp4v'), fps,
-                             (width, height))
+    fourcc = cv2.VideoWriter_fourcc(*'mp4v')  # type: ignore[attr-defined]
+    writer = cv2.VideoWriter(str(path), fourcc, fps, (width, height))
     if not writer.isOpened():
         raise OSError(
             f'OpenCV cannot write {path} with the codec mp4v: see that the '

@@ -27,7 +27,8 @@ def optical_flow(clip: np.ndarray) -> np.ndarray:
         frame.
     """
     gray = [cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) for f in clip]
-    dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    dis = cv2.DISOpticalFlow_create(  # type: ignore[attr-defined]
+        cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     return np.stack([dis.calc(a, b, None) for a, b in zip(gray, gray[1:])])
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple, Optional
 
 import numpy as np
 import torch
+from mmaction.models import BaseRecognizer
 from mmaction.registry import MODELS, TRANSFORMS
 from mmaction.structures import ActionDataSample
 from mmaction.utils import GradCAM
@@ -151,9 +152,9 @@ def find_videos(sources: Iterable[str], data_root: str = '') -> list[Video]:
             with open(source, encoding='utf-8') as file:
                 lines = [line for line in file if line.strip()]
             for path, line in zip(read_list(source, data_root), lines):
-                label = line[len(path):].split()
+                words = line[len(path):].split()
                 videos.append(Video(join(data_root, path),
-                                    label[-1] if label else ''))
+                                    words[-1] if words else ''))
         else:
             videos.append(Video(source, ''))
     for video in videos:
@@ -198,7 +199,7 @@ def pack(clip: np.ndarray) -> dict:
                 data_samples=[ActionDataSample()])
 
 
-def features(model: nn.Module, clip: np.ndarray) -> np.ndarray:
+def features(model: BaseRecognizer, clip: np.ndarray) -> np.ndarray:
     """Return the backbone's output for a clip, averaged: (D,) float32.
 
     Args:
@@ -229,7 +230,7 @@ class CAM:
             there are no labels that move and that do not.
     """
 
-    def __init__(self, model: nn.Module, layer: Optional[str] = None,
+    def __init__(self, model: BaseRecognizer, layer: Optional[str] = None,
                  explain: str = 'top') -> None:
         if layer is None:
             stages = getattr(model.backbone, 'res_layers', None)
@@ -249,13 +250,14 @@ class CAM:
         if explain not in ('top', 'motion'):
             raise ValueError(f"explain={explain!r}: allowed are 'top' and "
                              "'motion'")
-        if explain == 'motion' and not (pool and pool.static):
-            raise ValueError(
-                "explain='motion' is for a MoSIHead with a static label; "
-                "use 'top'")
+        self._moving = None
+        if explain == 'motion':
+            if not (pool and pool.static):
+                raise ValueError(
+                    "explain='motion' is for a MoSIHead with a static label; "
+                    "use 'top'")
+            self._moving = torch.from_numpy(pool.speeds.any(1))
         self.names = pool.names if pool else range(head.num_classes)
-        self._moving = torch.from_numpy(pool.speeds.any(1)) \
-            if explain == 'motion' else None
         # Those of the heads ask for labels, average, or return
         # probabilities, in whose saturation gradients vanish.
         head.predict = self._predict
