@@ -294,7 +294,10 @@ def set_retrieval(cfg: dict) -> None:
 def _set_clip_len(pipeline: list, motion: dict, clip_len: int) -> None:
     crop = motion.get('crop_size', 112)
     gaps = motion.get('clip_len', 16) - 1
-    source = cast(dict, _find(pipeline, 'CropSource'))
+    source = _find(pipeline, 'CropSource')
+    if source is None:
+        raise ValueError('set_motion.clip_len: a pipeline has no CropSource, '
+                         'whose size follows the number of frames')
     room = source.get('size', 320) - crop
     source['size'] = crop + round(room * (clip_len - 1) / gaps)
     for step in pipeline:

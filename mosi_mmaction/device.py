@@ -8,7 +8,7 @@ Letters: B images, C labels, N frames, L side of the crop in pixels, H and W
 sides of the source image.
 """
 from collections.abc import Sequence
-from typing import Union
+from typing import Union, cast
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from mmengine.config import Config
 from torch import Tensor
 from torch.nn import functional as F
 
-from .color import LUMA
+from .color import LUMA, ColorParams
 from .config import _find, _lists, walk
 from .motion import PseudoMotion
 
@@ -91,8 +91,9 @@ def _jitter(clips: Tensor, images: Tensor, x: Tensor, y: Tensor,
     """Apply one affine map a frame to the clips, in place."""
     # With a mean luma of one grey level the offset is the factor of it.
     ones = np.ones(x.shape[1:])
-    maps = _send([p.color.matrices(ones) for p in plans if p.color],
-                 torch.float32, clips.device)  # (B, C, N, 3, 4)
+    maps = _send(
+        [cast(ColorParams, p.color).matrices(ones) for p in plans],
+        torch.float32, clips.device)  # (B, C, N, 3, 4)
     luma = _window_luma(images, x, y, clips.shape[-2])
     pixels = clips.view(-1, clips.shape[-2]**2, 3)  # (BCN, LL, 3)
     maps = maps.view(-1, 1, 3, 4)

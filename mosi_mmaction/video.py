@@ -59,7 +59,12 @@ class _Decoder:
             self._stop(0)
             raise RuntimeError('the process that decodes videos did not '
                                'start within a minute')
-        self.described = self._connection.recv()
+        try:
+            self.described = self._connection.recv()
+        except (EOFError, ConnectionError) as error:
+            raise RuntimeError(
+                'the process that decodes videos ended as it started '
+                f'({self._stop(2)})') from error
 
     def _stop(self, patience: float) -> str:
         self.running = False

@@ -175,6 +175,15 @@ def test_set_epochs(tmp_path):
         set_epochs(config('mosi_r2p1d_hmdb').copy(), 10)
 
 
+def test_clip_len_needs_a_source_that_follows():
+    cfg = Config.fromfile(config_path('mosi_r2p1d_hmdb'))._cfg_dict
+    for loader in LOADERS:
+        pipeline = cfg[loader].dataset.pipeline
+        pipeline[:] = [s for s in pipeline if s['type'] != 'CropSource']
+    with pytest.raises(ValueError, match='clip_len.*CropSource'):
+        set_motion(cfg, clip_len=8)
+
+
 def test_set_decoder():
     cfg = Config.fromfile(config_path('finetune_r2p1d_hmdb'))._cfg_dict
     before = {loader: [s.type for s in cfg[loader].dataset.pipeline]

@@ -91,6 +91,18 @@ def test_video_too_small(tmp_path, decoder):
     assert 'v.avi' in str(error(read_frame, str(path), lambda n: 0))
 
 
+def test_decoder_that_cannot_start_is_told(video, monkeypatch, tmp_path):
+    broken = tmp_path / 'broken.py'
+    broken.write_text('raise SystemExit(3)')
+    decoding._local.__dict__.clear()
+    monkeypatch.setattr(decoding.decoder_process, '__file__', str(broken))
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match=r'as it started \(exit code 3'):
+            Video(str(video))
+    monkeypatch.undo()
+    assert Video(str(video)).num_frames == 8
+
+
 # -------------------------------------------------------------------- cache
 def kill_decoder():
     os.kill(decoding._decoder()._process.pid, signal.SIGKILL)
