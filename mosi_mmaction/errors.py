@@ -10,12 +10,15 @@ class BadSourceError(ValueError):
     Args:
         path: The file.
         reason: What is wrong with it.
+        hint: What to do about it, a sentence.
     """
 
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(path, reason)
+    def __init__(self, path: str, reason: str, hint: str = '') -> None:
+        super().__init__(path, reason, hint)
         self.path = path
         self.reason = reason
+        self.hint = hint
 
     def __str__(self) -> str:
-        return f'{self.path}: {self.reason}'
+        text = f'{self.path}: {self.reason}'
+        return f'{text}. {self.hint}' if self.hint else text

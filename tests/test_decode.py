@@ -243,8 +243,9 @@ def test_bytes_that_cannot_be_read(tmp_path):
 
 
 def test_error_survives_the_way_out_of_a_worker():
-    back = pickle.loads(pickle.dumps(BadSourceError('a b', 'why')))
-    assert str(back) == 'a b: why'
+    back = pickle.loads(pickle.dumps(BadSourceError('a b', 'why', 'Do!')))
+    assert str(back) == 'a b: why. Do!'
+    assert str(BadSourceError('a b', 'why')) == 'a b: why'
     assert (back.path, back.reason) == ('a b', 'why')
 
 

@@ -79,7 +79,7 @@ class BadFilePolicy:
                 if self.bad_files == 'raise' or (
                         self.bad_files is None and self.test_mode):
                     raise BadSourceError(
-                        error.path, f'{error.reason}. Remove or mend it; '
+                        error.path, error.reason, 'Remove or mend it; '
                         'tools/check_data.py finds all such files') \
                         from error
                 self._note(int(idx), error)
