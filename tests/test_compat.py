@@ -524,3 +524,30 @@ def test_cpu_distributed_keeps_the_configs_own_wrapper(monkeypatch):
     cfg = Config({'model_wrapper_cfg': {'type': 'Other'}})
     compat.cpu_distributed(cfg, 'slurm')
     assert cfg.model_wrapper_cfg.type == 'Other'
+
+
+@pytest.mark.parametrize('joined', [True, False])
+def test_a_rank_ends_without_a_teardown(tmp_path, joined):
+    """A thread that aborts in the teardown must not make a run a failure."""
+    script = tmp_path / 'rank.py'
+    script.write_text(f"""
+import atexit, os, sys
+import torch.distributed as dist
+from mosi_mmaction.compat import end_rank
+if {joined}:
+    dist.init_process_group(
+        'gloo', store=dist.FileStore({str(tmp_path / 'store')!r}, 1), rank=0,
+        world_size=1)
+atexit.register(sys.stdout.write, 'called at exit')
+class Torn:
+    def __del__(self, abort=os.abort):
+        abort()
+torn = Torn()
+sys.stdout.write('printed, ')
+end_rank()
+del Torn.__del__
+sys.stdout.write('went on, ')
+""")
+    status, out, err = run(script)
+    assert status == 0, err
+    assert out == f'printed, {"" if joined else "went on, "}called at exit'

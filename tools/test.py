@@ -15,6 +15,7 @@ from mosi_mmaction.cli import (
     check_file,
     load_config,
 )
+from mosi_mmaction.compat import end_rank
 from mosi_mmaction.config import walk
 
 
@@ -96,6 +97,7 @@ def main() -> None:
     cfg = load_config(args)
     merge_args(cfg, args)
     build_runner(cfg).test()
+    end_rank()
 
 
 if __name__ == '__main__':

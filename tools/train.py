@@ -19,6 +19,7 @@ from mosi_mmaction.cli import (
     check_steps,
     load_config,
 )
+from mosi_mmaction.compat import end_rank
 
 
 def use_amp(cfg: Config) -> None:
@@ -132,6 +133,7 @@ def main() -> None:
     runner = build_runner(cfg)
     check_steps(runner)
     runner.train()
+    end_rank()
 
 
 if __name__ == '__main__':
