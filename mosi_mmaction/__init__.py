@@ -10,6 +10,7 @@ compat.apply()  # before anything imports mmaction.models
 
 from .amp import AutocastOptimWrapper  # noqa: E402
 from .backbones import MoSIResNet2Plus1d, ResNet2d3d  # noqa: E402
+from .batch import MoSIDataSample, mosi_collate  # noqa: E402
 from .checkpoint import SafeCheckpointHook  # noqa: E402
 from .color import ColorJitter, ColorParams  # noqa: E402
 from .config import (  # noqa: E402
@@ -69,14 +70,14 @@ __all__ = [
     'CheckLoadedHook', 'ClipColorJitter', 'ColorJitter', 'ColorParams',
     'CropSource', 'DeadLeavesDataset', 'DrawColorJitter', 'DrawPseudoMotion',
     'DrawStaticMask', 'EpochSampler', 'FastModelHook', 'LabelPool',
-    'LoadSourceFrame', 'LoadSourceImage', 'MoSIDataPreprocessor', 'MoSIHead',
-    'MoSIMetric', 'MoSIResNet2Plus1d', 'NearestNeighborMetric',
-    'PackMoSIInputs', 'PooledFeatureHead', 'PseudoMotion', 'RecordHook',
-    'RenderPseudoMotion', 'ResNet2d3d', 'SafeCheckpointHook', 'SeedSample',
-    'SetRole', 'SourceImageDataset', 'StreamHook', 'VideoDecode', 'VideoInit',
-    '__version__', 'config_path', 'draw_color_jitter', 'draw_motion',
-    'draw_static_mask', 'fast_recipe', 'load_backbone', 'render',
-    'render_batch', 'render_on_device', 'set_decoder', 'set_epochs',
-    'set_motion', 'set_retrieval', 'set_three_crops', 'set_videos',
-    'zoo_entries'
+    'LoadSourceFrame', 'LoadSourceImage', 'MoSIDataPreprocessor',
+    'MoSIDataSample', 'MoSIHead', 'MoSIMetric', 'MoSIResNet2Plus1d',
+    'NearestNeighborMetric', 'PackMoSIInputs', 'PooledFeatureHead',
+    'PseudoMotion', 'RecordHook', 'RenderPseudoMotion', 'ResNet2d3d',
+    'SafeCheckpointHook', 'SeedSample', 'SetRole', 'SourceImageDataset',
+    'StreamHook', 'VideoDecode', 'VideoInit', '__version__', 'config_path',
+    'draw_color_jitter', 'draw_motion', 'draw_static_mask', 'fast_recipe',
+    'load_backbone', 'mosi_collate', 'render', 'render_batch',
+    'render_on_device', 'set_decoder', 'set_epochs', 'set_motion',
+    'set_retrieval', 'set_three_crops', 'set_videos', 'zoo_entries'
 ]

@@ -1,6 +1,6 @@
 """From packed samples to what the backbone takes."""
 from collections.abc import Sequence
-from typing import Optional
+from typing import Optional, Union
 
 import torch
 from mmaction.registry import MODELS
@@ -52,10 +52,11 @@ class MoSIDataPreprocessor(BaseDataPreprocessor):
         """Make a batch.
 
         Args:
-            data: ``inputs``, a list of B tensors (C, 3, N, L, L) uint8, or
-                one tensor of them; with ``render`` B source images
-                (3, H, W) uint8 instead. ``data_samples``, a list of B; with
-                ``render`` each has its plan as ``motion``.
+            data: ``inputs``, B clips (C, 3, N, L, L) uint8, one tensor as
+                ``mosi_collate`` makes it or a list; with ``render`` B
+                source images (3, H, W) uint8 instead. ``data_samples``, a
+                list of B; with ``render`` each has its plan as
+                ``motion``.
             training: Not used.
 
         Returns:
@@ -67,25 +68,28 @@ class MoSIDataPreprocessor(BaseDataPreprocessor):
                 images, or the other way round.
         """
         samples = data.get('data_samples')
-        # Images and frames were made channels last; stacked that way, they
-        # are copied whole and nothing is transposed.
         if self.render:
             plans = _plans(data['inputs'], samples)
-            images = torch.stack([
-                self.cast_data(x).movedim(0, -1) for x in data['inputs']
-            ])  # (B, H, W, 3)
-            clips = render_batch(images.movedim(-1, 1), plans)
+            clips = render_batch(self._stack(data['inputs'], -3), plans)
         else:
             _check_clips(data['inputs'])
-            clips = torch.stack([
-                self.cast_data(x).movedim(-4, -1) for x in data['inputs']
-            ]).movedim(-1, 2)  # (B, C, 3, N, L, L)
+            clips = self._stack(data['inputs'], -4)
         shape = (3, 1, 1, 1)
         clips = clips.float().sub_(self.mean.view(shape))
         clips = clips.div_(self.std.view(shape))
         if not self.channels_last:
             clips = clips.contiguous()
         return dict(inputs=clips, data_samples=samples)
+
+    def _stack(self, inputs: Union[torch.Tensor, Sequence[torch.Tensor]],
+               channel: int) -> torch.Tensor:
+        """Make one tensor on the device, channels last in memory."""
+        if isinstance(inputs, torch.Tensor):
+            return self.cast_data(inputs)  # was stacked in the worker
+        # Images and frames were made channels last; stacked that way, they
+        # are copied whole and nothing is transposed.
+        inputs = [self.cast_data(x).movedim(channel, -1) for x in inputs]
+        return torch.stack(inputs).movedim(-1, channel)
 
 
 def _check_clips(inputs: Sequence[torch.Tensor]) -> None:

@@ -5,9 +5,9 @@ from typing import Union
 import numpy as np
 import torch
 from mmaction.registry import TRANSFORMS
-from mmaction.structures import ActionDataSample
 from mmcv.transforms import BaseTransform
 
+from ..batch import MoSIDataSample
 from ..color import ColorJitter
 from ..motion import (
     LabelPool,
@@ -166,7 +166,7 @@ class PackMoSIInputs(BaseTransform):
     Returns of :meth:`transform`:
         - inputs (torch.Tensor): uint8, (C, 3, N, L, L) clips, or
           (3, H, W) for the source image.
-        - data_samples (ActionDataSample): ``gt_label`` (C,) int64; meta
+        - data_samples (MoSIDataSample): ``gt_label`` (C,) int64; meta
           ``label_pool``, ``img_path``, ``sample_idx``, and ``motion`` where
           the clips are yet to be rendered.
     """
@@ -174,7 +174,7 @@ class PackMoSIInputs(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Pack."""
         plan = results['motion']
-        sample = ActionDataSample()
+        sample = MoSIDataSample()
         sample.set_gt_label(plan.labels)
         path = next((results[k] for k in ('img_path', 'filename', 'frame_dir')
                      if k in results), '')

@@ -14,6 +14,7 @@ train_dataloader = dict(
     persistent_workers=True,
     drop_last=True,
     sampler=dict(type='EpochSampler', shuffle=True),
+    collate_fn=dict(type='mosi_collate'),
     dataset=dict(
         type='DeadLeavesDataset',
         num_images=900,
@@ -25,6 +26,7 @@ val_dataloader = dict(
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type='EpochSampler', shuffle=False),
+    collate_fn=dict(type='mosi_collate'),
     dataset=dict(
         type='DeadLeavesDataset',
         num_images=100,

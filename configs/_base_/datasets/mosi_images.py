@@ -29,6 +29,7 @@ train_dataloader = dict(
     pin_memory=True,
     drop_last=True,
     sampler=dict(type='EpochSampler', shuffle=True),
+    collate_fn=dict(type='mosi_collate'),
     dataset=dict(
         type='SourceImageDataset',
         data_root=data_root,
@@ -41,6 +42,7 @@ val_dataloader = dict(
     persistent_workers=True,
     pin_memory=True,
     sampler=dict(type='EpochSampler', shuffle=False),
+    collate_fn=dict(type='mosi_collate'),
     dataset=dict(
         type='SourceImageDataset',
         data_root=data_root,

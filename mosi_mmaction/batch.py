@@ -1,0 +1,57 @@
+"""A batch on its way from the worker that made it to the trainer.
+
+Between processes every tensor costs a file descriptor and a connection of
+its own to the worker that made it, whatever its size, and the trainer waits
+for each. So a batch crosses as one tensor.
+"""
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmaction.structures import ActionDataSample
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import FUNCTIONS
+from torch.utils.data import default_collate
+
+
+class MoSIDataSample(ActionDataSample):
+    """A data sample whose labels cross to another process by value."""
+
+    def __getstate__(self) -> tuple[dict, dict]:
+        state, arrays = {}, {}
+        for name, value in self.__dict__.items():
+            if isinstance(value, torch.Tensor) and value.device.type == 'cpu':
+                arrays[name] = value.detach().numpy()
+            else:
+                state[name] = value
+        return state, arrays
+
+    def __setstate__(self, state: tuple[dict, dict]) -> None:
+        self.__dict__.update(state[0])
+        for name, array in state[1].items():
+            self.__dict__[name] = torch.from_numpy(array)
+
+
+@FUNCTIONS.register_module()
+def mosi_collate(batch: Sequence[dict]) -> dict[str, Any]:
+    """Collate what ``PackMoSIInputs`` packed; for ``collate_fn``.
+
+    Args:
+        batch: B dicts with ``inputs``, a uint8 tensor, (C, 3, N, L, L) of
+            clips or (3, H, W) of a source image, and ``data_samples``.
+
+    Returns:
+        ``inputs``, (B, C, 3, N, L, L) or (B, 3, H, W), with the channels last
+        in memory as they were; or a list of B tensors if they differ in
+        shape. ``data_samples``, a list of B.
+    """
+    inputs = [sample['inputs'] for sample in batch]
+    collated = pseudo_collate([
+        {k: v for k, v in sample.items() if k != 'inputs'} for sample in batch
+    ])
+    if len({x.shape for x in inputs}) == 1:
+        # In a worker this writes straight into shared memory.
+        channel = -4 if inputs[0].ndim == 5 else -3
+        inputs = default_collate([x.movedim(channel, -1) for x in inputs])
+        inputs = inputs.movedim(-1, channel)
+    return dict(collated, inputs=inputs)
