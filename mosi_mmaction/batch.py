@@ -18,12 +18,12 @@ class MoSIDataSample(ActionDataSample):
     """A data sample whose labels cross to another process by value."""
 
     def __getstate__(self) -> tuple[dict, dict]:
-        state, arrays = {}, {}
+        state, arrays = dict(self.__dict__), {}
         for name, value in self.__dict__.items():
-            if isinstance(value, torch.Tensor) and value.device.type == 'cpu':
-                arrays[name] = value.detach().numpy()
-            else:
-                state[name] = value
+            if (isinstance(value, torch.Tensor)
+                    and value.dtype == torch.int64
+                    and value.device.type == 'cpu'):
+                arrays[name] = state.pop(name).numpy()
         return state, arrays
 
     def __setstate__(self, state: tuple[dict, dict]) -> None:
@@ -42,16 +42,20 @@ def mosi_collate(batch: Sequence[dict]) -> dict[str, Any]:
 
     Returns:
         ``inputs``, (B, C, 3, N, L, L) or (B, 3, H, W), with the channels last
-        in memory as they were; or a list of B tensors if they differ in
-        shape. ``data_samples``, a list of B.
+        in memory as they were. ``data_samples``, a list of B. What differs in
+        shape, or is something else, as ``pseudo_collate`` makes it.
     """
+    collated = pseudo_collate(batch)
     inputs = [sample['inputs'] for sample in batch]
-    collated = pseudo_collate([
-        {k: v for k, v in sample.items() if k != 'inputs'} for sample in batch
-    ])
-    if len({x.shape for x in inputs}) == 1:
+    if _is_stackable(inputs):
         # In a worker this writes straight into shared memory.
         channel = -4 if inputs[0].ndim == 5 else -3
-        inputs = default_collate([x.movedim(channel, -1) for x in inputs])
-        inputs = inputs.movedim(-1, channel)
-    return dict(collated, inputs=inputs)
+        stacked = default_collate([x.movedim(channel, -1) for x in inputs])
+        collated['inputs'] = stacked.movedim(-1, channel)
+    return collated
+
+
+def _is_stackable(inputs: Sequence[Any]) -> bool:
+    return (all(isinstance(x, torch.Tensor) and x.dtype == torch.uint8
+                and x.ndim in (3, 5) for x in inputs)
+            and len({x.shape for x in inputs}) == 1)

@@ -10,6 +10,7 @@ import os
 import os.path as osp
 import pickle
 import sys
+import threading
 import warnings
 from importlib import import_module, metadata
 from types import ModuleType
@@ -339,17 +340,23 @@ def end_rank() -> None:
     """End this process here if it is one of a distributed run; else return.
 
     To be called where a program has done all it should: the exit status is
-    0. The callbacks of :mod:`atexit` run and what was printed is written,
-    but the interpreter is not torn down. gloo's threads outlive
-    ``destroy_process_group``, and one that lets go of the last reference to
-    a tensor during the teardown aborts the process, rarely
-    (https://github.com/pytorch/pytorch/pull/179291): a training that had
-    done everything was reported as failed.
+    0. Threads are waited for, the callbacks of :mod:`atexit` run and what
+    was printed is written, but the interpreter is not torn down. gloo's
+    threads outlive ``destroy_process_group``, and one that lets go of the
+    last reference to a tensor during the teardown aborts the process,
+    rarely (https://github.com/pytorch/pytorch/pull/179291): a training that
+    had done everything was reported as failed.
     """
     if not is_distributed():
         return
-    torch.distributed.destroy_process_group()
+    # As the interpreter does it, the group last: callbacks ask for the rank.
+    threading._shutdown()
     atexit._run_exitfuncs()
+    try:
+        torch.distributed.destroy_process_group()
+    except RuntimeError as error:  # a peer is gone; the work is done
+        print(f'The process group did not end well: {error}',
+              file=sys.stderr)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os._exit(0)

@@ -75,7 +75,9 @@ class MoSIDataPreprocessor(BaseDataPreprocessor):
             _check_clips(data['inputs'])
             clips = self._stack(data['inputs'], -4)
         shape = (3, 1, 1, 1)
-        clips = clips.float().sub_(self.mean.view(shape))
+        # A copy also of clips that are float32 already: they are not ours.
+        clips = clips.to(torch.float32, copy=True)
+        clips = clips.sub_(self.mean.view(shape))
         clips = clips.div_(self.std.view(shape))
         if not self.channels_last:
             clips = clips.contiguous()
@@ -84,12 +86,14 @@ class MoSIDataPreprocessor(BaseDataPreprocessor):
     def _stack(self, inputs: Union[torch.Tensor, Sequence[torch.Tensor]],
                channel: int) -> torch.Tensor:
         """Make one tensor on the device, channels last in memory."""
-        if isinstance(inputs, torch.Tensor):
-            return self.cast_data(inputs)  # was stacked in the worker
         # Images and frames were made channels last; stacked that way, they
         # are copied whole and nothing is transposed.
-        inputs = [self.cast_data(x).movedim(channel, -1) for x in inputs]
-        return torch.stack(inputs).movedim(-1, channel)
+        if isinstance(inputs, torch.Tensor):  # was stacked in the worker
+            batch = self.cast_data(inputs).movedim(channel, -1).contiguous()
+        else:
+            batch = torch.stack(
+                [self.cast_data(x).movedim(channel, -1) for x in inputs])
+        return batch.movedim(-1, channel)
 
 
 def _check_clips(inputs: Sequence[torch.Tensor]) -> None:

@@ -79,20 +79,43 @@ def test_one_tensor_crosses(rendered, monkeypatch):
 
 
 @pytest.mark.parametrize('copied', [
-    copy.deepcopy, copy.copy, lambda s: pickle.loads(pickle.dumps(s)),
-    lambda s: pickle.loads(ForkingPickler.dumps(s))])
+    copy.deepcopy, copy.copy, lambda s: pickle.loads(pickle.dumps(s))])
 def test_a_data_sample_arrives_whole(copied):
     sample = packed(True)[0]['data_samples']
     sample.pred_score = torch.tensor([0.25, 0.75], requires_grad=True)
+    sample.half = torch.zeros(2, dtype=torch.bfloat16)
     sample.boxes = np.arange(3)
     other = copied(sample)
     assert type(other) is MoSIDataSample
     assert other.gt_label.dtype == torch.int64
     assert torch.equal(other.gt_label, sample.gt_label)
-    assert torch.equal(other.pred_score, sample.pred_score.detach())
+    assert torch.equal(other.pred_score, sample.pred_score)
+    assert other.pred_score.requires_grad
+    assert other.half.dtype == torch.bfloat16
     assert isinstance(other.boxes, np.ndarray)
     assert other.metainfo == sample.metainfo
     assert set(other.keys()) == set(sample.keys())
+
+
+@pytest.mark.parametrize('inputs', [
+    torch.zeros(3, 4, 4), torch.zeros(2, 2, dtype=torch.uint8),
+    [torch.zeros(3, 4, 4, dtype=torch.uint8)], np.zeros(3)])
+def test_what_is_not_ours_stays_as_mmengine_collates_it(inputs):
+    batch = [dict(inputs=inputs, data_samples=i) for i in range(2)]
+    ours, stock = mosi_collate(batch), pseudo_collate(batch)
+    assert str(ours) == str(stock)
+
+
+@pytest.mark.parametrize('channels_last', [False, True])
+@pytest.mark.parametrize('dtype', [torch.uint8, torch.float32])
+def test_a_plain_tensor_is_taken_and_left_as_it_was(dtype, channels_last):
+    clips = torch.randint(0, 256, (2, 9, 3, 4, 8, 8)).to(dtype)
+    before = clips.clone()
+    preprocessor = MoSIDataPreprocessor(channels_last=channels_last)
+    one = preprocessor(dict(inputs=clips))['inputs']
+    many = preprocessor(dict(inputs=list(clips)))['inputs']
+    assert torch.equal(clips, before)
+    assert torch.equal(one, many) and one.stride() == many.stride()
 
 
 def test_a_label_that_is_not_on_the_cpu_is_left_to_torch():

@@ -531,14 +531,18 @@ def test_a_rank_ends_without_a_teardown(tmp_path, joined):
     """A thread that aborts in the teardown must not make a run a failure."""
     script = tmp_path / 'rank.py'
     script.write_text(f"""
-import atexit, os, sys
+import atexit, os, sys, threading, time
 import torch.distributed as dist
 from mosi_mmaction.compat import end_rank
+def late():
+    time.sleep(1)
+    sys.stdout.write('a thread, ')
 if {joined}:
     dist.init_process_group(
         'gloo', store=dist.FileStore({str(tmp_path / 'store')!r}, 1), rank=0,
         world_size=1)
-atexit.register(sys.stdout.write, 'called at exit')
+atexit.register(lambda: sys.stdout.write(f'group: {{dist.is_initialized()}}'))
+threading.Thread(target=late).start()
 class Torn:
     def __del__(self, abort=os.abort):
         abort()
@@ -550,4 +554,23 @@ sys.stdout.write('went on, ')
 """)
     status, out, err = run(script)
     assert status == 0, err
-    assert out == f'printed, {"" if joined else "went on, "}called at exit'
+    between = '' if joined else 'went on, '
+    assert out == f'printed, {between}a thread, group: {joined}'
+
+
+def test_a_group_that_cannot_end_does_not_undo_the_work(tmp_path):
+    script = tmp_path / 'rank.py'
+    script.write_text(f"""
+import torch.distributed as dist
+from mosi_mmaction.compat import end_rank
+dist.init_process_group(
+    'gloo', store=dist.FileStore({str(tmp_path / 'store')!r}, 1), rank=0,
+    world_size=1)
+def fail():
+    raise RuntimeError('a peer is gone')
+dist.destroy_process_group = fail
+end_rank()
+""")
+    status, _, err = run(script)
+    assert status == 0
+    assert 'a peer is gone' in err

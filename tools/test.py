@@ -97,8 +97,8 @@ def main() -> None:
     cfg = load_config(args)
     merge_args(cfg, args)
     build_runner(cfg).test()
-    end_rank()
 
 
 if __name__ == '__main__':
     main()
+    end_rank()

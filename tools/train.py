@@ -133,8 +133,8 @@ def main() -> None:
     runner = build_runner(cfg)
     check_steps(runner)
     runner.train()
-    end_rank()
 
 
 if __name__ == '__main__':
     main()
+    end_rank()
