@@ -266,6 +266,8 @@ UPSTREAM = {
     "'Video' object has no attribute 'get_batch'",
     'Expected to have finished reduction in the prior iteration',
     'CUDA out of memory', 'AccMetric',
+    'terminate called without an active exception',
+    "Expected input type to be list, but got <class 'torch.Tensor'>",
 }
 
 
