@@ -3,7 +3,6 @@ import copy
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -264,7 +263,7 @@ def resident():
 
 faults()
 out = dict(stock=faults(), kept=keep_freed_memory())
-faults()
+faults(), faults()  # the first block may lie too badly to be taken again
 out.update(again=faults(), smaller=faults(2**23), full=resident())
 release_freed_memory()
 out.update(released=resident(), after=faults())
@@ -279,11 +278,9 @@ def test_freed_memory_is_kept_until_it_is_released():
     out = json.loads(subprocess.run(
         [sys.executable, '-W', 'ignore', '-c', MEMORY], env=env, check=True,
         capture_output=True, text=True).stdout.splitlines()[-1])
-    pages = 2**26 // resource.getpagesize()
     assert out['kept'] is True
-    # Huge pages would come 512 at a time; torch does not ask for them.
-    assert out['stock'] > 0.9 * pages or out['stock'] < pages / 256
-    assert out['again'] < pages / 100 and out['smaller'] < pages / 100
+    # 16384 pages of 4 KiB, or fewer and larger ones.
+    assert max(out['again'], out['smaller']) < out['stock'] / 4
     assert out['full'] - out['released'] > 0.9 * 2**26
     assert out['after'] > out['again']
 
