@@ -73,7 +73,7 @@ class FastModelHook(Hook):
         loader = getattr(runner, f'{mode}_dataloader')
         if self._keeps and loader not in self._have_workers:
             release_freed_memory()
-        if loader.persistent_workers:
+        if getattr(loader, 'persistent_workers', False):
             self._have_workers.add(loader)
 
 
