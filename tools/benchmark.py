@@ -76,13 +76,24 @@ def take_turns(cases: dict[str, Callable], repeats: int,
     Returns:
         Median time of every case in seconds.
     """
+    return medians({name: partial(seconds, run, clock)
+                    for name, run in cases.items()}, repeats)
+
+
+def seconds(run: Callable, clock: Callable) -> float:
+    """Return how long a function takes."""
+    start = clock()
+    run()
+    return clock() - start
+
+
+def medians(cases: dict[str, Callable], repeats: int) -> dict[str, float]:
+    """Do as :func:`take_turns` with functions that return their seconds."""
     times = {name: [] for name in cases}
     bar = ProgressBar(repeats + 1, bar_width=30, file=sys.stderr)
     for _ in range(repeats + 1):
-        for name, run in cases.items():
-            start = clock()
-            run()
-            times[name].append(clock() - start)
+        for name, measure in cases.items():
+            times[name].append(measure())
         bar.update()
     print(file=sys.stderr)
     return {k: statistics.median(v[1:]) for k, v in times.items()}
@@ -371,22 +382,21 @@ def bench_recipes(args: argparse.Namespace) -> None:
         workers[-1].start()
         end.close()
     facts = {name: pipe.recv() for name, pipe in pipes.items()}
-    times = {name: [] for name in recipes}
-    bar = ProgressBar(args.repeats + 1, bar_width=30, file=sys.stderr)
-    for _ in range(args.repeats + 1):
-        for name, pipe in pipes.items():
-            pipe.send(True)
-            times[name].append(pipe.recv())
-        bar.update()
-    print(file=sys.stderr)
+    times = medians({name: partial(ask, pipe)
+                     for name, pipe in pipes.items()}, args.repeats)
     for pipe, worker in zip(pipes.values(), workers):
         pipe.send(False)
         worker.join()
-    medians = {k: statistics.median(v[1:]) for k, v in times.items()}
-    for name, seconds in medians.items():
-        report('train', f'R(2+1)D-10, {name}', ms=seconds * 1e3,
-               ratio=medians['stock'] / seconds, peer='stock',
+    for name, time_of_a_step in times.items():
+        report('train', f'R(2+1)D-10, {name}', ms=time_of_a_step * 1e3,
+               ratio=times['stock'] / time_of_a_step, peer='stock',
                repeats=args.repeats, **facts[name])
+
+
+def ask(pipe: Any) -> float:
+    """Let a :func:`recipe_worker` take a step; return its seconds."""
+    pipe.send(True)
+    return pipe.recv()
 
 
 def recipe_worker(pipe: Any, name: str, batch_size: int) -> None:
@@ -416,9 +426,7 @@ def recipe_worker(pipe: Any, name: str, batch_size: int) -> None:
         threads=torch.get_num_threads()))
     clock = time.perf_counter if on_gpu else time.process_time
     while pipe.recv():
-        start = clock()
-        step(batch)
-        pipe.send(clock() - start)
+        pipe.send(seconds(partial(step, batch), clock))
 
 
 def pack(pipeline: list, image: np.ndarray, pool: dict) -> dict:
