@@ -18,10 +18,11 @@ def _glibc() -> Optional[Any]:
 def keep_freed_memory() -> bool:
     """Let this process keep the memory it frees, for what it needs next.
 
-    By default glibc hands a block above 32 MiB back to the kernel as soon as
-    it is freed. Each activation and gradient of a training step on the CPU
-    then comes as new pages, which the kernel zeroes one by one at the first
-    touch: a tenth to a third of the step. No result depends on it.
+    By default glibc hands large blocks, and the end of its heap, back to the
+    kernel as soon as they are freed. Each activation and gradient of a
+    training step on the CPU then comes as new pages, which the kernel zeroes
+    one by one at the first touch: a tenth to a third of the step. No result
+    depends on it.
 
     The process stays as large as it was at its largest, see
     :func:`release_freed_memory`. There is no way back to glibc's own choice
