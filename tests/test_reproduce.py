@@ -22,6 +22,7 @@ from mosi_mmaction.action_videos import write_action_videos
 from mosi_mmaction.datasets import EpochSampler
 from mosi_mmaction.datasets.dead_leaves import draw_dead_leaves
 from mosi_mmaction.datasets.sources import in_validation
+from mosi_mmaction.video import read_frame
 
 TOOLS = Path(__file__).parents[1] / 'tools'
 
@@ -117,7 +118,7 @@ def test_what_is_the_same_is_shared(tiny):
     # Table 1's MoSI, Table 2's default, Figure 6's first: one fine-tuning.
     same = [rows['table1'][1], rows['table2'][1], rows['fig6'][1],
             rows['fig7'][-1], rows['flip'][0]]
-    assert {r.pretrain for r in same} == {default}
+    assert all(r.pretrains == [default] for r in same)
     assert len({tuple(r.finetunes) for r in same}) == 1
     assert rows['table1'][0].finetunes == rows['sources'][0].finetunes
     # Different conditions and seeds never share.
@@ -202,7 +203,7 @@ def test_paper_preset_declares_everything(tmp_path):
     sides = {}
     for n in (8, 16, 32):
         name = f'HMDB: {n} frames' + (' (default)' if n == 16 else '')
-        cfg = paper.runs[rows['table2'][name].pretrain].resolve(
+        cfg = paper.runs[rows['table2'][name].pretrains[0]].resolve(
             tmp_path, paper.runs)
         sides[n] = next(s.size for s in cfg.train_dataloader.dataset.pipeline
                         if s.type == 'CropSource')
@@ -233,24 +234,50 @@ def test_leave_one_out(micro, tmp_path):
     from reproduction.experiments import table1_loso
     from reproduction.tiny import Tiny
 
-    splits = tmp_path / 'splits'
+    splits, names = tmp_path / 'splits', ('ann', 'bob', 'eve')
     (splits / 'loso').mkdir(parents=True)
+    lines = [line for part in ('train', 'test') for line in
+             (micro['splits'] / f'{part}.txt').read_text().splitlines()]
     for part in ('train', 'test'):
         text = (micro['splits'] / f'{part}.txt').read_text()
         (splits / f'{part}.txt').write_text(text)
-        for name in ('ann', 'bob', 'eve'):
-            (splits / f'loso/{name}_{part}.txt').write_text(text)
+        for k, name in enumerate(names):
+            chosen = [line for i, line in enumerate(lines)
+                      if (i % 3 == k) == (part == 'test')]
+            (splits / f'loso/{name}_{part}.txt').write_text(
+                '\n'.join(chosen) + '\n')
     preset = Tiny(**{**micro, 'splits': splits}, root=tmp_path, seeds=1)
     table = table1_loso(preset, [('short', 12), ('long', 24)])
-    scratch, ours, _, longer = table.rows
-    assert ours.baseline is scratch and longer.pretrain == ours.pretrain
-    for k, name in enumerate(('ann', 'bob', 'eve')):
-        for row, epochs in ((scratch, 12), (ours, 12), (longer, 24)):
+    scratch, ours, own, _, longer, own_longer = table.rows
+    assert ours.baseline is own.baseline is scratch
+    assert len(ours.pretrains) == 1 and longer.pretrains == ours.pretrains
+    assert len(set(own.pretrains)) == 3
+    assert own_longer.pretrains == own.pretrains
+    assert {preset.runs[n].init for n in scratch.finetunes} == {None}
+    assert {preset.runs[n].init for n in ours.finetunes} == {*ours.pretrains}
+    assert [preset.runs[n].init for n in own.finetunes] == own.pretrains
+    for k, name in enumerate(names):
+        for row, epochs in ((scratch, 12), (ours, 12), (own, 12),
+                            (longer, 24), (own_longer, 24)):
             run = preset.runs[row.finetunes[k]]
             assert (run.seed, run.epochs) == (k, epochs)
             for part, split in (('train', 'train'), ('val', 'test')):
                 path = run.options[f'{part}_dataloader.dataset.ann_file']
                 assert Path(path).name == f'{name}_{split}.txt'
+    # A fold's pretraining sees no video that the fold is tested on.
+    preset.prepare()
+    video_of = {
+        read_frame(str(preset.videos / line.split()[0]),
+                   lambda _, i=i: i).tobytes(): line
+        for line in lines for i in range(20)}
+    for k, name in enumerate(own.pretrains):
+        root = Path(preset.runs[name].variables['MOSI_DATA'])
+        for part in ('train', 'val'):
+            seen = {video_of[cv2.imread(str(p))[..., ::-1].tobytes()]
+                    for p in (root / part).glob('*.png')}
+            assert seen and seen <= {
+                line for i, line in enumerate(lines)
+                if (i % 3 == k) == (part == 'val')}
 
 
 # --- The released order.

@@ -90,23 +90,25 @@ def summarize(row: Row, results: dict[str, dict]) -> dict:
         replicate), ``mean``, ``sd`` (None of one replicate), ``pretext``,
         ``baseline`` (its condition), ``difference`` (``mean``, ``low``,
         ``high``, paired by replicate), ``hours`` (of cores or GPUs,
-        pretraining included), ``pretrain`` and ``finetunes`` (names).
+        pretraining included), ``pretrains`` and ``finetunes`` (names). The
+        pretext accuracy of several pretrainings is their mean.
     """
     def top1(of: Row) -> list[float]:
         return [100 * results[n]['final']['acc/top1'] for n in of.finetunes]
 
     values = top1(row)
-    names = [*row.finetunes, *([row.pretrain] if row.pretrain else [])]
+    names = [*row.pretrains, *row.finetunes]
+    pretext = [100 * results[n]['final']['pretext/top1']
+               for n in row.pretrains]
     summary = dict(
         condition=row.condition, paper=row.paper,
         paper_pretext=row.paper_pretext, top1=values,
         mean=statistics.mean(values),
         sd=statistics.stdev(values) if len(values) > 1 else None,
-        pretext=100 * results[row.pretrain]['final']['pretext/top1']
-        if row.pretrain else None,
+        pretext=statistics.mean(pretext) if pretext else None,
         baseline=None, difference=None,
         hours=sum(results[n]['seconds'] for n in names) / 3600,
-        pretrain=row.pretrain, finetunes=row.finetunes)
+        pretrains=row.pretrains, finetunes=row.finetunes)
     if row.baseline is not None:
         pairs = zip(values, top1(row.baseline))
         gains = [ours - theirs for ours, theirs in pairs]
@@ -169,14 +171,14 @@ def report(experiment: Experiment, preset: Preset, results: dict,
     rows = [summarize(row, results) for row in experiment.rows]
     num = {len(row['top1']) for row in rows}
     once = {name for row in experiment.rows
-            for name in (*row.finetunes, row.pretrain) if name}
+            for name in (*row.pretrains, *row.finetunes)}
     hours = scale * sum(results[name]['seconds'] for name in once) / 3600
     notes = [
         *preset.describe(), *experiment.notes,
         f'Top-1 in %. n replicates ({min(num)} to {max(num)}) of fine-tuning '
-        'from one pretraining; differences are paired by replicate, the '
-        'interval is a percentile bootstrap over them. It does not cover '
-        'the chance in pretraining'
+        'from one pretraining, where nothing else is said; differences are '
+        'paired by replicate, the interval is a percentile bootstrap over '
+        'them. It does not cover the chance in a pretraining that they share'
         + (', and of three replicates or fewer it is just their range.'
            if min(num) < 4 else '.'),
         f'A row counts its pretraining in full; all runs together, each '
@@ -231,7 +233,7 @@ def print_plan(tables: list[tuple[Experiment, Preset, str]],
     for table, _, stem in tables:
         used = {}
         for row in table.rows:
-            for name in filter(None, (row.pretrain, *row.finetunes)):
+            for name in (*row.pretrains, *row.finetunes):
                 used[name] = cost[name]
                 if name not in printed:
                     run = runs[name]

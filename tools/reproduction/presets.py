@@ -3,9 +3,9 @@ import hashlib
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Callable, Optional
+from typing import Callable, Optional, Union
 
 from mmengine.config import Config
 from runs import TOOLS, Run
@@ -25,7 +25,7 @@ class Row:
     Attributes:
         condition: In words.
         finetunes: Names of the fine-tunings, one a replicate.
-        pretrain: Name of the pretraining.
+        pretrains: Names of the pretrainings: none, one, or one a replicate.
         baseline: The condition it is compared with, replicate by replicate.
         paper: Published top-1 in %, of the paper's own size.
         paper_pretext: Published pretext top-1 in %.
@@ -33,7 +33,7 @@ class Row:
 
     condition: str
     finetunes: list[str]
-    pretrain: Optional[str] = None
+    pretrains: list[str] = field(default_factory=list)
     baseline: Optional['Row'] = None
     paper: Optional[float] = None
     paper_pretext: Optional[float] = None
@@ -105,26 +105,28 @@ class Preset:
         """
         raise NotImplementedError
 
-    def finetune(self, target: str, init: Optional[str], **kwargs
-                 ) -> list[str]:
+    def finetune(self, target: str, init: Union[str, list[str], None],
+                 **kwargs) -> list[str]:
         """Add the fine-tunings of a condition and return their names.
 
         Args:
             target: Data set.
-            init: Name of the pretraining; None is from scratch.
+            init: Name of the pretraining, or one a replicate; None is from
+                scratch.
             **kwargs: ``network``; ``options``; ``shots``, number of
                 training videos of each class.
         """
         raise NotImplementedError
 
-    def row(self, target: str, condition: str, init: Optional[str] = None,
-            key: str = '', baseline: Optional[Row] = None, **kwargs) -> Row:
+    def row(self, target: str, condition: str,
+            init: Union[str, list[str], None] = None, key: str = '',
+            baseline: Optional[Row] = None, **kwargs) -> Row:
         """Return a row with its fine-tunings.
 
         Args:
             target: Data set.
             condition: In words.
-            init: Name of the pretraining.
+            init: Name of the pretraining, or one a replicate.
             key: Of the published figures.
             baseline: Row to compare with.
             **kwargs: Of :meth:`finetune`.
@@ -132,8 +134,9 @@ class Preset:
         if len(self.targets) > 1:
             condition = f'{target.upper()}: {condition}'
         published = published_target(target)
-        return Row(condition, self.finetune(target, init, **kwargs), init,
-                   baseline, PUBLISHED[published].get(key),
+        pretrains = [init] if isinstance(init, str) else list(init or [])
+        return Row(condition, self.finetune(target, init, **kwargs),
+                   pretrains, baseline, PUBLISHED[published].get(key),
                    PUBLISHED_PRETEXT[published].get(key))
 
     def scratch(self, target: str, **kwargs) -> Row:

@@ -1,7 +1,7 @@
 """Minutes on a CPU: small networks, photographs and few videos."""
 import json
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Union
 
 import cv2
 import numpy as np
@@ -38,6 +38,10 @@ class Tiny(Preset):
             rendered videos of the demo.
         splits: Folder of train.txt, test.txt and loso.
         **kwargs: Of :class:`Preset`.
+
+    Attributes:
+        split: Lists of the training and of the test videos.
+        folds: The same of each fold; none where there is no loso.
     """
 
     name, targets, network = 'tiny', ('tiny',), 'r2p1d'
@@ -66,24 +70,24 @@ class Tiny(Preset):
             self.source, self.num = 'photos', len(self.photos)
             self.num_val = len(names) - len(self.photos)
         self.tuning = 'tiny/finetune_r2p1d_weizmann'
-        self.loso = None
         if videos is not None:
             self.videos, self.splits = videos.resolve(), splits.resolve()
-            loso = self.splits / 'loso'
-            self.loso = loso if loso.is_dir() else None
         else:
             self.tuning = 'tiny/finetune_r2p1d_actions'
             self.videos = self.splits = self.root / 'videos'
             # Written at once: their lists say how many there are.
             write_action_videos(self.videos, 6, 'train')
             write_action_videos(self.videos, 3, 'test')
+        self.split = (self.splits / 'train.txt', self.splits / 'test.txt')
+        self.folds = [(path.with_name(f'{path.name[:-8]}train.txt'), path)
+                      for path in sorted(
+                          self.splits.glob('loso/*_test.txt'))]
 
     def describe(self) -> list[str]:
         """Return what the runs are made of, in sentences."""
         videos = self.videos.name if self.tuning.endswith('weizmann') \
             else 'the rendered videos of the demo'
-        train, test = (len(_labels(self.splits / f'{s}.txt'))
-                       for s in ('train', 'test'))
+        train, test = (len(_labels(path)) for path in self.split)
         source = 'photographs' if self.photos else 'dead leaves'
         return [
             f'Tiny preset: R(2+1)D-10 (stock) at width 8; pretraining on '
@@ -95,9 +99,13 @@ class Tiny(Preset):
 
     def mosi(self, target: str, network: Optional[str] = None,
              source: Optional[str] = None, num: Optional[int] = None,
-             motion: Optional[dict] = None,
-             flip_rendered: bool = False) -> str:
-        """Add a pretraining; with fewer images, of as many steps."""
+             motion: Optional[dict] = None, flip_rendered: bool = False,
+             fold: Optional[int] = None) -> str:
+        """Add a pretraining; with fewer images, of as many steps.
+
+        Frames come from the training videos, with ``fold`` from those of
+        this one of ``folds``.
+        """
         network, source = network or self.network, source or self.source
         motion, num = motion or {}, num or self.num
         epochs = round(self.pretrain_epochs * self.num / num)
@@ -109,7 +117,7 @@ class Tiny(Preset):
             config = 'tiny/mosi_r2p1d_deadleaves'
             options['train_dataloader.dataset.num_images'] = num
         elif source == 'frames':
-            variables['MOSI_DATA'] = str(self._frames())
+            variables['MOSI_DATA'] = str(self._frames(fold))
             for part in ('train', 'val'):
                 key = f'{part}_dataloader.dataset'
                 options[f'{key}.data_prefix'] = part
@@ -131,7 +139,7 @@ class Tiny(Preset):
         return self.add(config, work, epochs=epochs, options=options,
                         motion=motion, variables=variables)
 
-    def finetune(self, target: str, init: Optional[str],
+    def finetune(self, target: str, init: Union[str, list[str], None],
                  network: Optional[str] = None,
                  options: Optional[dict] = None,
                  shots: Optional[int] = None,
@@ -140,19 +148,11 @@ class Tiny(Preset):
         """Add fine-tunings of all seeds, or one of each fold."""
         network = network or self.network
         epochs = epochs or self.finetune_epochs
-        if folds:
-            names = sorted(p.name[:-len('_test.txt')]
-                           for p in self.loso.glob('*_test.txt'))
-            lists = [(seed, self.loso / f'{n}_train.txt',
-                      self.loso / f'{n}_test.txt')
-                     for seed, n in enumerate(names)]
-        else:
-            train, test = (self.splits / f'{s}.txt' for s in ('train',
-                                                              'test'))
-            lists = [(seed, train, test) for seed in self.seeds]
+        splits = self.folds if folds else [self.split] * len(self.seeds)
+        inits = init if isinstance(init, list) else [init] * len(splits)
         every = max(1, epochs // 6)
         runs = []
-        for seed, train, test in lists:
+        for seed, ((train, test), init) in enumerate(zip(splits, inits)):
             labels = _labels(train)
             num = len(labels)
             if shots is not None:
@@ -199,12 +199,14 @@ class Tiny(Preset):
         self.todo[path] = lambda out: write_text(out, text)
         return path
 
-    def _frames(self) -> Path:
+    def _frames(self, fold: Optional[int]) -> Path:
         """Return the folder of frames, as many as there are images."""
+        lists = self.split if fold is None else self.folds[fold]
         names = {
-            split: [line.rsplit(None, 1)[0] for line in (
-                self.splits / f'{split}.txt').read_text().splitlines()
-                if line.strip()] for split in ('train', 'test')}
+            split: [line.rsplit(None, 1)[0]
+                    for line in path.read_text().splitlines()
+                    if line.strip()]
+            for split, path in zip(('train', 'test'), lists)}
         digest = digest_of(json.dumps([str(self.videos), names]))
         root = self.root / f'frames_{self.num}_{digest}'
 
