@@ -91,7 +91,7 @@ def set_motion(cfg: dict,
             that the motion in pixels a frame stays (paper Table 2).
         **others: ``static_mask``: None takes the mask away, a ratio or
             (smallest, largest) sets its side; ``color_jitter``: None takes
-            it away, a dict sets its strengths.
+            it away, a dict sets its strengths in training.
 
     Raises:
         ValueError: If there is nothing to change in the config, or an
@@ -110,6 +110,8 @@ def set_motion(cfg: dict,
     if not found:
         raise ValueError('set_motion: no pipeline of this config has a '
                          'DrawPseudoMotion; is it one of fine-tuning?')
+    training = [id(pipeline) for pipeline in _lists(
+        {k: v for k, v in cfg.items() if k.startswith('train')})]
     for pipeline, motion in found:
         if clip_len is not None:
             _set_clip_len(pipeline, motion, clip_len)
@@ -118,8 +120,8 @@ def set_motion(cfg: dict,
             ratio = others['static_mask']
             _set_step(pipeline, 'DrawStaticMask',
                       None if ratio is None else dict(side_ratio=ratio))
-        if 'color_jitter' in others and (_find(pipeline, 'DrawColorJitter')
-                                         or others['color_jitter'] is None):
+        if 'color_jitter' in others and (
+                id(pipeline) in training or others['color_jitter'] is None):
             _set_step(pipeline, 'DrawColorJitter', others['color_jitter'])
     for head in walk(cfg):
         if head.get('type') == 'MoSIHead':

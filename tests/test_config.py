@@ -142,6 +142,11 @@ def test_color_jitter_is_for_training(tmp_path):
     assert val is None and test is None
     cfg = motion_leaf(tmp_path, color_jitter=None)
     assert steps(cfg, 'DrawColorJitter') == [None] * 3
+    # Where a config has none, training gets one.
+    set_motion(cfg, color_jitter=dict(hue=0.1))
+    train, val, test = steps(Config(cfg.to_dict()), 'DrawColorJitter')
+    assert TRANSFORMS.build(train).jitter.hue == 0.1
+    assert val is None and test is None
 
 
 def test_other_configs_stay_as_they_are(tmp_path):
