@@ -181,6 +181,27 @@ def test_frames_of_the_target(tiny):
     assert [p.stat().st_mtime_ns for p in train] == stamps
 
 
+def test_two_calls_that_make_the_same_frames(micro, tmp_path, monkeypatch):
+    from reproduction import tiny
+
+    lines = (micro['videos'] / 'train.txt').read_text().splitlines()
+    names = [line.split()[0] for line in lines]
+    out, read, inner = tmp_path / 'frames', tiny.read_frame, []
+
+    def read_frame(*args):
+        if not inner:
+            inner.append(True)
+            with monkeypatch.context() as other:  # as another process would
+                other.setattr(os, 'getpid', lambda: -1)
+                tiny._write_frames(micro['videos'], names, 8, out)
+        return read(*args)
+
+    monkeypatch.setattr(tiny, 'read_frame', read_frame)
+    tiny._write_frames(micro['videos'], names, 8, out)
+    assert [p.name for p in tmp_path.iterdir()] == ['frames']
+    assert len(list(out.iterdir())) == 8
+
+
 def test_paper_preset_declares_everything(tmp_path):
     from reproduction.experiments import EXPERIMENTS
     from reproduction.paper import Paper
@@ -248,6 +269,8 @@ def test_leave_one_out(micro, tmp_path):
                 '\n'.join(chosen) + '\n')
     preset = Tiny(**{**micro, 'splits': splits}, root=tmp_path, seeds=1)
     table = table1_loso(preset, [('short', 12), ('long', 24)])
+    words, = preset.describe(table.folds)
+    assert '8 for training and 4 for test in each of 3 folds' in words
     scratch, ours, own, _, longer, own_longer = table.rows
     assert ours.baseline is own.baseline is scratch
     assert len(ours.pretrains) == 1 and longer.pretrains == ours.pretrains

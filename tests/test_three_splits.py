@@ -52,6 +52,17 @@ def test_every_split_has_its_own_lists_and_file(three_splits, data,
     assert len({run.name for run in runs}) == 3
 
 
+def test_results_are_of_what_they_started_from(three_splits, data,
+                                               monkeypatch):
+    # A finished run is kept by its spec alone, whatever its folder.
+    monkeypatch.setenv('MOSI_DATA', str(data))
+    config = str(ROOT / 'configs/finetune_r2p1d_hmdb.py')
+    inits = (str(data / 'mosi_1.pth'), str(data / 'mosi_2.pth'), 'none')
+    specs = {three_splits.declare(config, [1], init)[0].spec({})
+             for init in inits}
+    assert len(specs) == 3
+
+
 def test_from_scratch_and_from_the_config(three_splits, data, monkeypatch):
     monkeypatch.setenv('MOSI_DATA', str(data))
     config = str(ROOT / 'configs/finetune_r2p1d_hmdb.py')

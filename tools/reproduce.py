@@ -174,7 +174,7 @@ def report(experiment: Experiment, preset: Preset, results: dict,
             for name in (*row.pretrains, *row.finetunes)}
     hours = scale * sum(results[name]['seconds'] for name in once) / 3600
     notes = [
-        *preset.describe(), *experiment.notes,
+        *preset.describe(experiment.folds), *experiment.notes,
         f'Top-1 in %. n replicates ({min(num)} to {max(num)}) of fine-tuning '
         'from one pretraining, where nothing else is said; differences are '
         'paired by replicate, the interval is a percentile bootstrap over '
@@ -369,13 +369,14 @@ def main(argv: Optional[list[str]] = None) -> None:
     if args.loso:
         preset = build_preset(args, None)
         tables.append((table1_loso(preset, budgets(args)), preset,
-                       'table1_loso'))
+                       f'table1_loso{preset.variant}'))
     else:
         kinds = [(args.preset, args.finetune_epochs)] \
             if args.preset == 'paper' else budgets(args)
         for kind, epochs in kinds:
             preset = build_preset(args, epochs)
-            tables += [(EXPERIMENTS[name](preset), preset, f'{name}_{kind}')
+            tables += [(EXPERIMENTS[name](preset), preset,
+                        f'{name}_{kind}{preset.variant}')
                        for name in args.experiments]
     root, runs = preset.root, {}
     for _, of, _ in tables:

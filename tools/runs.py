@@ -88,14 +88,16 @@ class Run:
     def spec(self, runs: dict) -> str:
         """Return a hash of all that decides the result.
 
-        Names and the root do not; data count by their paths.
+        Names do not. Data count by their paths, lists and frames that were
+        made below the root too.
 
         Args:
             runs: All runs by name, of which only what this one starts from
                 is used.
         """
         content = self.resolve(Path(), runs).to_dict()
-        content['load_from'] = self.init and runs[self.init].spec(runs)
+        if self.init is not None:
+            content['load_from'] = runs[self.init].spec(runs)
         content['test'] = self.test
         text = json.dumps(content, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()

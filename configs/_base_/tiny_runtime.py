@@ -1,7 +1,7 @@
-# As every other run, but with a checkpoint every epoch, and with weights in
-# the memory format of the clips and freed memory kept: faster on a CPU.
+# As every other run, but every epoch's checkpoint is kept, and weights are in
+# the memory format of the clips and freed memory is kept: faster on a CPU.
 _base_ = 'default_runtime.py'
 
 default_hooks = dict(
-    checkpoint=dict(interval=1),
+    checkpoint=dict(interval=1, max_keep_ckpts=-1),
     fast=dict(type='FastModelHook', keep_memory=True))

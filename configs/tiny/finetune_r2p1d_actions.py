@@ -22,5 +22,3 @@ val_dataloader = dict(
 test_dataloader = val_dataloader
 
 load_from = '{{$MOSI_PRETRAINED:work_dirs/demo/mosi/epoch_5.pth}}'
-
-default_hooks = dict(checkpoint=dict(interval=10, max_keep_ckpts=1))

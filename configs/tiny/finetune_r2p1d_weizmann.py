@@ -25,5 +25,3 @@ test_dataloader = val_dataloader
 # The pretrained file: this one variable, or the environment, or
 # --cfg-options load_from=FILE (load_from=None trains from scratch).
 load_from = '{{$MOSI_PRETRAINED:work_dirs/mosi_r2p1d_images/epoch_14.pth}}'
-
-default_hooks = dict(checkpoint=dict(interval=10, max_keep_ckpts=1))

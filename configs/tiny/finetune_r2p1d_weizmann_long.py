@@ -4,3 +4,4 @@ _base_ = 'finetune_r2p1d_weizmann.py'
 __import__('mosi_mmaction').set_epochs(_base_, 600)
 
 train_cfg = dict(val_interval=100)
+default_hooks = dict(checkpoint=dict(interval=10, max_keep_ckpts=3))

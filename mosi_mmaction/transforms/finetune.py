@@ -21,15 +21,20 @@ class ClipColorJitter(BaseTransform):
         - imgs
 
     Args:
-        **strengths: ``brightness``, ``contrast``, ``saturation``, ``hue``,
-            ``grayscale`` of :class:`~mosi_mmaction.color.ColorJitter`.
+        brightness, contrast, saturation, hue, grayscale: Those of
+            :class:`~mosi_mmaction.color.ColorJitter`.
 
     Raises:
         ValueError: If a strength is out of range.
     """
 
-    def __init__(self, **strengths) -> None:
-        self.jitter = ColorJitter(**strengths, per_frame=False)
+    def __init__(self, brightness: float = ColorJitter.brightness,
+                 contrast: float = ColorJitter.contrast,
+                 saturation: float = ColorJitter.saturation,
+                 hue: float = ColorJitter.hue,
+                 grayscale: float = ColorJitter.grayscale) -> None:
+        self.jitter = ColorJitter(brightness, contrast, saturation, hue,
+                                  grayscale, per_frame=False)
 
     def transform(self, results: dict) -> dict:
         """Jitter."""

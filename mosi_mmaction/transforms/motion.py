@@ -111,16 +111,21 @@ class DrawColorJitter(BaseTransform):
         - motion (PseudoMotion): Gains colours.
 
     Args:
-        **strengths: Those of :class:`~mosi_mmaction.color.ColorJitter`:
-            ``brightness``, ``contrast``, ``saturation``, ``hue``,
-            ``grayscale``, ``per_frame``.
+        brightness, contrast, saturation, hue, grayscale, per_frame: Those
+            of :class:`~mosi_mmaction.color.ColorJitter`.
 
     Raises:
         ValueError: If a strength is out of range.
     """
 
-    def __init__(self, **strengths) -> None:
-        self.jitter = ColorJitter(**strengths)
+    def __init__(self, brightness: float = ColorJitter.brightness,
+                 contrast: float = ColorJitter.contrast,
+                 saturation: float = ColorJitter.saturation,
+                 hue: float = ColorJitter.hue,
+                 grayscale: float = ColorJitter.grayscale,
+                 per_frame: bool = ColorJitter.per_frame) -> None:
+        self.jitter = ColorJitter(brightness, contrast, saturation, hue,
+                                  grayscale, per_frame)
 
     def transform(self, results: dict) -> dict:
         """Draw."""

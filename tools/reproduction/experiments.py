@@ -22,6 +22,7 @@ class Experiment:
     title: str
     rows: list[Row] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    folds: bool = False
 
 
 def table1(p: Preset) -> Experiment:
@@ -42,7 +43,7 @@ def table1(p: Preset) -> Experiment:
 def table1_loso(p: Preset, budgets: Iterable[tuple[str, int]]
                 ) -> Experiment:
     """Scratch against MoSI, one actor left out at a time."""
-    table = Experiment('Table 1, leave one actor out', notes=[
+    table = Experiment('Table 1, leave one actor out', folds=True, notes=[
         'One seed a fold; the folds are the replicates.',
         'Own frames, which is what the paper’s Table 1 pretrains on, are '
         'those of the fold’s training videos: one pretraining a fold, which '

@@ -46,7 +46,7 @@ class Paper(Preset):
         super().__init__(**kwargs)
         self.data = data.resolve()
 
-    def describe(self) -> list[str]:
+    def describe(self, folds: bool = False) -> list[str]:
         """Return what the runs are made of, in sentences."""
         return ['Paper preset: the paper’s networks and schedules on HMDB51 '
                 'and UCF101, split 1, 10 clips at test.']
@@ -130,13 +130,13 @@ class Paper(Preset):
         path = self.root / 'lists' / f'{stem}.txt'
 
         def make(out):
+            drawn = out.with_name(f'{out.name}.drawn')
             write_subset('images', self.data / 'imagenet/train', per_class,
-                         out, '--allow-fewer')
-            if most:
-                lines = out.read_text().splitlines()
-                order = np.random.default_rng(0).permutation(len(lines))
-                chosen = sorted(order[:most])
-                write_text(out, '\n'.join(lines[i] for i in chosen) + '\n')
+                         drawn, '--allow-fewer')
+            lines = drawn.read_text().splitlines()
+            order = np.random.default_rng(0).permutation(len(lines))
+            chosen = sorted(order[:most])
+            write_text(out, '\n'.join(lines[i] for i in chosen) + '\n')
 
         self.todo[path] = make
         return path

@@ -1,5 +1,6 @@
 """Presets: the scale at which experiments are run."""
 import hashlib
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -53,6 +54,7 @@ class Preset:
         targets: Data sets to fine-tune on.
         runs: All runs that were asked for, by name.
         todo: What has to be made before the runs, by path.
+        variant: Part of the tables' names, of what they are made of.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Preset:
     side: int
     speed: float
     unit: str
+    variant = ''
 
     def __init__(self, root: Path, seeds: int,
                  epochs: Sequence[Optional[int]] = (None, None),
@@ -180,9 +183,19 @@ def flip_rendered_options(config: str) -> dict:
 def write_subset(kind: str, source: Path, num: int, out: Path, *more: str
                  ) -> None:
     """Run tools/data/subset.py."""
+    part = part_of(out)
     subprocess.run([sys.executable, str(TOOLS / 'data/subset.py'), kind,
-                    str(source), '-n', str(num), '--out', str(out), *more],
+                    str(source), '-n', str(num), '--out', str(part), *more],
                    check=True)
+    part.replace(out)
+
+
+def part_of(path: Path) -> Path:
+    """Return where to make a file or folder, to be renamed when whole.
+
+    A call has its own, since several may make the same thing at once.
+    """
+    return path.with_name(f'{path.name}.{os.getpid()}.part')
 
 
 def digest_of(text: str) -> str:
@@ -194,4 +207,6 @@ def digest_of(text: str) -> str:
 def write_text(path: Path, text: str) -> None:
     """Write a file and the folders above it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding='utf-8', errors='surrogateescape')
+    part = part_of(path)
+    part.write_text(text, encoding='utf-8', errors='surrogateescape')
+    part.replace(path)

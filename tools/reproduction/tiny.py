@@ -1,5 +1,6 @@
 """Minutes on a CPU: small networks, photographs and few videos."""
 import json
+import shutil
 from pathlib import Path
 from typing import Optional, Union
 
@@ -16,6 +17,7 @@ from .presets import (
     Preset,
     digest_of,
     flip_rendered_options,
+    part_of,
     write_text,
 )
 
@@ -73,7 +75,8 @@ class Tiny(Preset):
         if videos is not None:
             self.videos, self.splits = videos.resolve(), splits.resolve()
         else:
-            self.tuning = 'tiny/finetune_r2p1d_actions'
+            self.tuning, self.variant = 'tiny/finetune_r2p1d_actions', \
+                '_rendered'
             self.videos = self.splits = self.root / 'videos'
             # Written at once: their lists say how many there are.
             write_action_videos(self.videos, 6, 'train')
@@ -83,19 +86,25 @@ class Tiny(Preset):
                       for path in sorted(
                           self.splits.glob('loso/*_test.txt'))]
 
-    def describe(self) -> list[str]:
+    def describe(self, folds: bool = False) -> list[str]:
         """Return what the runs are made of, in sentences."""
         videos = self.videos.name if self.tuning.endswith('weizmann') \
             else 'the rendered videos of the demo'
-        train, test = (len(_labels(path)) for path in self.split)
+        splits = self.folds if folds else [self.split]
+        train, test = (' or '.join(map(str, sorted({len(_labels(pair[i]))
+                                                    for pair in splits})))
+                       for i in range(2))
+        words = f'{train} for training and {test} for test'
+        words += f' in each of {len(splits)} folds' if folds else \
+            f', {self.finetune_epochs} epochs'
         source = 'photographs' if self.photos else 'dead leaves'
         return [
-            f'Tiny preset: R(2+1)D-10 (stock) at width 8; pretraining on '
-            f'{self.num} {source}, {self.pretrain_epochs} epochs, 8 × 32²; '
-            f'fine-tuning on {videos}, {train} for training and {test} for '
-            f'test, {self.finetune_epochs} epochs, 8 × 40², 10 clips at '
-            'test. The paper’s figures are of HMDB51 at full size: compare '
-            'differences, not levels.']
+            f'Tiny preset: R(2+1)D-10 (stock) at width 8; pretraining, where '
+            f'nothing else is said, on {self.num} {source}, '
+            f'{self.pretrain_epochs} epochs, 8 × 32²; fine-tuning on '
+            f'{videos}, {words}, 8 × 40², 10 clips at test. The paper’s '
+            'figures are of HMDB51 at full size: compare differences, not '
+            'levels.']
 
     def mosi(self, target: str, network: Optional[str] = None,
              source: Optional[str] = None, num: Optional[int] = None,
@@ -167,6 +176,7 @@ class Tiny(Preset):
                     'model.cls_head.num_classes': max(labels) + 1,
                     'train_cfg.val_interval': every,
                     'default_hooks.checkpoint.interval': min(25, every),
+                    'default_hooks.checkpoint.max_keep_ckpts': 1,
                     **{f'{part}_dataloader.dataset.ann_file': str(path)
                        for part, path in files.items()},
                     **(options or {})
@@ -236,15 +246,21 @@ def _labels(ann_file: Path) -> list[int]:
 def _write_frames(root: Path, names: list[str], num: int, out: Path
                   ) -> None:
     """Write ``num`` frames, evenly spread over videos and over each."""
-    part = out.with_name(f'{out.name}.part')
     if out.exists():
         return
-    part.mkdir(parents=True, exist_ok=True)
+    part = part_of(out)
+    part.mkdir(parents=True)
     for number, name in enumerate(names):
         count = len(range(number, num, len(names)))
         for k in range(count):
             img = read_frame(str(root / name), lambda length, k=k, c=count:
                              int((k + 0.5) / c * length))
             path = part / f'{number:03d}_{k:03d}.png'
-            cv2.imwrite(str(path), img[..., ::-1])
-    part.rename(out)
+            if not cv2.imwrite(str(path), img[..., ::-1]):
+                raise OSError(f'cannot write {path}: is the disk full?')
+    try:
+        part.rename(out)
+    except OSError:
+        if not out.exists():
+            raise
+        shutil.rmtree(part)  # another call was faster
