@@ -121,6 +121,11 @@ def test_what_is_the_same_is_shared(tiny):
     assert all(r.pretrains == [default] for r in same)
     assert len({tuple(r.finetunes) for r in same}) == 1
     assert rows['table1'][0].finetunes == rows['sources'][0].finetunes
+    # The published accuracy stands beside the paper's range of sides only.
+    papers, ours = rows['fig7'][-2:]
+    assert (papers.paper, ours.paper) == (47.0, None)
+    run = tiny.runs[papers.pretrains[0]]
+    assert run.motion['static_mask'] == (0.3, 0.5)
     # Different conditions and seeds never share.
     for name, of in rows.items():
         runs = [finetune for row in of for finetune in row.finetunes]
@@ -271,17 +276,21 @@ def test_leave_one_out(micro, tmp_path):
     table = table1_loso(preset, [('short', 12), ('long', 24)])
     words, = preset.describe(table.folds)
     assert '8 for training and 4 for test in each of 3 folds' in words
-    scratch, ours, own, _, longer, own_longer = table.rows
-    assert ours.baseline is own.baseline is scratch
+    scratch, ours, masks, own, long_scratch, longer = table.rows
+    assert ours.baseline is masks.baseline is own.baseline is scratch
+    assert longer.baseline is long_scratch
     assert len(ours.pretrains) == 1 and longer.pretrains == ours.pretrains
     assert len(set(own.pretrains)) == 3
-    assert own_longer.pretrains == own.pretrains
+    # The long budget alone needs one pretraining.
+    alone = Tiny(**{**micro, 'splits': splits}, root=tmp_path, seeds=1)
+    table1_loso(alone, [('long', 24)])
+    assert len(alone.runs) == 1 + 2 * 3
     assert {preset.runs[n].init for n in scratch.finetunes} == {None}
     assert {preset.runs[n].init for n in ours.finetunes} == {*ours.pretrains}
     assert [preset.runs[n].init for n in own.finetunes] == own.pretrains
     for k, name in enumerate(names):
-        for row, epochs in ((scratch, 12), (ours, 12), (own, 12),
-                            (longer, 24), (own_longer, 24)):
+        for row, epochs in ((scratch, 12), (ours, 12), (masks, 12),
+                            (own, 12), (long_scratch, 24), (longer, 24)):
             run = preset.runs[row.finetunes[k]]
             assert (run.seed, run.epochs) == (k, epochs)
             for part, split in (('train', 'train'), ('val', 'test')):
@@ -338,6 +347,29 @@ def test_flip_ratio_is_a_probability():
 
 
 # --- Whole runs.
+
+
+def test_rendered_videos_have_tables_of_their_own(micro, tmp_path,
+                                                  monkeypatch):
+    import reproduce
+    import reproduction.tiny
+
+    stems = []
+    monkeypatch.setattr(reproduce, 'execute', lambda *args: {})
+    monkeypatch.setattr(reproduce.signal, 'signal', lambda *args: None)
+    monkeypatch.setattr(reproduce, 'report',
+                        lambda *args: stems.append(args[4]) or '')
+    monkeypatch.setattr(
+        reproduction.tiny, 'write_action_videos',
+        lambda root, num, split: write_action_videos(
+            root, 1, split, num_frames=20, actions=('circle', 'zoom')))
+    common = ['flip', '--work-dir', str(tmp_path), '--seeds', '1',
+              '--budget', 'both']
+    reproduce.main([*common, '--rendered'])
+    reproduce.main([*common, *(f'--{key}={micro[key]}' for key in
+                               ('images', 'videos', 'splits'))])
+    assert stems == ['flip_short_rendered', 'flip_long_rendered',
+                     'flip_short', 'flip_long']
 
 
 def _command(micro, root):

@@ -34,7 +34,7 @@ class Paper(Preset):
     frames = {n: n for n in (8, 12, 16, 24, 32)}
     shots = (3, 5, 7, 9, 11, 13)
     mask_ratios = tuple(i / 10 for i in range(1, 10))
-    random_mask = '0.3–0.5'
+    random_masks = {'0.3–0.5 (default)': {}}
     loso = None
     folders = {'hmdb': 'hmdb51', 'ucf': 'ucf101'}
     #: Sources of a split, as published; for estimates.

@@ -51,7 +51,8 @@ class Tiny(Preset):
     frames = {8: 4, 12: 6, 16: 8, 24: 12, 32: 16}
     shots = (1, 2, 3, 4)
     mask_ratios = (0.2, 0.4, 0.6, 0.8)
-    random_mask = '0.4–0.7'
+    random_masks = {'0.3–0.5 (the paper’s)': dict(static_mask=(0.3, 0.5)),
+                    '0.4–0.7 (default)': {}}
     #: Pretraining clips cost less than pixels say: nothing to decode.
     pretrain_factor = 0.6
     #: Relative to R(2+1)D-10.
@@ -109,15 +110,15 @@ class Tiny(Preset):
     def mosi(self, target: str, network: Optional[str] = None,
              source: Optional[str] = None, num: Optional[int] = None,
              motion: Optional[dict] = None, flip_rendered: bool = False,
-             fold: Optional[int] = None) -> str:
+             fold: Optional[int] = None, times: int = 1) -> str:
         """Add a pretraining; with fewer images, of as many steps.
 
         Frames come from the training videos, with ``fold`` from those of
-        this one of ``folds``.
+        this one of ``folds``. It is ``times`` as long as the preset's.
         """
         network, source = network or self.network, source or self.source
         motion, num = motion or {}, num or self.num
-        epochs = round(self.pretrain_epochs * self.num / num)
+        epochs = round(self.pretrain_epochs * times * self.num / num)
         every = max(1, epochs // self.pretrain_epochs)
         options = {**_NETWORKS[network], 'train_cfg.val_interval': every,
                    'default_hooks.checkpoint.interval': every}
