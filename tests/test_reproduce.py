@@ -276,14 +276,15 @@ def test_leave_one_out(micro, tmp_path):
     table = table1_loso(preset, [('short', 12), ('long', 24)])
     words, = preset.describe(table.folds)
     assert '8 for training and 4 for test in each of 3 folds' in words
-    scratch, ours, masks, twice, own, long_scratch, longer = table.rows
+    scratch, masks, twice, ours, own, long_scratch, longer = table.rows
     assert {id(row.baseline) for row in (ours, masks, twice, own)} == \
         {id(scratch)}
     once, again = (preset.runs[row.pretrains[0]] for row in (masks, twice))
     assert once.motion == again.motion == {'static_mask': (0.3, 0.5)}
     assert (once.epochs, again.epochs) == (14, 28)
     assert longer.baseline is long_scratch
-    assert len(ours.pretrains) == 1 and longer.pretrains == ours.pretrains
+    assert len(masks.pretrains) == 1 and longer.pretrains == masks.pretrains
+    assert ours.pretrains == [preset.mosi('tiny')]
     assert len(set(own.pretrains)) == 3
     # The long budget alone needs one pretraining.
     alone = Tiny(**{**micro, 'splits': splits}, root=tmp_path, seeds=1)

@@ -54,25 +54,30 @@ def table1_loso(p: Preset, budgets: Iterable[tuple[str, int]]
                          'and loso/NAME_test.txt in --splits')
     target = p.targets[0]
     source = 'photographs' if p.photos else 'dead leaves'
+    (papers, motion), *others = p.random_masks.items()
+    papers = f'{source}, masks {papers}'
+    # Arguments of the pretrainings: of one, or of one a fold.
+    conditions = {
+        papers: dict(motion=motion),
+        f'{papers}, pretrained twice as long': dict(motion=motion, times=2),
+        **{f'{source}, masks {words}': dict(motion=other)
+           for words, other in others},
+        'own frames': [dict(source='frames', fold=k)
+                       for k in range(len(p.folds))]}
     for name, epochs in budgets:
-        inits = {f'MoSI, {source}': p.mosi(target)}
-        if name != 'long':  # whose rows take core-hours
-            for words, motion in p.random_masks.items():
-                if motion:
-                    words = f'MoSI, {source}, masks {words}'
-                    inits[words] = p.mosi(target, motion=motion)
-                    inits[f'{words}, pretrained twice as long'] = p.mosi(
-                        target, motion=motion, times=2)
-            inits['MoSI, own frames'] = [
-                p.mosi(target, source='frames', fold=k)
-                for k in range(len(p.folds))]
-        how = dict(epochs=epochs, folds=True)
         budget = f'{name} budget ({epochs} epochs)'
-        base = p.row(target, f'from scratch, {budget}', key='scratch', **how)
+        base = p.row(target, f'from scratch, {budget}', key='scratch',
+                     epochs=epochs, folds=True)
         table.rows.append(base)
-        for words, init in inits.items():
-            table.rows.append(p.row(target, f'{words}, {budget}', init,
-                                    'axes xy', base, **how))
+        for words, how in conditions.items():
+            # A long row takes core-hours.
+            if name == 'long' and words != papers:
+                continue
+            init = p.mosi(target, **how) if isinstance(how, dict) else \
+                [p.mosi(target, **of_fold) for of_fold in how]
+            table.rows.append(p.row(
+                target, f'MoSI, {words}, {budget}', init, 'axes xy', base,
+                epochs=epochs, folds=True))
     return table
 
 
