@@ -276,12 +276,12 @@ def test_leave_one_out(micro, tmp_path):
     table = table1_loso(preset, [('short', 12), ('long', 24)])
     words, = preset.describe(table.folds)
     assert '8 for training and 4 for test in each of 3 folds' in words
-    scratch, masks, twice, ours, own, long_scratch, longer = table.rows
-    assert {id(row.baseline) for row in (ours, masks, twice, own)} == \
+    scratch, masks, half, twice, ours, own, long_scratch, longer = table.rows
+    assert {id(row.baseline) for row in (ours, masks, half, twice, own)} == \
         {id(scratch)}
-    once, again = (preset.runs[row.pretrains[0]] for row in (masks, twice))
-    assert once.motion == again.motion == {'static_mask': (0.3, 0.5)}
-    assert (once.epochs, again.epochs) == (14, 28)
+    runs = [preset.runs[row.pretrains[0]] for row in (half, masks, twice)]
+    assert [run.epochs for run in runs] == [7, 14, 28]
+    assert all(run.motion == {'static_mask': (0.3, 0.5)} for run in runs)
     assert longer.baseline is long_scratch
     assert len(masks.pretrains) == 1 and longer.pretrains == masks.pretrains
     assert ours.pretrains == [preset.mosi('tiny')]
@@ -295,8 +295,8 @@ def test_leave_one_out(micro, tmp_path):
     assert [preset.runs[n].init for n in own.finetunes] == own.pretrains
     for k, name in enumerate(names):
         for row, epochs in ((scratch, 12), (ours, 12), (masks, 12),
-                            (twice, 12), (own, 12), (long_scratch, 24),
-                            (longer, 24)):
+                            (half, 12), (twice, 12), (own, 12),
+                            (long_scratch, 24), (longer, 24)):
             run = preset.runs[row.finetunes[k]]
             assert (run.seed, run.epochs) == (k, epochs)
             for part, split in (('train', 'train'), ('val', 'test')):

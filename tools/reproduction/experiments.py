@@ -59,6 +59,7 @@ def table1_loso(p: Preset, budgets: Iterable[tuple[str, int]]
     # Arguments of the pretrainings: of one, or of one a fold.
     conditions = {
         papers: dict(motion=motion),
+        f'{papers}, pretrained half as long': dict(motion=motion, times=0.5),
         f'{papers}, pretrained twice as long': dict(motion=motion, times=2),
         **{f'{source}, masks {words}': dict(motion=other)
            for words, other in others},

@@ -110,7 +110,7 @@ class Tiny(Preset):
     def mosi(self, target: str, network: Optional[str] = None,
              source: Optional[str] = None, num: Optional[int] = None,
              motion: Optional[dict] = None, flip_rendered: bool = False,
-             fold: Optional[int] = None, times: int = 1) -> str:
+             fold: Optional[int] = None, times: float = 1) -> str:
         """Add a pretraining; with fewer images, of as many steps.
 
         Frames come from the training videos, with ``fold`` from those of
