@@ -51,6 +51,7 @@ class Tiny(Preset):
     frames = {8: 4, 12: 6, 16: 8, 24: 12, 32: 16}
     shots = (1, 2, 3, 4)
     mask_ratios = (0.2, 0.4, 0.6, 0.8)
+    #: Arguments of set_motion, by name; the paper's own come first.
     random_masks = {'0.3–0.5 (the paper’s)': dict(static_mask=(0.3, 0.5)),
                     '0.4–0.7 (default)': {}}
     #: Pretraining clips cost less than pixels say: nothing to decode.
