@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -276,27 +277,38 @@ def test_leave_one_out(micro, tmp_path):
     table = table1_loso(preset, [('short', 12), ('long', 24)])
     words, = preset.describe(table.folds)
     assert '8 for training and 4 for test in each of 3 folds' in words
-    scratch, masks, half, twice, ours, own, long_scratch, longer = table.rows
-    assert {id(row.baseline) for row in (ours, masks, half, twice, own)} == \
-        {id(scratch)}
+    (scratch, masks, each, half, twice, ours, own, long_scratch, longer,
+     each_longer) = table.rows
+    assert {id(row.baseline) for row in (
+        masks, each, half, twice, ours, own)} == {id(scratch)}
     runs = [preset.runs[row.pretrains[0]] for row in (half, masks, twice)]
     assert [run.epochs for run in runs] == [7, 14, 28]
     assert all(run.motion == {'static_mask': (0.3, 0.5)} for run in runs)
-    assert longer.baseline is long_scratch
+    assert longer.baseline is each_longer.baseline is long_scratch
     assert len(masks.pretrains) == 1 and longer.pretrains == masks.pretrains
     assert ours.pretrains == [preset.mosi('tiny')]
     assert len(set(own.pretrains)) == 3
-    # The long budget alone needs one pretraining.
+    # One pretraining a fold differs in its seed alone.
+    assert each.pretrains[0] == masks.pretrains[0]
+    assert each_longer.pretrains == each.pretrains
+    whole = preset.runs[masks.pretrains[0]]
+    assert [preset.runs[name] for name in each.pretrains] == [
+        replace(whole, name=name, seed=k)
+        for k, name in enumerate(each.pretrains)]
+    # The long budget alone needs these pretrainings only, and what the two
+    # rows share, the first fold, is trained once.
     alone = Tiny(**{**micro, 'splits': splits}, root=tmp_path, seeds=1)
     table1_loso(alone, [('long', 24)])
-    assert len(alone.runs) == 1 + 2 * 3
+    assert len(alone.runs) == 3 + 3 * 3 - 1
     assert {preset.runs[n].init for n in scratch.finetunes} == {None}
     assert {preset.runs[n].init for n in ours.finetunes} == {*ours.pretrains}
-    assert [preset.runs[n].init for n in own.finetunes] == own.pretrains
+    for row in (own, each, each_longer):
+        assert [preset.runs[n].init for n in row.finetunes] == row.pretrains
     for k, name in enumerate(names):
         for row, epochs in ((scratch, 12), (ours, 12), (masks, 12),
-                            (half, 12), (twice, 12), (own, 12),
-                            (long_scratch, 24), (longer, 24)):
+                            (each, 12), (half, 12), (twice, 12), (own, 12),
+                            (long_scratch, 24), (longer, 24),
+                            (each_longer, 24)):
             run = preset.runs[row.finetunes[k]]
             assert (run.seed, run.epochs) == (k, epochs)
             for part, split in (('train', 'train'), ('val', 'test')):

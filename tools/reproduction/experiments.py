@@ -56,9 +56,11 @@ def table1_loso(p: Preset, budgets: Iterable[tuple[str, int]]
     source = 'photographs' if p.photos else 'dead leaves'
     (papers, motion), *others = p.random_masks.items()
     papers = f'{source}, masks {papers}'
+    each = f'{papers}, one pretraining a fold'
     # Arguments of the pretrainings: of one, or of one a fold.
     conditions = {
         papers: dict(motion=motion),
+        each: [dict(motion=motion, seed=k) for k in range(len(p.folds))],
         f'{papers}, pretrained half as long': dict(motion=motion, times=0.5),
         f'{papers}, pretrained twice as long': dict(motion=motion, times=2),
         **{f'{source}, masks {words}': dict(motion=other)
@@ -72,7 +74,7 @@ def table1_loso(p: Preset, budgets: Iterable[tuple[str, int]]
         table.rows.append(base)
         for words, how in conditions.items():
             # A long row takes core-hours.
-            if name == 'long' and words != papers:
+            if name == 'long' and words not in (papers, each):
                 continue
             init = p.mosi(target, **how) if isinstance(how, dict) else \
                 [p.mosi(target, **of_fold) for of_fold in how]

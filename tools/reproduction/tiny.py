@@ -111,11 +111,13 @@ class Tiny(Preset):
     def mosi(self, target: str, network: Optional[str] = None,
              source: Optional[str] = None, num: Optional[int] = None,
              motion: Optional[dict] = None, flip_rendered: bool = False,
-             fold: Optional[int] = None, times: float = 1) -> str:
+             fold: Optional[int] = None, times: float = 1,
+             seed: int = 0) -> str:
         """Add a pretraining; with fewer images, of as many steps.
 
         Frames come from the training videos, with ``fold`` from those of
-        this one of ``folds``. It is ``times`` as long as the preset's.
+        this one of ``folds``. It is ``times`` as long as the preset's and
+        has a ``seed`` of its own.
         """
         network, source = network or self.network, source or self.source
         motion, num = motion or {}, num or self.num
@@ -147,8 +149,8 @@ class Tiny(Preset):
         clips = num + self.num_val / 3 / every
         work = clips * labels * self.pixels(clip_len, 32) * \
             self.pretrain_factor * self.network_factor[network]
-        return self.add(config, work, epochs=epochs, options=options,
-                        motion=motion, variables=variables)
+        return self.add(config, work, epochs=epochs, seed=seed,
+                        options=options, motion=motion, variables=variables)
 
     def finetune(self, target: str, init: Union[str, list[str], None],
                  network: Optional[str] = None,
