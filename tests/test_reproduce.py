@@ -175,6 +175,30 @@ def test_low_shot_lists_and_equal_steps(tiny):
     assert len(set(chosen)) == 5 and set(chosen) <= set(tiny.photos)
 
 
+def test_learning_rates(tiny, tmp_path):
+    from reproduction.experiments import rates
+    from reproduction.paper import Paper
+
+    for preset, config_lr in ((tiny, 2e-3), (Paper(
+            tmp_path, root=tmp_path, seeds=2), None)):
+        table = rates(preset)
+        target = preset.targets[0]
+        assert table.rows[4].finetunes == preset.finetune(target, None)
+        lrs = []
+        for base, row in zip(table.rows[::2], table.rows[1::2]):
+            assert row.baseline is base
+            runs = [preset.runs[name] for name in
+                    (*base.finetunes, *row.finetunes)]
+            cfgs = [run.resolve(tmp_path, preset.runs) for run in runs]
+            lr, = {cfg.optim_wrapper.optimizer.lr for cfg in cfgs}
+            lrs.append(lr)
+            assert [run.seed for run in runs] == [0, 1] * 2
+            assert [run.init for run in runs] == [None] * 2 + row.pretrains
+            assert [preset.runs[n].seed for n in row.pretrains] == [0, 1]
+        assert np.allclose(np.divide(lrs, lrs[2]), [0.25, 0.5, 1, 2])
+        assert config_lr in (lrs[2], None)
+
+
 def test_frames_of_the_target(tiny):
     run = tiny.runs[tiny.mosi('tiny', source='frames')]
     tiny.prepare()

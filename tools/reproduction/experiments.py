@@ -243,6 +243,23 @@ def sources(p: Preset) -> Experiment:
     return table
 
 
+def rates(p: Preset) -> Experiment:
+    """Learning rate of fine-tuning, from scratch and after MoSI."""
+    table = Experiment('Learning rate of fine-tuning')
+    target = p.targets[0]
+    motion = next(iter(p.random_masks.values()))
+    init = [p.mosi(target, motion=motion, seed=seed) for seed in p.seeds]
+    for factor in (0.25, 0.5, 1, 2):
+        words = f'{factor:g} × the learning rate' if factor != 1 else \
+            'the learning rate of the config'
+        base = p.row(target, f'from scratch, {words}', rate=factor)
+        table.rows += [base, p.row(target, f'MoSI, {words}', init,
+                                   baseline=base, rate=factor)]
+    table.notes.append('MoSI with the paper’s random masks and one '
+                       'pretraining a seed, which is that of both.')
+    return table
+
+
 EXPERIMENTS = dict(table1=table1, table2=table2, table3=table3,
                    table4=table4, table5=table5, fig6=fig6, fig7=fig7,
-                   flip=flip, sources=sources)
+                   flip=flip, sources=sources, rates=rates)

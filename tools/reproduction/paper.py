@@ -1,6 +1,6 @@
 """The paper's own scale: GPUs, HMDB51 and UCF101."""
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Union
 
 import numpy as np
 from mmengine.config import Config
@@ -12,6 +12,7 @@ from .presets import (
     POOL_KEYS,
     Preset,
     flip_rendered_options,
+    rate_options,
     write_subset,
     write_text,
 )
@@ -54,7 +55,7 @@ class Paper(Preset):
     def mosi(self, target: str, network: Optional[str] = None,
              source: Optional[str] = None, num: Optional[int] = None,
              motion: Optional[dict] = None,
-             flip_rendered: bool = False) -> str:
+             flip_rendered: bool = False, seed: int = 0) -> str:
         """Add a pretraining; ``num`` counts images of a class."""
         network = self.networks[network or self.network]
         source, motion = source or target, motion or {}
@@ -87,17 +88,19 @@ class Paper(Preset):
                                   if k in POOL_KEYS}))
         work = size * labels * self.pixels(motion.get('clip_len', 16), 112)
         return self.add(config, work, epochs=self.pretrain_epochs,
-                        options=options, motion=motion,
+                        seed=seed, options=options, motion=motion,
                         variables={'MOSI_DATA': str(self.data / folder)})
 
-    def finetune(self, target: str, init: Optional[str],
+    def finetune(self, target: str, init: Union[str, list[str], None],
                  network: Optional[str] = None,
                  options: Optional[dict] = None,
-                 shots: Optional[int] = None) -> list[str]:
+                 shots: Optional[int] = None, rate: float = 1) -> list[str]:
         """Add fine-tunings of all seeds."""
         network = self.networks[network or self.network]
-        folder = self.folders[target]
-        options = {'auto_scale_lr.enable': True, **(options or {})}
+        config, folder = f'finetune_{network}_{target}', self.folders[target]
+        options = {'auto_scale_lr.enable': True,
+                   **rate_options(config, rate), **(options or {})}
+        inits = init if isinstance(init, list) else [init] * len(self.seeds)
         size = self.sizes[target][0]
         if shots is not None:
             ann_file = f'{folder}_train_split_1_videos.txt'
@@ -107,11 +110,10 @@ class Paper(Preset):
             # 3 a class are fewer than one batch.
             options['train_dataloader.drop_last'] = False
         return [
-            self.add(f'finetune_{network}_{target}', size, seed=seed,
-                     epochs=self.finetune_epochs, init=init, options=options,
-                     test=True,
+            self.add(config, size, seed=seed, epochs=self.finetune_epochs,
+                     init=init, options=options, test=True,
                      variables={'MOSI_DATA': str(self.data / folder)})
-            for seed in self.seeds]
+            for seed, init in zip(self.seeds, inits)]
 
     def image_rows(self) -> list[tuple[str, str, dict]]:
         """Return Table 4: (condition, key, arguments of mosi)."""

@@ -104,7 +104,8 @@ class Preset:
             target: Data set of the fine-tunings to come.
             **kwargs: ``network``; ``source``, one of those of the preset;
                 ``num``, how many images of it; ``motion``, arguments of
-                set_motion; ``flip_rendered``, the released order.
+                set_motion; ``flip_rendered``, the released order;
+                ``seed``.
         """
         raise NotImplementedError
 
@@ -117,7 +118,8 @@ class Preset:
             init: Name of the pretraining, or one a replicate; None is from
                 scratch.
             **kwargs: ``network``; ``options``; ``shots``, number of
-                training videos of each class.
+                training videos of each class; ``rate``, factor on the
+                learning rate.
         """
         raise NotImplementedError
 
@@ -178,6 +180,13 @@ def flip_rendered_options(config: str) -> dict:
     imports = [*cfg.custom_imports.imports, 'experimental']
     return {'train_dataloader.dataset.pipeline': steps,
             'custom_imports.imports': imports}
+
+
+def rate_options(config: str, factor: float) -> dict:
+    """Return the options that scale the learning rate of a config."""
+    cfg = Config.fromfile(CONFIGS / f'{config}.py')
+    return {'optim_wrapper.optimizer.lr':
+            factor * cfg.optim_wrapper.optimizer.lr}
 
 
 def write_subset(kind: str, source: Path, num: int, out: Path, *more: str

@@ -18,6 +18,7 @@ from .presets import (
     digest_of,
     flip_rendered_options,
     part_of,
+    rate_options,
     write_text,
 )
 
@@ -157,13 +158,14 @@ class Tiny(Preset):
                  options: Optional[dict] = None,
                  shots: Optional[int] = None,
                  epochs: Optional[int] = None,
-                 folds: bool = False) -> list[str]:
+                 folds: bool = False, rate: float = 1) -> list[str]:
         """Add fine-tunings of all seeds, or one of each fold."""
         network = network or self.network
         epochs = epochs or self.finetune_epochs
         splits = self.folds if folds else [self.split] * len(self.seeds)
         inits = init if isinstance(init, list) else [init] * len(splits)
         every = max(1, epochs // 6)
+        options = {**rate_options(self.tuning, rate), **(options or {})}
         runs = []
         for seed, ((train, test), init) in enumerate(zip(splits, inits)):
             labels = _labels(train)
@@ -183,7 +185,7 @@ class Tiny(Preset):
                     'default_hooks.checkpoint.max_keep_ckpts': 1,
                     **{f'{part}_dataloader.dataset.ann_file': str(path)
                        for part, path in files.items()},
-                    **(options or {})
+                    **options
                 }, variables={'MOSI_DATA': str(self.videos),
                               'MOSI_SPLITS': str(self.splits)}))
         return runs
