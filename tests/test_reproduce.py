@@ -301,8 +301,8 @@ def test_leave_one_out(micro, tmp_path):
     table = table1_loso(preset, [('short', 12), ('long', 24)])
     words, = preset.describe(table.folds)
     assert '8 for training and 4 for test in each of 3 folds' in words
-    (scratch, masks, each, half, twice, ours, own, long_scratch, longer,
-     each_longer) = table.rows
+    (scratch, masks, each, faster, against, half, twice, ours, own,
+     long_scratch, longer, each_longer) = table.rows
     assert {id(row.baseline) for row in (
         masks, each, half, twice, ours, own)} == {id(scratch)}
     runs = [preset.runs[row.pretrains[0]] for row in (half, masks, twice)]
@@ -312,6 +312,13 @@ def test_leave_one_out(micro, tmp_path):
     assert len(masks.pretrains) == 1 and longer.pretrains == masks.pretrains
     assert ours.pretrains == [preset.mosi('tiny')]
     assert len(set(own.pretrains)) == 3
+    # From scratch at its own learning rate, against the same fine-tunings.
+    assert against.finetunes == each.finetunes and against.baseline is faster
+    for slow, fast in zip(scratch.finetunes, faster.finetunes):
+        slow, fast = (preset.runs[n].resolve(tmp_path, preset.runs)
+                      for n in (slow, fast))
+        fast.optim_wrapper.optimizer.lr /= 2
+        assert fast.to_dict() == slow.to_dict()
     # One pretraining a fold differs in its seed alone.
     assert each.pretrains[0] == masks.pretrains[0]
     assert each_longer.pretrains == each.pretrains
@@ -329,10 +336,8 @@ def test_leave_one_out(micro, tmp_path):
     for row in (own, each, each_longer):
         assert [preset.runs[n].init for n in row.finetunes] == row.pretrains
     for k, name in enumerate(names):
-        for row, epochs in ((scratch, 12), (ours, 12), (masks, 12),
-                            (each, 12), (half, 12), (twice, 12), (own, 12),
-                            (long_scratch, 24), (longer, 24),
-                            (each_longer, 24)):
+        for row, epochs in [(row, 12) for row in table.rows[:9]] + [
+                (row, 24) for row in table.rows[9:]]:
             run = preset.runs[row.finetunes[k]]
             assert (run.seed, run.epochs) == (k, epochs)
             for part, split in (('train', 'train'), ('val', 'test')):

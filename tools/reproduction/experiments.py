@@ -81,6 +81,15 @@ def table1_loso(p: Preset, budgets: Iterable[tuple[str, int]]
             table.rows.append(p.row(
                 target, f'MoSI, {words}, {budget}', init, 'axes xy', base,
                 epochs=epochs, folds=True))
+            if name == 'short' and words == each:
+                # Each with the rate that is best for it.
+                rate = p.scratch_rate
+                best = p.row(target, f'from scratch, {rate} × the learning '
+                             f'rate, {budget}', key='scratch', epochs=epochs,
+                             folds=True, rate=rate)
+                table.rows += [best, replace(
+                    table.rows[-1], baseline=best, condition=table.rows[
+                        -1].condition + ', against that')]
     return table
 
 
