@@ -195,7 +195,7 @@ def test_learning_rates(tiny, tmp_path):
             assert [run.seed for run in runs] == [0, 1] * 2
             assert [run.init for run in runs] == [None] * 2 + row.pretrains
             assert [preset.runs[n].seed for n in row.pretrains] == [0, 1]
-        assert np.allclose(np.divide(lrs, lrs[2]), [0.25, 0.5, 1, 2])
+        assert np.allclose(np.divide(lrs, lrs[2]), [0.25, 0.5, 1, 2, 4])
         assert config_lr in (lrs[2], None)
 
 
@@ -301,8 +301,8 @@ def test_leave_one_out(micro, tmp_path):
     table = table1_loso(preset, [('short', 12), ('long', 24)])
     words, = preset.describe(table.folds)
     assert '8 for training and 4 for test in each of 3 folds' in words
-    (scratch, masks, each, faster, against, half, twice, ours, own,
-     long_scratch, longer, each_longer) = table.rows
+    (scratch, masks, each, faster, against, denser, dense_each, half, twice,
+     ours, own, long_scratch, longer, each_longer) = table.rows
     assert {id(row.baseline) for row in (
         masks, each, half, twice, ours, own)} == {id(scratch)}
     runs = [preset.runs[row.pretrains[0]] for row in (half, masks, twice)]
@@ -319,6 +319,18 @@ def test_leave_one_out(micro, tmp_path):
                       for n in (slow, fast))
         fast.optim_wrapper.optimizer.lr /= 2
         assert fast.to_dict() == slow.to_dict()
+    # Every 2nd frame, in training and test.
+    assert dense_each.baseline is denser
+    assert dense_each.pretrains == each.pretrains
+    for usual, row in ((scratch, denser), (each, dense_each)):
+        for one, other in zip(usual.finetunes, row.finetunes):
+            one, other = (preset.runs[n].resolve(tmp_path, preset.runs)
+                          for n in (one, other))
+            for part in ('train', 'val', 'test'):
+                step = other[f'{part}_dataloader'].dataset.pipeline[2]
+                assert step.frame_interval == 2
+                step.frame_interval = 4
+            assert one.to_dict() == other.to_dict()
     # One pretraining a fold differs in its seed alone.
     assert each.pretrains[0] == masks.pretrains[0]
     assert each_longer.pretrains == each.pretrains
@@ -333,11 +345,11 @@ def test_leave_one_out(micro, tmp_path):
     assert len(alone.runs) == 3 + 3 * 3 - 1
     assert {preset.runs[n].init for n in scratch.finetunes} == {None}
     assert {preset.runs[n].init for n in ours.finetunes} == {*ours.pretrains}
-    for row in (own, each, each_longer):
+    for row in (own, each, dense_each, each_longer):
         assert [preset.runs[n].init for n in row.finetunes] == row.pretrains
     for k, name in enumerate(names):
-        for row, epochs in [(row, 12) for row in table.rows[:9]] + [
-                (row, 24) for row in table.rows[9:]]:
+        for row, epochs in [(row, 12) for row in table.rows[:11]] + [
+                (row, 24) for row in table.rows[11:]]:
             run = preset.runs[row.finetunes[k]]
             assert (run.seed, run.epochs) == (k, epochs)
             for part, split in (('train', 'train'), ('val', 'test')):

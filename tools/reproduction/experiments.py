@@ -9,7 +9,7 @@ all that decides its result, so what two experiments share is trained once.
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from .presets import Preset, Row, published_target
+from .presets import Preset, Row, interval_options, published_target
 from .published import PUBLISHED
 
 NETWORK_TITLES = {'r2d3d': 'R-2D3D-18', 'r2p1d': 'R(2+1)D-10'}
@@ -82,15 +82,26 @@ def table1_loso(p: Preset, budgets: Iterable[tuple[str, int]]
                 target, f'MoSI, {words}, {budget}', init, 'axes xy', base,
                 epochs=epochs, folds=True))
             if name == 'short' and words == each:
-                # Each with the rate that is best for it.
-                rate = p.scratch_rate
-                best = p.row(target, f'from scratch, {rate} × the learning '
-                             f'rate, {budget}', key='scratch', epochs=epochs,
-                             folds=True, rate=rate)
-                table.rows += [best, replace(
-                    table.rows[-1], baseline=best, condition=table.rows[
-                        -1].condition + ', against that')]
+                table.rows += _loso_variants(p, words, init, budget, epochs)
     return table
+
+
+def _loso_variants(p: Preset, words: str, init: list[str], budget: str,
+                   epochs: int) -> list[Row]:
+    """Return both with other recipes: pairs of rows."""
+    denser = dict(options=interval_options(p.tuning, 2))
+    rows = []
+    for what, where, theirs, ours in (
+            # Each with the rate that is best for it.
+            (f'{p.scratch_rate} × the learning rate', 'against that',
+             dict(rate=p.scratch_rate), {}),
+            ('every 2nd frame', 'every 2nd frame', denser, denser)):
+        base = p.row(p.targets[0], f'from scratch, {what}, {budget}',
+                     key='scratch', epochs=epochs, folds=True, **theirs)
+        rows += [base, p.row(
+            p.targets[0], f'MoSI, {words}, {where}, {budget}', init,
+            'axes xy', base, epochs=epochs, folds=True, **ours)]
+    return rows
 
 
 def table2(p: Preset) -> Experiment:
@@ -258,7 +269,7 @@ def rates(p: Preset) -> Experiment:
     target = p.targets[0]
     motion = next(iter(p.random_masks.values()))
     init = [p.mosi(target, motion=motion, seed=seed) for seed in p.seeds]
-    for factor in (0.25, 0.5, 1, 2):
+    for factor in (0.25, 0.5, 1, 2, 4):
         words = f'{factor:g} × the learning rate' if factor != 1 else \
             'the learning rate of the config'
         base = p.row(target, f'from scratch, {words}', rate=factor)

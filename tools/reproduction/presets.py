@@ -189,6 +189,16 @@ def rate_options(config: str, factor: float) -> dict:
             factor * cfg.optim_wrapper.optimizer.lr}
 
 
+def interval_options(config: str, interval: int) -> dict:
+    """Return the options that take every so many-th frame of a video."""
+    cfg = Config.fromfile(CONFIGS / f'{config}.py')
+    return {
+        f'{part}_dataloader.dataset.pipeline.{i}.frame_interval': interval
+        for part in ('train', 'val', 'test')
+        for i, step in enumerate(cfg[f'{part}_dataloader'].dataset.pipeline)
+        if step['type'] == 'SampleFrames'}
+
+
 def write_subset(kind: str, source: Path, num: int, out: Path, *more: str
                  ) -> None:
     """Run tools/data/subset.py."""
