@@ -272,6 +272,10 @@ def parse_args(argv: Optional[list[str]] = None) -> argparse.Namespace:
                         f'{BUDGETS}; default short, with --loso both')
     parser.add_argument('--loso', action='store_true',
                         help='table1 by leaving one actor out, tiny preset')
+    parser.add_argument('--network', help='other than the preset’s, where a '
+                        'table does not say which: tiny r2p1d-paper or '
+                        'r2d3d, paper r2p1d; with --loso, scratch against '
+                        'MoSI only')
     parser.add_argument('--seeds', type=int,
                         help='fine-tunings of a condition; default 3, with '
                         'the paper preset 1')
@@ -338,7 +342,7 @@ def budgets(args: argparse.Namespace) -> list[tuple[str, int]]:
 def build_preset(args: argparse.Namespace, epochs: Optional[int]) -> Preset:
     """Return the preset, with the data that there are."""
     root = args.work_dir or Path(f'work_dirs/reproduce_{args.preset}')
-    common = dict(root=root, speed=args.speed,
+    common = dict(root=root, speed=args.speed, network=args.network,
                   epochs=(args.pretrain_epochs, epochs),
                   seeds=args.seeds or (1 if args.preset == 'paper' else 3))
     if args.preset == 'paper':

@@ -46,11 +46,17 @@ class Preset:
     Args:
         root: Folder of all runs, and of what is made for them.
         seeds: Fine-tunings of a condition.
+        network: One of ``networks``, where a table does not say which; None
+            keeps the preset's.
         epochs: Of pretraining and of fine-tuning; None keeps the preset's.
         speed: Clips of the fine-tuning's size that one core (or GPU) trains
             on in a second. For estimates only.
 
+    Raises:
+        ValueError: If there is no such network.
+
     Attributes:
+        networks: What there are, by name.
         targets: Data sets to fine-tune on.
         runs: All runs that were asked for, by name.
         todo: What has to be made before the runs, by path.
@@ -60,6 +66,7 @@ class Preset:
     name: str
     targets: tuple[str, ...]
     network: str
+    networks: dict
     clip_len: int
     #: Of the fine-tuning; costs are counted in clips of this size.
     side: int
@@ -69,7 +76,14 @@ class Preset:
 
     def __init__(self, root: Path, seeds: int,
                  epochs: Sequence[Optional[int]] = (None, None),
-                 speed: Optional[float] = None) -> None:
+                 speed: Optional[float] = None,
+                 network: Optional[str] = None) -> None:
+        if network not in (None, self.network):
+            if network not in self.networks:
+                raise ValueError(
+                    f'--network {network}: the preset {self.name} has '
+                    f'{", ".join(self.networks)}')
+            self.network, self.variant = network, f'_{network}'
         self.root = root.resolve()
         self.seeds = range(seeds)
         self.pretrain_epochs, self.finetune_epochs = epochs

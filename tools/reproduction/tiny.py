@@ -22,16 +22,7 @@ from .presets import (
     write_text,
 )
 
-# The narrow R-2D3D-18. As in the tiny R(2+1)D, the max pool keeps its size,
-# or 32 pixels would end as a single one.
-_NETWORKS = {
-    'r2p1d': {},
-    'r2d3d': {
-        'model.backbone': dict(_delete_=True, type='ResNet2d3d', depth=18,
-                               base_channels=8, pool1_stride_s=1),
-        'model.cls_head.in_channels': 32,
-    },
-}
+
 class Tiny(Preset):
     """Width 8, clips of 8 x 32² and 8 x 40²: minutes on one core.
 
@@ -48,6 +39,22 @@ class Tiny(Preset):
     """
 
     name, targets, network = 'tiny', ('tiny',), 'r2p1d'
+    #: Options of the configs. In the narrow R-2D3D-18 the max pool keeps its
+    #: size, as in the stock R(2+1)D, or 32 pixels would end as a single one.
+    networks = {
+        'r2p1d': {},
+        'r2p1d-paper': {
+            'model.backbone': dict(_delete_=True, type='MoSIResNet2Plus1d',
+                                   depth=10, base_channels=8)},
+        'r2d3d': {
+            'model.backbone': dict(_delete_=True, type='ResNet2d3d',
+                                   depth=18, base_channels=8,
+                                   pool1_stride_s=1),
+            'model.cls_head.in_channels': 32},
+    }
+    network_titles = {'r2p1d': 'R(2+1)D-10 (stock)',
+                      'r2p1d-paper': 'R(2+1)D-10 (the paper’s)',
+                      'r2d3d': 'R-2D3D-18'}
     clip_len, side, speed, unit = 8, 40, 110., 'core'
     frames = {8: 4, 12: 6, 16: 8, 24: 12, 32: 16}
     shots = (1, 2, 3, 4)
@@ -61,7 +68,7 @@ class Tiny(Preset):
     #: Pretraining clips cost less than pixels say: nothing to decode.
     pretrain_factor = 0.6
     #: Relative to R(2+1)D-10.
-    network_factor = {'r2p1d': 1., 'r2d3d': 0.7}
+    network_factor = {'r2p1d': 1., 'r2p1d-paper': 1., 'r2d3d': 0.7}
 
     def __init__(self, images: Optional[Path] = None,
                  videos: Optional[Path] = None,
@@ -81,8 +88,8 @@ class Tiny(Preset):
         if videos is not None:
             self.videos, self.splits = videos.resolve(), splits.resolve()
         else:
-            self.tuning, self.variant = 'tiny/finetune_r2p1d_actions', \
-                '_rendered'
+            self.tuning = 'tiny/finetune_r2p1d_actions'
+            self.variant += '_rendered'
             self.videos = self.splits = self.root / 'videos'
             # Written at once: their lists say how many there are.
             write_action_videos(self.videos, 6, 'train')
@@ -105,9 +112,9 @@ class Tiny(Preset):
             f', {self.finetune_epochs} epochs'
         source = 'photographs' if self.photos else 'dead leaves'
         return [
-            f'Tiny preset: R(2+1)D-10 (stock) at width 8; pretraining, where '
-            f'nothing else is said, on {self.num} {source}, '
-            f'{self.pretrain_epochs} epochs, 8 × 32²; fine-tuning on '
+            f'Tiny preset: {self.network_titles[self.network]} at width 8; '
+            f'pretraining, where nothing else is said, on {self.num} '
+            f'{source}, {self.pretrain_epochs} epochs, 8 × 32²; fine-tuning on '
             f'{videos}, {words}, 8 × 40², 10 clips at test. The paper’s '
             'figures are of HMDB51 at full size: compare differences, not '
             'levels.']
@@ -127,7 +134,7 @@ class Tiny(Preset):
         motion, num = motion or {}, num or self.num
         epochs = round(self.pretrain_epochs * times * self.num / num)
         every = max(1, epochs // self.pretrain_epochs)
-        options = {**_NETWORKS[network], 'train_cfg.val_interval': every,
+        options = {**self.networks[network], 'train_cfg.val_interval': every,
                    'default_hooks.checkpoint.interval': every}
         config, variables = 'tiny/mosi_r2p1d_images', {}
         if source == 'leaves':
@@ -181,7 +188,7 @@ class Tiny(Preset):
             runs.append(self.add(
                 self.tuning, clips * self.network_factor[network],
                 epochs=epochs, seed=seed, init=init, options={
-                    **_NETWORKS[network],
+                    **self.networks[network],
                     'model.cls_head.num_classes': max(labels) + 1,
                     'train_cfg.val_interval': every,
                     'default_hooks.checkpoint.interval': min(25, every),
