@@ -281,6 +281,12 @@ def test_leave_one_out_needs_its_lists(tiny):
         table1_loso(tiny, [('short', 12)])
 
 
+def test_unknown_network(micro, tmp_path):
+    from reproduction.tiny import Tiny
+    with pytest.raises(ValueError, match='--network x: the preset tiny has'):
+        Tiny(**micro, root=tmp_path, seeds=1, network='x')
+
+
 def test_leave_one_out(micro, tmp_path):
     from reproduction.experiments import table1_loso
     from reproduction.tiny import Tiny
@@ -355,6 +361,27 @@ def test_leave_one_out(micro, tmp_path):
             for part, split in (('train', 'train'), ('val', 'test')):
                 path = run.options[f'{part}_dataloader.dataset.ann_file']
                 assert Path(path).name == f'{name}_{split}.txt'
+    # Another network: scratch against MoSI, and nothing else differs.
+    other = Tiny(**{**micro, 'splits': splits}, root=tmp_path, seeds=1,
+                 network='r2p1d-paper')
+    rows = table1_loso(other, [('short', 12), ('long', 24)]).rows
+    assert other.variant == '_r2p1d-paper'
+    assert 'R(2+1)D-10 (the paper’s) at width 8' in other.describe(True)[0]
+    assert [r.condition for r in rows] == [r.condition for r in (
+        scratch, each, long_scratch, each_longer)]
+    for theirs, row in zip((scratch, each, long_scratch, each_longer), rows):
+        assert len(row.pretrains) == len(theirs.pretrains)
+        for pairs in ((theirs.pretrains, row.pretrains),
+                      (theirs.finetunes, row.finetunes)):
+            for one, two in zip(*pairs):
+                one = preset.runs[one].resolve(tmp_path, preset.runs)
+                two = other.runs[two].resolve(tmp_path, other.runs)
+                assert two.model.backbone == dict(
+                    type='MoSIResNet2Plus1d', depth=10, base_channels=8)
+                two.model.backbone = one.model.backbone
+                assert bool(one.load_from) == bool(two.load_from)
+                one.load_from = two.load_from
+                assert one.to_dict() == two.to_dict()
     # A fold's pretraining sees no video that the fold is tested on.
     preset.prepare()
     video_of = {

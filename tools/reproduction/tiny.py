@@ -114,8 +114,8 @@ class Tiny(Preset):
         return [
             f'Tiny preset: {self.network_titles[self.network]} at width 8; '
             f'pretraining, where nothing else is said, on {self.num} '
-            f'{source}, {self.pretrain_epochs} epochs, 8 × 32²; fine-tuning on '
-            f'{videos}, {words}, 8 × 40², 10 clips at test. The paper’s '
+            f'{source}, {self.pretrain_epochs} epochs, 8 × 32²; fine-tuning '
+            f'on {videos}, {words}, 8 × 40², 10 clips at test. The paper’s '
             'figures are of HMDB51 at full size: compare differences, not '
             'levels.']
 
