@@ -3,6 +3,7 @@
     python tools/reproduce.py table1 --preset tiny
     python tools/reproduce.py table1 --loso      # one actor out at a time
     python tools/reproduce.py fig6 fig7 --seeds 5
+    python tools/reproduce.py table1 --only 'x only' --seeds 1
     python tools/reproduce.py table1 --preset paper --data data --dry-run
 
 An experiment is a list of runs over the project's own configs. All share
@@ -276,6 +277,9 @@ def parse_args(argv: Optional[list[str]] = None) -> argparse.Namespace:
                         'table does not say which: tiny r2p1d-paper or '
                         'r2d3d, paper r2p1d; with --loso, scratch against '
                         'MoSI only')
+    parser.add_argument('--only', action='append', metavar='WORDS',
+                        help='only rows whose condition has these words, '
+                        'and their baselines; may be given several times')
     parser.add_argument('--seeds', type=int,
                         help='fine-tunings of a condition; default 3, with '
                         'the paper preset 1')
@@ -383,8 +387,12 @@ def main(argv: Optional[list[str]] = None) -> None:
                         f'{name}_{kind}{preset.variant}')
                        for name in args.experiments]
     root, runs = preset.root, {}
-    for _, of, _ in tables:
-        runs.update(of.runs)
+    for table, of, _ in tables:
+        if args.only:
+            table.keep(args.only)
+        for row in table.rows:
+            runs.update({name: of.runs[name]
+                         for name in (*row.pretrains, *row.finetunes)})
     on_cpu = args.launcher == 'none' and not torch.cuda.is_available()
     jobs = args.jobs or ((os.cpu_count() or 1) if on_cpu else 1)
     scale = 1 if args.launcher == 'none' else args.gpus

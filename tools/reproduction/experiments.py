@@ -24,6 +24,27 @@ class Experiment:
     notes: list[str] = field(default_factory=list)
     folds: bool = False
 
+    def keep(self, words: Iterable[str]) -> None:
+        """Keep the rows that have any of these words, and their baselines.
+
+        Args:
+            words: Parts of conditions.
+
+        Raises:
+            ValueError: If no row has one of them.
+        """
+        for word in words:
+            if not any(word in row.condition for row in self.rows):
+                conditions = '; '.join(row.condition for row in self.rows)
+                raise ValueError(f'no row of {self.title!r} has {word!r}: '
+                                 f'there are {conditions}')
+        kept = [row for row in self.rows
+                if any(word in row.condition for word in words)]
+        wanted = {id(row) for row in kept} | {
+            id(row.baseline) for row in kept}
+        self.rows = [row for row in self.rows if id(row) in wanted]
+        self.notes.append('Not all rows of this experiment.')
+
 
 def table1(p: Preset) -> Experiment:
     """Scratch, one axis, two axes."""
@@ -61,10 +82,14 @@ def table1_loso(p: Preset, budgets: Iterable[tuple[str, int]]
     (papers, motion), *others = p.random_masks.items()
     papers = f'{source}, masks {papers}'
     each = f'{papers}, one pretraining a fold'
+    # Recolouring is the paper's, too; the tiny configs leave it out.
+    recolored = {**motion, 'color_jitter': {}}
     # Arguments of the pretrainings: of one, or of one a fold.
     conditions = {
         papers: dict(motion=motion),
         each: [dict(motion=motion, seed=k) for k in range(len(p.folds))],
+        f'{papers}, recoloured, one pretraining a fold': [
+            dict(motion=recolored, seed=k) for k in range(len(p.folds))],
         f'{papers}, pretrained half as long': dict(motion=motion, times=0.5),
         f'{papers}, pretrained twice as long': dict(motion=motion, times=2),
         **{f'{source}, masks {words}': dict(motion=other)
