@@ -281,6 +281,20 @@ def test_leave_one_out_needs_its_lists(tiny):
         table1_loso(tiny, [('short', 12)])
 
 
+def test_some_rows_only(tiny):
+    from reproduction.experiments import table1
+
+    table = table1(tiny)
+    base, _, x_only, y_only = table.rows
+    table.keep(['x only', 'y only'])
+    assert [id(row) for row in table.rows] == [
+        id(row) for row in (base, x_only, y_only)]
+    with pytest.raises(ValueError, match="has 'z only': there are from scr"):
+        table.keep(['x only', 'z only'])
+    table.keep(['from scratch'])
+    assert table.rows == [base]
+
+
 def test_unknown_network(micro, tmp_path):
     from reproduction.tiny import Tiny
     with pytest.raises(ValueError, match='--network x: the preset tiny has'):
@@ -307,10 +321,10 @@ def test_leave_one_out(micro, tmp_path):
     table = table1_loso(preset, [('short', 12), ('long', 24)])
     words, = preset.describe(table.folds)
     assert '8 for training and 4 for test in each of 3 folds' in words
-    (scratch, masks, each, faster, against, denser, dense_each, half, twice,
-     ours, own, long_scratch, longer, each_longer) = table.rows
+    (scratch, masks, each, faster, against, denser, dense_each, recolored,
+     half, twice, ours, own, long_scratch, longer, each_longer) = table.rows
     assert {id(row.baseline) for row in (
-        masks, each, half, twice, ours, own)} == {id(scratch)}
+        masks, each, recolored, half, twice, ours, own)} == {id(scratch)}
     runs = [preset.runs[row.pretrains[0]] for row in (half, masks, twice)]
     assert [run.epochs for run in runs] == [7, 14, 28]
     assert all(run.motion == {'static_mask': (0.3, 0.5)} for run in runs)
@@ -344,6 +358,14 @@ def test_leave_one_out(micro, tmp_path):
     assert [preset.runs[name] for name in each.pretrains] == [
         replace(whole, name=name, seed=k)
         for k, name in enumerate(each.pretrains)]
+    # Recolouring is all that is added, and only in training.
+    for one, two in zip(each.pretrains, recolored.pretrains):
+        one, two = (preset.runs[name].resolve(tmp_path, preset.runs)
+                    for name in (one, two))
+        for steps in (two.train_dataloader.dataset.pipeline,
+                      two.train_pipeline):
+            steps.remove(dict(type='DrawColorJitter'))
+        assert one.to_dict() == two.to_dict()
     # The long budget alone needs these pretrainings only, and what the two
     # rows share, the first fold, is trained once.
     alone = Tiny(**{**micro, 'splits': splits}, root=tmp_path, seeds=1)
@@ -351,11 +373,11 @@ def test_leave_one_out(micro, tmp_path):
     assert len(alone.runs) == 3 + 3 * 3 - 1
     assert {preset.runs[n].init for n in scratch.finetunes} == {None}
     assert {preset.runs[n].init for n in ours.finetunes} == {*ours.pretrains}
-    for row in (own, each, dense_each, each_longer):
+    for row in (own, each, recolored, dense_each, each_longer):
         assert [preset.runs[n].init for n in row.finetunes] == row.pretrains
     for k, name in enumerate(names):
-        for row, epochs in [(row, 12) for row in table.rows[:11]] + [
-                (row, 24) for row in table.rows[11:]]:
+        for row, epochs in [(row, 12) for row in table.rows[:12]] + [
+                (row, 24) for row in table.rows[12:]]:
             run = preset.runs[row.finetunes[k]]
             assert (run.seed, run.epochs) == (k, epochs)
             for part, split in (('train', 'train'), ('val', 'test')):
