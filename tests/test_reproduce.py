@@ -13,9 +13,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from mmaction.registry import TRANSFORMS
+from mmaction.registry import MODELS, TRANSFORMS
 from mmengine.config import Config
 from mmengine.dataset import Compose
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import DefaultScope
 from mmengine.utils import import_modules_from_strings
 from motion_truth import measured_label
 
@@ -321,8 +323,10 @@ def test_leave_one_out(micro, tmp_path):
     table = table1_loso(preset, [('short', 12), ('long', 24)])
     words, = preset.describe(table.folds)
     assert '8 for training and 4 for test in each of 3 folds' in words
-    (scratch, masks, each, faster, against, denser, dense_each, recolored,
-     half, twice, ours, own, long_scratch, longer, each_longer) = table.rows
+    (scratch, masks, each, recolored, half, twice, ours, own,
+     heads, head_each, head_recolored, faster, against, recolored_against,
+     denser, dense_each, dense_recolored,
+     long_scratch, longer, each_longer) = table.rows
     assert {id(row.baseline) for row in (
         masks, each, recolored, half, twice, ours, own)} == {id(scratch)}
     runs = [preset.runs[row.pretrains[0]] for row in (half, masks, twice)]
@@ -339,10 +343,30 @@ def test_leave_one_out(micro, tmp_path):
                       for n in (slow, fast))
         fast.optim_wrapper.optimizer.lr /= 2
         assert fast.to_dict() == slow.to_dict()
+    assert recolored_against.finetunes == recolored.finetunes
+    assert recolored_against.baseline is faster
+    # The classifier has a learning rate of its own.
+    for usual, row in ((scratch, heads), (each, head_each),
+                       (recolored, head_recolored)):
+        assert row.baseline is (None if row is heads else heads)
+        for one, other in zip(usual.finetunes, row.finetunes):
+            one, other = (preset.runs[n].resolve(tmp_path, preset.runs)
+                          for n in (one, other))
+            with DefaultScope.overwrite_default_scope('mmaction'):
+                params = MODELS.build(other.model)
+            wrapper = build_optim_wrapper(params, other.optim_wrapper)
+            head = {id(p) for p in params.cls_head.parameters()}
+            rates = {(id(g['params'][0]) in head, g['lr'])
+                     for g in wrapper.param_groups}
+            lr = one.optim_wrapper.optimizer.lr
+            assert rates == {(True, 5 * lr), (False, 0.5 * lr)}
+            other.optim_wrapper = one.optim_wrapper
+            assert one.to_dict() == other.to_dict()
     # Every 2nd frame, in training and test.
-    assert dense_each.baseline is denser
+    assert dense_each.baseline is dense_recolored.baseline is denser
     assert dense_each.pretrains == each.pretrains
-    for usual, row in ((scratch, denser), (each, dense_each)):
+    for usual, row in ((scratch, denser), (each, dense_each),
+                       (recolored, dense_recolored)):
         for one, other in zip(usual.finetunes, row.finetunes):
             one, other = (preset.runs[n].resolve(tmp_path, preset.runs)
                           for n in (one, other))
@@ -373,11 +397,11 @@ def test_leave_one_out(micro, tmp_path):
     assert len(alone.runs) == 3 + 3 * 3 - 1
     assert {preset.runs[n].init for n in scratch.finetunes} == {None}
     assert {preset.runs[n].init for n in ours.finetunes} == {*ours.pretrains}
-    for row in (own, each, recolored, dense_each, each_longer):
+    for row in (own, each, recolored, head_each, dense_each, each_longer):
         assert [preset.runs[n].init for n in row.finetunes] == row.pretrains
     for k, name in enumerate(names):
-        for row, epochs in [(row, 12) for row in table.rows[:12]] + [
-                (row, 24) for row in table.rows[12:]]:
+        for row, epochs in [(row, 12) for row in table.rows[:-3]] + [
+                (row, 24) for row in table.rows[-3:]]:
             run = preset.runs[row.finetunes[k]]
             assert (run.seed, run.epochs) == (k, epochs)
             for part, split in (('train', 'train'), ('val', 'test')):
@@ -389,9 +413,11 @@ def test_leave_one_out(micro, tmp_path):
     rows = table1_loso(other, [('short', 12), ('long', 24)]).rows
     assert other.variant == '_r2p1d-paper'
     assert 'R(2+1)D-10 (the paper’s) at width 8' in other.describe(True)[0]
-    assert [r.condition for r in rows] == [r.condition for r in (
-        scratch, each, long_scratch, each_longer)]
-    for theirs, row in zip((scratch, each, long_scratch, each_longer), rows):
+    same = [row for row in table.rows if not any(
+        row.pretrains == of.pretrains
+        for of in (masks, recolored, half, twice, ours, own))]
+    assert [r.condition for r in rows] == [r.condition for r in same]
+    for theirs, row in zip(same, rows):
         assert len(row.pretrains) == len(theirs.pretrains)
         for pairs in ((theirs.pretrains, row.pretrains),
                       (theirs.finetunes, row.finetunes)):

@@ -82,14 +82,14 @@ def table1_loso(p: Preset, budgets: Iterable[tuple[str, int]]
     (papers, motion), *others = p.random_masks.items()
     papers = f'{source}, masks {papers}'
     each = f'{papers}, one pretraining a fold'
-    # Recolouring is the paper's, too; the tiny configs leave it out.
-    recolored = {**motion, 'color_jitter': {}}
+    # The paper's, too, but the tiny configs leave it out.
+    recolored = f'{papers}, recoloured, one pretraining a fold'
     # Arguments of the pretrainings: of one, or of one a fold.
     conditions = {
         papers: dict(motion=motion),
         each: [dict(motion=motion, seed=k) for k in range(len(p.folds))],
-        f'{papers}, recoloured, one pretraining a fold': [
-            dict(motion=recolored, seed=k) for k in range(len(p.folds))],
+        recolored: [dict(motion={**motion, 'color_jitter': {}}, seed=k)
+                    for k in range(len(p.folds))],
         f'{papers}, pretrained half as long': dict(motion=motion, times=0.5),
         f'{papers}, pretrained twice as long': dict(motion=motion, times=2),
         **{f'{source}, masks {words}': dict(motion=other)
@@ -101,36 +101,43 @@ def table1_loso(p: Preset, budgets: Iterable[tuple[str, int]]
         base = p.row(target, f'from scratch, {budget}', key='scratch',
                      epochs=epochs, folds=True)
         table.rows.append(base)
+        inits = {}
         for words, how in conditions.items():
             # A long row takes core-hours.
-            if words != each and not varied or \
-                    name == 'long' and words not in (papers, each):
+            if words not in (each, papers) and name == 'long' or \
+                    words != each and not varied:
                 continue
-            init = p.mosi(target, **how) if isinstance(how, dict) else \
-                [p.mosi(target, **of_fold) for of_fold in how]
+            inits[words] = p.mosi(target, **how) if isinstance(how, dict) \
+                else [p.mosi(target, **of_fold) for of_fold in how]
             table.rows.append(p.row(
-                target, f'MoSI, {words}, {budget}', init, 'axes xy', base,
-                epochs=epochs, folds=True))
-            if name == 'short' and words == each and varied:
-                table.rows += _loso_variants(p, words, init, budget, epochs)
+                target, f'MoSI, {words}, {budget}', inits[words], 'axes xy',
+                base, epochs=epochs, folds=True))
+        if name == 'short':
+            table.rows += _loso_variants(p, {
+                words: inits[words] for words in (each, recolored)
+                if words in inits}, budget, epochs)
     return table
 
 
-def _loso_variants(p: Preset, words: str, init: list[str], budget: str,
+def _loso_variants(p: Preset, inits: dict[str, list[str]], budget: str,
                    epochs: int) -> list[Row]:
-    """Return both with other recipes: pairs of rows."""
+    """Return scratch and MoSI, by words, with other recipes."""
+    head = '0.5 × the learning rate, 5 × for the classifier'
+    faster = dict(rate=0.5, head_rate=5)
     denser = dict(options=interval_options(p.tuning, 2))
     rows = []
     for what, where, theirs, ours in (
+            (head, head, faster, faster),
             # Each with the rate that is best for it.
             (f'{p.scratch_rate} × the learning rate', 'against that',
              dict(rate=p.scratch_rate), {}),
             ('every 2nd frame', 'every 2nd frame', denser, denser)):
         base = p.row(p.targets[0], f'from scratch, {what}, {budget}',
                      key='scratch', epochs=epochs, folds=True, **theirs)
-        rows += [base, p.row(
+        rows += [base, *(p.row(
             p.targets[0], f'MoSI, {words}, {where}, {budget}', init,
-            'axes xy', base, epochs=epochs, folds=True, **ours)]
+            'axes xy', base, epochs=epochs, folds=True, **ours)
+            for words, init in inits.items())]
     return rows
 
 
@@ -299,12 +306,16 @@ def rates(p: Preset) -> Experiment:
     target = p.targets[0]
     motion = next(iter(p.random_masks.values()))
     init = [p.mosi(target, motion=motion, seed=seed) for seed in p.seeds]
-    for factor in (0.25, 0.5, 1, 2, 4):
+    for factor, head in [(0.25, None), (0.5, None), (1, None), (2, None),
+                         (4, None), (0.25, 5), (0.5, 5), (1, 5)]:
         words = f'{factor:g} × the learning rate' if factor != 1 else \
             'the learning rate of the config'
-        base = p.row(target, f'from scratch, {words}', rate=factor)
+        if head:
+            words += f', {head} × for the classifier'
+        how = dict(rate=factor, head_rate=head)
+        base = p.row(target, f'from scratch, {words}', **how)
         table.rows += [base, p.row(target, f'MoSI, {words}', init,
-                                   baseline=base, rate=factor)]
+                                   baseline=base, **how)]
     table.notes.append('MoSI with the paper’s random masks and one '
                        'pretraining a seed, which is that of both.')
     return table

@@ -94,12 +94,14 @@ class Paper(Preset):
     def finetune(self, target: str, init: Union[str, list[str], None],
                  network: Optional[str] = None,
                  options: Optional[dict] = None,
-                 shots: Optional[int] = None, rate: float = 1) -> list[str]:
+                 shots: Optional[int] = None, rate: float = 1,
+                 head_rate: Optional[float] = None) -> list[str]:
         """Add fine-tunings of all seeds."""
         network = self.networks[network or self.network]
         config, folder = f'finetune_{network}_{target}', self.folders[target]
         options = {'auto_scale_lr.enable': True,
-                   **rate_options(config, rate), **(options or {})}
+                   **rate_options(config, rate, head_rate),
+                   **(options or {})}
         inits = init if isinstance(init, list) else [init] * len(self.seeds)
         size = self.sizes[target][0]
         if shots is not None:

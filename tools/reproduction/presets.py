@@ -133,7 +133,7 @@ class Preset:
                 scratch.
             **kwargs: ``network``; ``options``; ``shots``, number of
                 training videos of each class; ``rate``, factor on the
-                learning rate.
+                learning rate; ``head_rate``, another for the classifier.
         """
         raise NotImplementedError
 
@@ -196,11 +196,22 @@ def flip_rendered_options(config: str) -> dict:
             'custom_imports.imports': imports}
 
 
-def rate_options(config: str, factor: float) -> dict:
-    """Return the options that scale the learning rate of a config."""
+def rate_options(config: str, factor: float,
+                 head: Optional[float] = None) -> dict:
+    """Return the options that scale the learning rate of a config.
+
+    Args:
+        config: Its name.
+        factor: Of the whole network.
+        head: Of the classifier, if it has a factor of its own.
+    """
     cfg = Config.fromfile(CONFIGS / f'{config}.py')
-    return {'optim_wrapper.optimizer.lr':
-            factor * cfg.optim_wrapper.optimizer.lr}
+    options = {'optim_wrapper.optimizer.lr':
+               factor * cfg.optim_wrapper.optimizer.lr}
+    if head is not None:
+        options['optim_wrapper.paramwise_cfg.custom_keys'] = {
+            'cls_head': dict(lr_mult=head / factor)}
+    return options
 
 
 def interval_options(config: str, interval: int) -> dict:

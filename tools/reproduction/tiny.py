@@ -168,14 +168,16 @@ class Tiny(Preset):
                  options: Optional[dict] = None,
                  shots: Optional[int] = None,
                  epochs: Optional[int] = None,
-                 folds: bool = False, rate: float = 1) -> list[str]:
+                 folds: bool = False, rate: float = 1,
+                 head_rate: Optional[float] = None) -> list[str]:
         """Add fine-tunings of all seeds, or one of each fold."""
         network = network or self.network
         epochs = epochs or self.finetune_epochs
         splits = self.folds if folds else [self.split] * len(self.seeds)
         inits = init if isinstance(init, list) else [init] * len(splits)
         every = max(1, epochs // 6)
-        options = {**rate_options(self.tuning, rate), **(options or {})}
+        options = {**rate_options(self.tuning, rate, head_rate),
+                   **(options or {})}
         runs = []
         for seed, ((train, test), init) in enumerate(zip(splits, inits)):
             labels = _labels(train)
