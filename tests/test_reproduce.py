@@ -252,6 +252,12 @@ def test_paper_preset_declares_everything(tmp_path):
     assert cfg.load_from.endswith(f'{run.init}/epoch_100.pth')
     assert str(tmp_path / 'absent' / 'hmdb51') in \
         cfg.test_dataloader.dataset.ann_file
+    other = Paper(tmp_path / 'absent', root=tmp_path, seeds=1,
+                  network='r2p1d')
+    run = other.runs[other.mosi('hmdb')]
+    assert 'mosi_r2p1d-paper_hmdb' in run.config
+    assert 'figures are those of r2d3d' in other.describe()[1]
+    assert len(paper.describe()) == 1
     # Table 2: the source grows so that a frame's step stays.
     sides = {}
     for n in (8, 16, 32):
@@ -504,6 +510,14 @@ def test_rendered_videos_have_tables_of_their_own(micro, tmp_path,
                                ('images', 'videos', 'splits'))])
     assert stems == ['flip_short_rendered', 'flip_long_rendered',
                      'flip_short', 'flip_long']
+    # So have other networks and parts of tables, which run no other row.
+    stems.clear()
+    monkeypatch.setattr(reproduce, 'execute',
+                        lambda runs, *_: stems.append(len(runs)) or {})
+    reproduce.main([*common, '--rendered', '--network', 'r2d3d', '--only',
+                    '(ours)'])
+    assert stems == [1 + 2, 'flip_short_r2d3d_rendered_only',
+                     'flip_long_r2d3d_rendered_only']
 
 
 def _command(micro, root):

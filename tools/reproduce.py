@@ -275,11 +275,12 @@ def parse_args(argv: Optional[list[str]] = None) -> argparse.Namespace:
                         help='table1 by leaving one actor out, tiny preset')
     parser.add_argument('--network', help='other than the preset’s, where a '
                         'table does not say which: tiny r2p1d-paper or '
-                        'r2d3d, paper r2p1d; with --loso, scratch against '
-                        'MoSI only')
+                        'r2d3d, paper r2p1d; its tables have names of their '
+                        'own')
     parser.add_argument('--only', action='append', metavar='WORDS',
                         help='only rows whose condition has these words, '
-                        'and their baselines; may be given several times')
+                        'and their baselines, in a table TABLE_only; may be '
+                        'given several times')
     parser.add_argument('--seeds', type=int,
                         help='fine-tunings of a condition; default 3, with '
                         'the paper preset 1')
@@ -387,9 +388,12 @@ def main(argv: Optional[list[str]] = None) -> None:
                         f'{name}_{kind}{preset.variant}')
                        for name in args.experiments]
     root, runs = preset.root, {}
-    for table, of, _ in tables:
-        if args.only:
+    if args.only:
+        for table, _, _ in tables:
             table.keep(args.only)
+        # Beside the whole table, not instead of it.
+        tables = [(table, of, f'{stem}_only') for table, of, stem in tables]
+    for table, of, _ in tables:
         for row in table.rows:
             runs.update({name: of.runs[name]
                          for name in (*row.pretrains, *row.finetunes)})

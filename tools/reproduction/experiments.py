@@ -70,7 +70,7 @@ def table1_loso(p: Preset, budgets: Iterable[tuple[str, int]]
         raise ValueError('--loso: there are no lists loso/NAME_train.txt '
                          'and loso/NAME_test.txt in --splits')
     target = p.targets[0]
-    # With any other network there is scratch against MoSI, and no more.
+    # Kinds of pretraining are compared with the preset's own network only.
     varied = p.network == type(p).network
     if varied:
         table.notes.append(

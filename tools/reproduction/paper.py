@@ -49,8 +49,13 @@ class Paper(Preset):
 
     def describe(self, folds: bool = False) -> list[str]:
         """Return what the runs are made of, in sentences."""
-        return ['Paper preset: the paper’s networks and schedules on HMDB51 '
-                'and UCF101, split 1, 10 clips at test.']
+        sentences = ['Paper preset: the paper’s networks and schedules on '
+                     'HMDB51 and UCF101, split 1, 10 clips at test.']
+        if self.network != Paper.network:
+            sentences.append(
+                f'The network is {self.network}, but the paper’s figures '
+                f'are those of {Paper.network}.')
+        return sentences
 
     def mosi(self, target: str, network: Optional[str] = None,
              source: Optional[str] = None, num: Optional[int] = None,
