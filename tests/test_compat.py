@@ -441,6 +441,7 @@ with open(f'{work_dir}/rank{dist.get_rank()}.json', 'w') as file:
         world_size=dist.get_world_size(),
         norm=type(runner.model.module.norm).__name__,
         head=runner.model.module.head.weight.flatten().tolist()), file)
+compat.end_rank()
 """
 
 

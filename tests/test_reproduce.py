@@ -186,7 +186,7 @@ def test_learning_rates(tiny, tmp_path):
         table = rates(preset)
         target = preset.targets[0]
         assert table.rows[4].finetunes == preset.finetune(target, None)
-        factors = []
+        factors, heads = [], []
         for base, row in zip(table.rows[::2], table.rows[1::2]):
             assert row.baseline is base
             runs = [preset.runs[name] for name in
@@ -195,10 +195,15 @@ def test_learning_rates(tiny, tmp_path):
             lr, = {cfg.optim_wrapper.optimizer.lr for cfg in cfgs}
             config = Config.fromfile(runs[0].config)
             factors.append(lr / config.optim_wrapper.optimizer.lr)
+            head, = {cfg.optim_wrapper.paramwise_cfg.get('custom_keys', {})
+                     .get('cls_head', {}).get('lr_mult', 1) for cfg in cfgs}
+            heads.append(factors[-1] * head)
+            assert ('classifier' in row.condition) == (head != 1)
             assert [run.seed for run in runs] == [0, 1] * 2
             assert [run.init for run in runs] == [None] * 2 + row.pretrains
             assert [preset.runs[n].seed for n in row.pretrains] == [0, 1]
-        assert np.allclose(factors, [0.25, 0.5, 1, 2, 4])
+        assert np.allclose(factors, [0.25, 0.5, 1, 2, 4, 0.25, 0.5, 1])
+        assert np.allclose(heads, [0.25, 0.5, 1, 2, 4, 5, 5, 5])
 
 
 def test_frames_of_the_target(tiny):
