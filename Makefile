@@ -21,6 +21,7 @@ demo: install
 
 test: install
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m 'not long' tests
 
 test-all: install
@@ -50,6 +51,7 @@ check-all: docs test-all wheel-test
 
 lint: install
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 
 # Remakes docs/pictures from rendered images and videos.
 pictures: install

@@ -2,7 +2,8 @@
 _base_ = [
     '_base_/models/finetune_r2p1d-paper.py',
     '_base_/datasets/finetune_ucf101.py',
-    '_base_/schedules/finetune_300e.py', '_base_/default_runtime.py'
+    '_base_/schedules/finetune_300e.py',
+    '_base_/default_runtime.py',
 ]
 
 model = dict(cls_head=dict(num_classes=101))

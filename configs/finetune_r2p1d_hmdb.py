@@ -1,7 +1,9 @@
 # Action recognition on HMDB51 (split 1) from a MoSI checkpoint, 8 GPUs.
 _base_ = [
-    '_base_/models/finetune_r2p1d.py', '_base_/datasets/finetune_hmdb51.py',
-    '_base_/schedules/finetune_300e.py', '_base_/default_runtime.py'
+    '_base_/models/finetune_r2p1d.py',
+    '_base_/datasets/finetune_hmdb51.py',
+    '_base_/schedules/finetune_300e.py',
+    '_base_/default_runtime.py',
 ]
 
 # The pretrained file: this one variable, or the environment, or

@@ -4,9 +4,10 @@ _base_ = 'finetune_r2p1d_hmdb.py'
 
 model = dict(
     backbone=dict(frozen_stages=4, norm_eval=True),
-    cls_head=dict(dropout_ratio=0.))
+    cls_head=dict(dropout_ratio=0.0),
+)
 
-optim_wrapper = dict(optimizer=dict(lr=1e-2, weight_decay=0.))
+optim_wrapper = dict(optimizer=dict(lr=1e-2, weight_decay=0.0))
 __import__('mosi_mmaction').set_epochs(_base_, 100)
 
 # The stock network freezes after DistributedDataParallel has wrapped it.

@@ -1,7 +1,9 @@
 # MoSI pretraining of the paper's R-2D3D-18 on frames of Kinetics-400, 8 GPUs.
 _base_ = [
-    '_base_/models/mosi_r2d3d.py', '_base_/datasets/mosi_k400.py',
-    '_base_/schedules/mosi_20e.py', '_base_/default_runtime.py'
+    '_base_/models/mosi_r2d3d.py',
+    '_base_/datasets/mosi_k400.py',
+    '_base_/schedules/mosi_20e.py',
+    '_base_/default_runtime.py',
 ]
 
 # 20 source images on each of 8 GPUs.

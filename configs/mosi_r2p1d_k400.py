@@ -1,5 +1,7 @@
 # MoSI pretraining of R(2+1)D-10 (stock) on frames of Kinetics-400, 8 GPUs.
 _base_ = [
-    '_base_/models/mosi_r2p1d.py', '_base_/datasets/mosi_k400.py',
-    '_base_/schedules/mosi_20e.py', '_base_/default_runtime.py'
+    '_base_/models/mosi_r2p1d.py',
+    '_base_/datasets/mosi_k400.py',
+    '_base_/schedules/mosi_20e.py',
+    '_base_/default_runtime.py',
 ]

@@ -6,6 +6,7 @@ r"""Run a tool of the package, wherever that is installed.
 
 TOOL is a script of tools/, without its ending.
 """
+
 import ast
 import difflib
 import runpy
@@ -41,9 +42,12 @@ def main() -> None:
         return
     if name not in tools:
         near = difflib.get_close_matches(name, tools)
-        sys.exit(f'python -m mosi_mmaction: there is no tool {name!r}'
-                 + (f'; did you mean {" or ".join(near)}?' if near else '')
-                 + '\nThere are: ' + ', '.join(tools))
+        sys.exit(
+            f'python -m mosi_mmaction: there is no tool {name!r}'
+            + (f'; did you mean {" or ".join(near)}?' if near else '')
+            + '\nThere are: '
+            + ', '.join(tools)
+        )
     script = TOOLS / f'{name}.py'
     sys.argv[:2] = [str(script)]
     sys.path.insert(0, str(script.parent))
@@ -53,8 +57,10 @@ def main() -> None:
         missing = getattr(error.__cause__ or error, 'name', None) or ''
         if missing.partition('.')[0] not in _VIS:
             raise
-        sys.exit(f'{name}: there is no module {missing!r}; run '
-                 '`pip install "mosi_mmaction[vis]"`')
+        sys.exit(
+            f'{name}: there is no module {missing!r}; run '
+            '`pip install "mosi_mmaction[vis]"`'
+        )
 
 
 if __name__ == '__main__':

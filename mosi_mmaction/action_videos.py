@@ -19,6 +19,7 @@ Coordinates are (x, y) in pixels, x to the right and y down, the centre of
 the upper left pixel being (0, 0). Angles are in degrees, clockwise on the
 screen.
 """
+
 import json
 import os
 import re
@@ -26,7 +27,6 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Union
 
 import cv2
 import numpy as np
@@ -38,8 +38,9 @@ from .datasets.dead_leaves import draw_dead_leaves
 # and returns a path (N, 2) that is about 1 wide or high, up to a shift.
 
 
-def _phase(t: np.ndarray, low: float, high: float,
-           rng: np.random.Generator) -> np.ndarray:
+def _phase(
+    t: np.ndarray, low: float, high: float, rng: np.random.Generator
+) -> np.ndarray:
     """Return cycles gone by, (N,): `low` to `high` of them in the clip."""
     return rng.uniform(low, high) * t + rng.random()
 
@@ -161,8 +162,12 @@ class Look:
     depth: float
 
 
-def draw_action(action: str, size: tuple[int, int], num_frames: int,
-                rng: np.random.Generator) -> ActionPlan:
+def draw_action(
+    action: str,
+    size: tuple[int, int],
+    num_frames: int,
+    rng: np.random.Generator,
+) -> ActionPlan:
     """Draw place, size, speed, phase and direction of one motion.
 
     The sprite lies inside of the frame at all times.
@@ -179,7 +184,8 @@ def draw_action(action: str, size: tuple[int, int], num_frames: int,
     """
     if action not in ACTIONS:
         raise ValueError(
-            f'action={action!r} is unknown; there are {", ".join(ACTIONS)}')
+            f'action={action!r} is unknown; there are {", ".join(ACTIONS)}'
+        )
     height, width = _check_frames(size, num_frames)
     t = np.arange(num_frames) / (num_frames - 1)
     side = min(size) - 1
@@ -196,22 +202,24 @@ def draw_action(action: str, size: tuple[int, int], num_frames: int,
         tilt = swing * _sine(_phase(t, 1.5, 2.5, rng))
         rod = extent / 2 / np.sin(np.radians(swing))
         path = rod * np.stack(
-            [np.sin(np.radians(tilt)), np.cos(np.radians(tilt))], axis=1)
+            [np.sin(np.radians(tilt)), np.cos(np.radians(tilt))], axis=1
+        )
         angle = angle - tilt
     elif action == 'rotate':
         angle = angle + 360 * _sign(rng) * _phase(t, 0.75, 1.5, rng)
     elif action == 'zoom':
         swell = rng.uniform(1.4, 1.7)
-        scale = scale * swell**_sine(_phase(t, 1.5, 2.5, rng))
+        scale = scale * swell ** _sine(_phase(t, 1.5, 2.5, rng))
     elif action == 'approach':
         swell = rng.uniform(2, 2.6)
-        scale = scale * swell**(t - 0.5)
+        scale = scale * swell ** (t - 0.5)
     path, scale = path * side, scale * side
     reach = scale[:, None]
     low = (reach - path).max(axis=0)
     high = np.array([width - 1, height - 1]) - (reach + path).max(axis=0)
-    plan = ActionPlan(action, (height, width),
-                      path + rng.uniform(low, high), scale, angle)
+    plan = ActionPlan(
+        action, (height, width), path + rng.uniform(low, high), scale, angle
+    )
     for array in (plan.centre, plan.scale, plan.angle):
         array.flags.writeable = False
     return plan
@@ -222,7 +230,8 @@ def _check_frames(size: tuple[int, int], num_frames: int) -> tuple[int, int]:
     if min(size) < 32 or num_frames < 16:
         raise ValueError(
             f'{num_frames} frames of {height}x{width} pixels: the motions '
-            'need at least 16 frames of at least 32x32 pixels')
+            'need at least 16 frames of at least 32x32 pixels'
+        )
     return int(height), int(width)
 
 
@@ -243,7 +252,8 @@ def draw_look(rng: np.random.Generator) -> Look:
         background_contrast=rng.uniform(0.25, 0.55),
         sprite_contrast=rng.uniform(0.3, 0.6),
         lobes=int(rng.integers(2, 7)),
-        depth=rng.uniform(0.05, 0.35))
+        depth=rng.uniform(0.05, 0.35),
+    )
 
 
 def render_action(plan: ActionPlan, look: Look) -> np.ndarray:
@@ -258,8 +268,11 @@ def render_action(plan: ActionPlan, look: Look) -> np.ndarray:
     """
     height, width = plan.size
     background = _texture(
-        look.background_seed, max(plan.size), look.background_gray,
-        look.background_contrast)[:height, :width]
+        look.background_seed,
+        max(plan.size),
+        look.background_gray,
+        look.background_contrast,
+    )[:height, :width]
     # Rastered at its largest, so that it is never magnified.
     radius = int(np.ceil(plan.scale.max()))
     sprite = _sprite(look, radius)
@@ -268,10 +281,12 @@ def render_action(plan: ActionPlan, look: Look) -> np.ndarray:
         middle = (sprite.shape[0] - 1) / 2
         # OpenCV turns counter-clockwise.
         matrix = cv2.getRotationMatrix2D(
-            (middle, middle), -plan.angle[n], plan.scale[n] / radius)
+            (middle, middle), -plan.angle[n], plan.scale[n] / radius
+        )
         matrix[:, 2] += x - middle, y - middle
-        layer = cv2.warpAffine(sprite, matrix, (width, height),
-                               flags=cv2.INTER_LINEAR)
+        layer = cv2.warpAffine(
+            sprite, matrix, (width, height), flags=cv2.INTER_LINEAR
+        )
         frame = background * (1 - layer[..., 3:]) + layer[..., :3]
         out[n] = np.rint(frame)
     return out
@@ -283,35 +298,41 @@ def _sprite(look: Look, radius: int) -> np.ndarray:
     axis = np.arange(side) - (side - 1) / 2
     x, y = np.meshgrid(axis, axis)
     # An outline of two or more equal lobes has its centroid in its centre.
-    outline = radius * (1 + look.depth * np.cos(
-        look.lobes * np.arctan2(y, x))) / (1 + look.depth)
+    outline = (
+        radius
+        * (1 + look.depth * np.cos(look.lobes * np.arctan2(y, x)))
+        / (1 + look.depth)
+    )
     alpha = np.clip(outline - np.hypot(x, y) + 0.5, 0, 1)[..., None]
     # Painted at one size for all: another size would be another picture.
     color = cv2.resize(
-        _texture(look.sprite_seed, 48, look.sprite_gray,
-                 look.sprite_contrast), (side, side),
-        interpolation=cv2.INTER_AREA)
+        _texture(look.sprite_seed, 48, look.sprite_gray, look.sprite_contrast),
+        (side, side),
+        interpolation=cv2.INTER_AREA,
+    )
     return np.concatenate([alpha * color, alpha], axis=2).astype(np.float32)
 
 
-def _texture(seed: int, size: int, gray: float,
-             contrast: float) -> np.ndarray:
+def _texture(seed: int, size: int, gray: float, contrast: float) -> np.ndarray:
     """Return a square texture, (size, size, 3) float32 in 0..255."""
     leaves = draw_dead_leaves(size, np.random.default_rng(seed))
-    return np.clip(gray + contrast * (leaves.astype(np.float32) - 127.5),
-                   0, 255)
+    return np.clip(
+        gray + contrast * (leaves.astype(np.float32) - 127.5), 0, 255
+    )
 
 
-def write_action_videos(root: Union[str, 'os.PathLike[str]'],
-                        videos_per_class: int,
-                        split: str,
-                        seed: int = 0,
-                        *,
-                        height: int = 64,
-                        width: int = 64,
-                        num_frames: int = 40,
-                        fps: float = 25,
-                        actions: Sequence[str] = ACTIONS) -> list[Path]:
+def write_action_videos(
+    root: str | os.PathLike,
+    videos_per_class: int,
+    split: str,
+    seed: int = 0,
+    *,
+    height: int = 64,
+    width: int = 64,
+    num_frames: int = 40,
+    fps: float = 25,
+    actions: Sequence[str] = ACTIONS,
+) -> list[Path]:
     """Write the videos of one split and their list file.
 
     Files are ``root/<split>/<class>/<class>_<split>_<nnn>.mp4``; the lines
@@ -343,23 +364,38 @@ def write_action_videos(root: Union[str, 'os.PathLike[str]'],
     """
     unknown = [a for a in actions if a not in ACTIONS]
     if unknown or len(set(actions)) < len(actions) or not actions:
-        raise ValueError(f'actions={tuple(actions)!r}: give different ones '
-                         f'of {", ".join(ACTIONS)}')
+        raise ValueError(
+            f'actions={tuple(actions)!r}: give different ones '
+            f'of {", ".join(ACTIONS)}'
+        )
     if not re.fullmatch(r'\w+', split):
-        raise ValueError(f'split={split!r}: it names files, so use letters, '
-                         'digits and underscores only')
+        raise ValueError(
+            f'split={split!r}: it names files, so use letters, '
+            'digits and underscores only'
+        )
     if videos_per_class < 1:
         raise ValueError(
-            f'videos_per_class={videos_per_class}: must be at least 1')
+            f'videos_per_class={videos_per_class}: must be at least 1'
+        )
     _check_frames((height, width), num_frames)
     if height % 2 or width % 2:
-        raise ValueError(f'frames of {height}x{width} pixels: the codec '
-                         'needs an even height and width')
+        raise ValueError(
+            f'frames of {height}x{width} pixels: the codec '
+            'needs an even height and width'
+        )
     root = Path(root)
     root.mkdir(parents=True, exist_ok=True)
-    _settle(root, split, {
-        'seed': seed, 'height': height, 'width': width,
-        'num_frames': num_frames, 'fps': fps})
+    _settle(
+        root,
+        split,
+        {
+            'seed': seed,
+            'height': height,
+            'width': width,
+            'num_frames': num_frames,
+            'fps': fps,
+        },
+    )
 
     jobs, lines = [], []
     for label, action in enumerate(actions):
@@ -371,8 +407,7 @@ def write_action_videos(root: Union[str, 'os.PathLike[str]'],
     todo = [job for job in jobs if not job[0].exists()]
     for path, action, i in track_iter_progress(todo) if todo else ():
         look = draw_look(np.random.default_rng((*stream, 0, i)))
-        motion = np.random.default_rng(
-            (*stream, 1, ACTIONS.index(action), i))
+        motion = np.random.default_rng((*stream, 1, ACTIONS.index(action), i))
         plan = draw_action(action, (height, width), num_frames, motion)
         path.parent.mkdir(parents=True, exist_ok=True)
         _write_video(path, render_action(plan, look), fps)
@@ -395,7 +430,8 @@ def _settle(root: Path, split: str, settings: dict) -> None:
             raise ValueError(
                 f'{path} says that the videos there have the settings '
                 f'{found}, but {settings} are asked for: give another root, '
-                f'or delete {path} to have them written anew')
+                f'or delete {path} to have them written anew'
+            )
         return
     # Nobody knows how these were made, and they would pass for ours.
     for video in root.glob(f'{split}/*/*_{split}_*.mp4'):
@@ -415,7 +451,8 @@ def _write_video(path: Path, frames: np.ndarray, fps: float) -> None:
             raise OSError(
                 f'OpenCV cannot write {path} with the codec mp4v: see that '
                 'the folder is writable and that OpenCV has ffmpeg (the '
-                'opencv-python packages of PyPI have it)')
+                'opencv-python packages of PyPI have it)'
+            )
         for frame in frames:
             writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
         writer.release()
@@ -424,8 +461,10 @@ def _write_video(path: Path, frames: np.ndarray, fps: float) -> None:
         written = int(reader.get(cv2.CAP_PROP_FRAME_COUNT))
         reader.release()
         if written != len(frames):
-            raise OSError(f'{path}: only {written} of {len(frames)} frames '
-                          'could be written; is the disk full?')
+            raise OSError(
+                f'{path}: only {written} of {len(frames)} frames '
+                'could be written; is the disk full?'
+            )
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

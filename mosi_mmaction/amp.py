@@ -1,4 +1,5 @@
 """Mixed precision that also works without a GPU."""
+
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,17 +47,25 @@ class AutocastOptimWrapper(OptimWrapper):
         if dtype != 'bfloat16':
             raise ValueError(
                 f'AutocastOptimWrapper.dtype={dtype!r}: only bfloat16 needs '
-                'no loss scaling; for float16 use AmpOptimWrapper')
+                'no loss scaling; for float16 use AmpOptimWrapper'
+            )
         super().__init__(**kwargs)
         self.enabled = get_device() != 'cpu' or cpu_has_bfloat16()
         if not self.enabled:
-            print_log('this CPU has no instructions for bfloat16, so the '
-                      'training stays in float32', 'current',
-                      logging.WARNING)
+            print_log(
+                'this CPU has no instructions for bfloat16, so the '
+                'training stays in float32',
+                'current',
+                logging.WARNING,
+            )
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
         """Open autocast around one forward pass."""
-        with super().optim_context(model), torch.autocast(
-                get_device(), dtype=torch.bfloat16, enabled=self.enabled):
+        with (
+            super().optim_context(model),
+            torch.autocast(
+                get_device(), dtype=torch.bfloat16, enabled=self.enabled
+            ),
+        ):
             yield

@@ -17,7 +17,6 @@ parameters     14,365,477                   14,057,536
 
 Weights start from torch's own default initialisation, as the authors' do.
 """
-from typing import Optional
 
 from mmaction.models.backbones import ResNet2Plus1d, ResNet3d
 from mmaction.models.backbones.resnet3d import BasicBlock3d
@@ -34,7 +33,7 @@ BN_EPS = 1e-3
 class _PaperResNet(ResNet3d):
     """What the two networks share: depths, batch norm, weights, freezing."""
 
-    pretrained: Optional[str]
+    pretrained: str | None
     feat_dim: int
     arch_settings = {
         10: (BasicBlock3d, (1, 1, 1, 1)),
@@ -42,23 +41,31 @@ class _PaperResNet(ResNet3d):
         34: (BasicBlock3d, (3, 4, 6, 3)),
     }
 
-    def __init__(self, depth: int, norm_cfg: Optional[dict],
-                 frozen_stages: int, **kwargs) -> None:
+    def __init__(
+        self,
+        depth: int,
+        norm_cfg: dict | None,
+        frozen_stages: int,
+        **kwargs,
+    ) -> None:
         if depth not in self.arch_settings:
             raise ValueError(
                 f'{type(self).__name__}: depth={depth!r}, allowed are '
-                f'{sorted(self.arch_settings)}')
+                f'{sorted(self.arch_settings)}'
+            )
         num_stages = kwargs.get('num_stages', 4)
         if frozen_stages not in range(-1, num_stages + 1):
             raise ValueError(
                 f'{type(self).__name__}: frozen_stages={frozen_stages!r}, '
                 'allowed are -1 (nothing), 0 (the stem) and 1 to '
-                f'{num_stages} (the stem and so many stages)')
+                f'{num_stages} (the stem and so many stages)'
+            )
         super().__init__(
             depth=depth,
             norm_cfg=norm_cfg,
             frozen_stages=frozen_stages,
-            **kwargs)
+            **kwargs,
+        )
         self._reset_parameters()
         # The stock class freezes in train() alone, after the optimizer and
         # DistributedDataParallel have looked at requires_grad: the latter
@@ -71,7 +78,7 @@ class _PaperResNet(ResNet3d):
             if hasattr(module, 'reset_parameters'):
                 module.reset_parameters()
 
-    def init_weights(self, pretrained: Optional[str] = None) -> None:
+    def init_weights(self, pretrained: str | None = None) -> None:
         """Load ``pretrained`` or start from torch's default weights.
 
         Other than in the stock class, a file of a whole recognizer will do
@@ -99,18 +106,23 @@ class _PaperResNet(ResNet3d):
 
     def _load_pretrained(self) -> None:
         checkpoint = CheckpointLoader.load_checkpoint(
-            self.pretrained, map_location='cpu')
+            self.pretrained, map_location='cpu'
+        )
         state = checkpoint.get('state_dict', checkpoint)
         prefix = 'backbone.'
         if any(key.startswith(prefix) for key in state):
-            state = {key[len(prefix):]: value for key, value in state.items()
-                     if key.startswith(prefix)}
+            state = {
+                key[len(prefix) :]: value
+                for key, value in state.items()
+                if key.startswith(prefix)
+            }
         own = self.state_dict()
         missing = [key for key in own if key not in state]
         differing = [
             f'{key} {tuple(state[key].shape)} instead of {tuple(t.shape)}'
             for key, t in own.items()
-            if key in state and state[key].shape != t.shape]
+            if key in state and state[key].shape != t.shape
+        ]
         if missing or differing:
             raise ValueError(
                 f'pretrained={self.pretrained!r} does not fit '
@@ -118,7 +130,8 @@ class _PaperResNet(ResNet3d):
                 f'{len(missing)} are missing ({_some(missing)}) and '
                 f'{len(differing)} have another shape ({_some(differing)}). '
                 'Give the file the same network was saved to; '
-                'tools/convert_official.py converts files of the authors')
+                'tools/convert_official.py converts files of the authors'
+            )
         self.load_state_dict({key: state[key] for key in own})
 
     def train(self, mode: bool = True) -> '_PaperResNet':
@@ -152,20 +165,21 @@ class MoSIResNet2Plus1d(_PaperResNet, ResNet2Plus1d):
         ValueError: If depth or frozen_stages is not one of those above.
     """
 
-    def __init__(self,
-                 depth: int = 10,
-                 temporal_strides: tuple = (1, 2, 2, 2),
-                 with_pool1: bool = False,
-                 frozen_stages: int = -1,
-                 norm_cfg: Optional[dict] = None,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        depth: int = 10,
+        temporal_strides: tuple = (1, 2, 2, 2),
+        with_pool1: bool = False,
+        frozen_stages: int = -1,
+        norm_cfg: dict | None = None,
+        **kwargs,
+    ) -> None:
         norm_cfg = _norm_cfg(norm_cfg)
         # The class and not its name: a name is only found where the default
         # scope is mmaction.
-        kwargs.setdefault('conv_cfg', {
-            'type': Conv2plus1d,
-            'norm_cfg': norm_cfg
-        })
+        kwargs.setdefault(
+            'conv_cfg', {'type': Conv2plus1d, 'norm_cfg': norm_cfg}
+        )
         kwargs.setdefault('pretrained2d', False)
         super().__init__(
             depth=depth,
@@ -173,18 +187,26 @@ class MoSIResNet2Plus1d(_PaperResNet, ResNet2Plus1d):
             with_pool1=with_pool1,
             frozen_stages=frozen_stages,
             norm_cfg=norm_cfg,
-            **kwargs)
+            **kwargs,
+        )
 
     def _make_stem_layer(self) -> None:
         super()._make_stem_layer()
         if not self.with_pool1:  # which the stock forward() does not ask
             self.maxpool = nn.Identity()
 
-    def make_res_layer(self, block: type[BasicBlock3d], inplanes: int,
-                       planes: int, blocks: int, **kwargs) -> nn.Module:
+    def make_res_layer(
+        self,
+        block: type[BasicBlock3d],
+        inplanes: int,
+        planes: int,
+        blocks: int,
+        **kwargs,
+    ) -> nn.Module:
         """Build a stage as stock, but with a plain shortcut convolution."""
-        layer = super().make_res_layer(block, inplanes, planes, blocks,
-                                       **kwargs)
+        layer = super().make_res_layer(
+            block, inplanes, planes, blocks, **kwargs
+        )
         if layer[0].downsample is not None:
             spatial = kwargs['spatial_stride']
             layer[0].downsample = ConvModule(
@@ -195,7 +217,8 @@ class MoSIResNet2Plus1d(_PaperResNet, ResNet2Plus1d):
                 bias=False,
                 conv_cfg={'type': 'Conv3d'},
                 norm_cfg=kwargs['norm_cfg'],
-                act_cfg=None)
+                act_cfg=None,
+            )
         return layer
 
 
@@ -221,15 +244,17 @@ class ResNet2d3d(_PaperResNet):
         ValueError: If depth or frozen_stages is not one of those above.
     """
 
-    def __init__(self,
-                 depth: int = 18,
-                 temporal_strides: tuple = (1, 1, 2, 2),
-                 conv1_kernel: tuple = (1, 7, 7),
-                 inflate: tuple = (0, 0, 1, 1),
-                 with_pool2: bool = False,
-                 frozen_stages: int = -1,
-                 norm_cfg: Optional[dict] = None,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        depth: int = 18,
+        temporal_strides: tuple = (1, 1, 2, 2),
+        conv1_kernel: tuple = (1, 7, 7),
+        inflate: tuple = (0, 0, 1, 1),
+        with_pool2: bool = False,
+        frozen_stages: int = -1,
+        norm_cfg: dict | None = None,
+        **kwargs,
+    ) -> None:
         kwargs.setdefault('pretrained2d', False)
         super().__init__(
             depth=depth,
@@ -239,21 +264,29 @@ class ResNet2d3d(_PaperResNet):
             with_pool2=with_pool2,
             frozen_stages=frozen_stages,
             norm_cfg=_norm_cfg(norm_cfg),
-            **kwargs)
+            **kwargs,
+        )
         self.feat_dim = self._clamp(self.feat_dim)
 
     def _clamp(self, planes: int) -> int:
         """Limit a width to that of the third stage: 256 by default."""
         return min(planes, 4 * self.base_channels)
 
-    def make_res_layer(self, block: type[BasicBlock3d], inplanes: int,
-                       planes: int, blocks: int, **kwargs) -> nn.Module:
+    def make_res_layer(
+        self,
+        block: type[BasicBlock3d],
+        inplanes: int,
+        planes: int,
+        blocks: int,
+        **kwargs,
+    ) -> nn.Module:
         """Build a stage as stock, but no wider than the third."""
-        return super().make_res_layer(block, inplanes, self._clamp(planes),
-                                      blocks, **kwargs)
+        return super().make_res_layer(
+            block, inplanes, self._clamp(planes), blocks, **kwargs
+        )
 
 
-def _norm_cfg(norm_cfg: Optional[dict]) -> dict:
+def _norm_cfg(norm_cfg: dict | None) -> dict:
     return {'type': 'BN3d', 'eps': BN_EPS, **(norm_cfg or {})}
 
 

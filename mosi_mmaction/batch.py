@@ -4,6 +4,7 @@ Between processes every tensor costs a file descriptor and a connection of
 its own to the worker that made it, whatever its size, and the trainer waits
 for each. So a batch crosses as one tensor.
 """
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,9 +21,11 @@ class MoSIDataSample(ActionDataSample):
     def __getstate__(self) -> tuple[dict, dict]:
         state, arrays = dict(self.__dict__), {}
         for name, value in self.__dict__.items():
-            if (isinstance(value, torch.Tensor)
-                    and value.dtype == torch.int64
-                    and value.device.type == 'cpu'):
+            if (
+                isinstance(value, torch.Tensor)
+                and value.dtype == torch.int64
+                and value.device.type == 'cpu'
+            ):
                 arrays[name] = state.pop(name).numpy()
         return state, arrays
 
@@ -56,6 +59,12 @@ def mosi_collate(batch: Sequence[dict]) -> dict[str, Any]:
 
 
 def _is_stackable(inputs: Sequence[Any]) -> bool:
-    return (all(isinstance(x, torch.Tensor) and x.dtype == torch.uint8
-                and x.ndim in (3, 5) for x in inputs)
-            and len({x.shape for x in inputs}) == 1)
+    return (
+        all(
+            isinstance(x, torch.Tensor)
+            and x.dtype == torch.uint8
+            and x.ndim in (3, 5)
+            for x in inputs
+        )
+        and len({x.shape for x in inputs}) == 1
+    )

@@ -1,4 +1,5 @@
 """Checkpoints that survive a kill, a full disk, and hostile hands."""
+
 import functools
 import io
 import os
@@ -6,10 +7,10 @@ import os.path as osp
 import pickle
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
-from typing import Any, Callable, Optional
+from typing import Any
 
 import torch
 from mmaction.registry import HOOKS
@@ -108,11 +109,12 @@ class SafeCheckpointHook(CheckpointHook):
 
     file_backend: Any
 
-    def __init__(self, *args, backend_args: Optional[dict] = None,
-                 **kwargs) -> None:
+    def __init__(
+        self, *args, backend_args: dict | None = None, **kwargs
+    ) -> None:
         super().__init__(
-            *args, backend_args=backend_args or {'backend': 'atomic'},
-            **kwargs)
+            *args, backend_args=backend_args or {'backend': 'atomic'}, **kwargs
+        )
 
     def before_run(self, runner) -> None:
         """Choose the checkpoint that an automatic resume starts from.
@@ -130,11 +132,13 @@ class SafeCheckpointHook(CheckpointHook):
             runner.logger.error(
                 f'{path} is not whole (the disk was full, or the file was '
                 'copied in part): it is skipped, and the one before it '
-                'resumed from')
+                'resumed from'
+            )
         if candidates:
             raise ValueError(
                 f'--resume: no checkpoint of {runner.work_dir} is whole: '
-                f'{", ".join(candidates)}; remove them to start anew')
+                f'{", ".join(candidates)}; remove them to start anew'
+            )
 
     def _candidates(self, work_dir: str) -> list[str]:
         """Return the files of a run: the latest, and those before it."""
@@ -148,7 +152,8 @@ class SafeCheckpointHook(CheckpointHook):
             latest = osp.join(work_dir, osp.basename(latest))
         folder = osp.dirname(latest) or work_dir
         pattern = re.compile(
-            re.escape(self.filename_tmpl).replace(r'\{\}', r'(\d+)') + '$')
+            re.escape(self.filename_tmpl).replace(r'\{\}', r'(\d+)') + '$'
+        )
         found = {}
         for name in os.listdir(folder) if osp.isdir(folder) else ():
             match = pattern.match(name)
@@ -174,11 +179,13 @@ class SafeCheckpointHook(CheckpointHook):
             raise ValueError(
                 f'--resume {runner._load_from}: the file has no '
                 f'{sorted(missing)}, so no run can go on from it; a run that '
-                'begins with its weights takes it as load_from')
+                'begins with its weights takes it as load_from'
+            )
         CheckLoadedHook().after_load_checkpoint(runner, checkpoint)
 
-    def _save_checkpoint_with_step(self, runner, step: int,
-                                   meta: dict) -> None:
+    def _save_checkpoint_with_step(
+        self, runner, step: int, meta: dict
+    ) -> None:
         with self._deleting_last():
             super()._save_checkpoint_with_step(runner, step, meta)
 
@@ -196,8 +203,11 @@ class SafeCheckpointHook(CheckpointHook):
             outdated = self.file_backend.outdated
         finally:
             self.file_backend = backend
-        kept = {self.last_ckpt, getattr(self, 'best_ckpt_path', None),
-                *getattr(self, 'best_ckpt_path_dict', {}).values()}
+        kept = {
+            self.last_ckpt,
+            getattr(self, 'best_ckpt_path', None),
+            *getattr(self, 'best_ckpt_path_dict', {}).values(),
+        }
         for path in outdated:
             if path not in kept:
                 self.file_backend.remove(path)
@@ -206,16 +216,20 @@ class SafeCheckpointHook(CheckpointHook):
     def _publish_model(self, runner, ckpt_path: str) -> None:
         """Write a file with ``published_keys`` only, as MMEngine does."""
         checkpoint = CheckpointLoader.load_checkpoint(
-            ckpt_path, map_location='cpu')
-        published = {k: v for k, v in checkpoint.items()
-                     if k in self.published_keys}
-        path = save_published(published, osp.splitext(ckpt_path)[0],
-                              self.backend_args)
+            ckpt_path, map_location='cpu'
+        )
+        published = {
+            k: v for k, v in checkpoint.items() if k in self.published_keys
+        }
+        path = save_published(
+            published, osp.splitext(ckpt_path)[0], self.backend_args
+        )
         runner.logger.info(f'{ckpt_path} is published as {path}')
 
 
-def save_published(content: dict, stem: str,
-                   backend_args: Optional[dict] = None) -> str:
+def save_published(
+    content: dict, stem: str, backend_args: dict | None = None
+) -> str:
     """Save a checkpoint under a name that tells its checksum.
 
     Args:
@@ -244,21 +258,26 @@ def _guard(load: Callable) -> Callable:
         except pickle.UnpicklingError as error:
             found = re.search(
                 r'Unsupported (?:global|class|operand|instruction)[^\n]*'
-                r'|getattr\([^\n]*|GLOBAL \S+', str(error))
+                r'|getattr\([^\n]*|GLOBAL \S+',
+                str(error),
+            )
             what = f' ({found[0]})' if found else ''
             raise ValueError(
                 f'{filename}: refused, as it holds more than weights and '
                 f'numbers{what}. Loading that would run code of whoever '
-                'made the file') from error
+                'made the file'
+            ) from error
         except (RuntimeError, EOFError, zipfile.BadZipFile) as error:
             reason = (str(error) or repr(error)).split('\n')[0]
             raise ValueError(
                 f'{filename}: not a checkpoint, or one that was not written '
-                f'to its end: {reason}') from error
+                f'to its end: {reason}'
+            ) from error
         if not isinstance(checkpoint, dict):
             raise ValueError(
                 f'{filename}: not a checkpoint, but a '
-                f'{type(checkpoint).__name__}')
+                f'{type(checkpoint).__name__}'
+            )
         meta = checkpoint.get('meta')
         if isinstance(meta, dict) and meta.pop('config', None) is not None:
             # The Runner would execute it (mmengine/runner/runner.py:2028).

@@ -1,4 +1,5 @@
 """What the command-line tools have in common."""
+
 import argparse
 import os
 import os.path as osp
@@ -17,7 +18,8 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--work-dir',
         help='where logs and checkpoints go; default: work_dir of the '
-        'config, or else ./work_dirs/<name of the config>')
+        'config, or else ./work_dirs/<name of the config>',
+    )
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -25,12 +27,14 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='KEY=VALUE',
         help='override settings of the config, such as '
         'train_dataloader.batch_size=4; lists as key="[a,b]"; blanks in '
-        'values are lost')
+        'values are lost',
+    )
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
         default='none',
-        help='what started the processes of a distributed run')
+        help='what started the processes of a distributed run',
+    )
     # Older versions of torch.distributed.launch pass it.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
 
@@ -48,7 +52,8 @@ def check_file(path: str, name: str) -> None:
     if '://' not in path and not osp.isfile(osp.expanduser(path)):
         raise FileNotFoundError(
             f'{name}: there is no file {path!r}; checkpoints are written to '
-            'the work_dir of a run, such as work_dirs/NAME/epoch_10.pth')
+            'the work_dir of a run, such as work_dirs/NAME/epoch_10.pth'
+        )
 
 
 def load_config(args: argparse.Namespace) -> Config:
@@ -92,7 +97,8 @@ def check_steps(runner: Runner) -> None:
             f'train_dataloader: its {len(loader.dataset)} samples are fewer '
             f'than batch_size={loader.batch_size}, and drop_last leaves out '
             'what fills no batch. Give more data, or --cfg-options '
-            'train_dataloader.batch_size=... of as many or fewer')
+            'train_dataloader.batch_size=... of as many or fewer'
+        )
 
 
 def build_runner(cfg: Config) -> Any:
@@ -103,7 +109,9 @@ def build_runner(cfg: Config) -> Any:
     """
     cpu_distributed(cfg, cfg.launcher)
     if cfg.get('load_from') and not cfg.get('resume'):
-        check_file(cfg.load_from, 'load_from (the configs take it from the '
-                   'environment variable MOSI_PRETRAINED)')
-    return RUNNERS.build(cfg) if 'runner_type' in cfg \
-        else Runner.from_cfg(cfg)
+        check_file(
+            cfg.load_from,
+            'load_from (the configs take it from the '
+            'environment variable MOSI_PRETRAINED)',
+        )
+    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)

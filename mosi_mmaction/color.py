@@ -21,9 +21,9 @@ operation and rotates hue in HSV, draws one. Here values are rounded and
 clipped once, at the end. The chroma plane is that of YIQ (which is that of
 YUV turned by 33 degrees: rotations are the same in both).
 """
+
 from dataclasses import dataclass
 from numbers import Real
-from typing import Optional
 
 import cv2
 import numpy as np
@@ -35,11 +35,13 @@ LUMA = np.array([0.299, 0.587, 0.114])
 def _bases() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return G, I - G and R of the module's docstring, each (3, 3)."""
     gray = np.tile(LUMA, (3, 1))
-    rgb_to_yuv = np.stack([
-        LUMA,
-        0.492111 * (np.array([0, 0, 1]) - LUMA),
-        0.877283 * (np.array([1, 0, 0]) - LUMA),
-    ])
+    rgb_to_yuv = np.stack(
+        [
+            LUMA,
+            0.492111 * (np.array([0, 0, 1]) - LUMA),
+            0.877283 * (np.array([1, 0, 0]) - LUMA),
+        ]
+    )
     quarter_turn = np.array([[0, 0, 0], [0, 0, -1], [0, 1, 0]])
     rotation = np.linalg.inv(rgb_to_yuv) @ quarter_turn @ rgb_to_yuv
     return gray, np.eye(3) - gray, rotation
@@ -77,10 +79,15 @@ class ColorParams:
         scale = self.brightness * self.contrast
         chroma = scale * np.where(self.grayscale, 0, self.saturation)
         angle = 2 * np.pi * self.hue
-        return np.stack([
-            scale, chroma * np.cos(angle), chroma * np.sin(angle),
-            self.brightness * (1 - self.contrast)
-        ], axis=-1)
+        return np.stack(
+            [
+                scale,
+                chroma * np.cos(angle),
+                chroma * np.sin(angle),
+                self.brightness * (1 - self.contrast),
+            ],
+            axis=-1,
+        )
 
     def matrices(self, luma: np.ndarray) -> np.ndarray:
         """Return one affine map for each draw.
@@ -125,21 +132,30 @@ class ColorJitter:
     per_frame: bool = True
 
     def __post_init__(self) -> None:
-        limits = dict(brightness=None, contrast=None, saturation=None,
-                      hue=0.5, grayscale=1.0)
+        limits = dict(
+            brightness=None,
+            contrast=None,
+            saturation=None,
+            hue=0.5,
+            grayscale=1.0,
+        )
         for name, most in limits.items():
             value = getattr(self, name)
             is_number = isinstance(value, Real)
-            if not is_number or not np.isfinite(value) \
-                    or not 0 <= value <= (np.inf if most is None else most):
-                allowed = 'at least 0' if most is None \
-                    else f'in [0, {most}]'
+            if (
+                not is_number
+                or not np.isfinite(value)
+                or not 0 <= value <= (np.inf if most is None else most)
+            ):
+                allowed = 'at least 0' if most is None else f'in [0, {most}]'
                 raise ValueError(
                     f'colour jitter: {name}={value!r}, allowed is a number '
-                    f'{allowed}')
+                    f'{allowed}'
+                )
 
-    def draw(self, shape: tuple[int, int],
-             rng: np.random.Generator) -> ColorParams:
+    def draw(
+        self, shape: tuple[int, int], rng: np.random.Generator
+    ) -> ColorParams:
         """Draw the jitter of C clips of N frames.
 
         Args:
@@ -155,10 +171,12 @@ class ColorJitter:
             return rng.uniform(max(0, 1 - strength), 1 + strength, drawn)
 
         params: list[np.ndarray] = [
-            factor(self.brightness), factor(self.contrast),
+            factor(self.brightness),
+            factor(self.contrast),
             factor(self.saturation),
             rng.uniform(-self.hue, self.hue, drawn),
-            rng.random(drawn) < self.grayscale]
+            rng.random(drawn) < self.grayscale,
+        ]
         if not self.per_frame:
             params = [np.broadcast_to(p, shape) for p in params]
         for values in params:
@@ -166,8 +184,9 @@ class ColorJitter:
         return ColorParams(*params)
 
 
-def window_luma(image: np.ndarray, offsets: np.ndarray,
-                size: int) -> np.ndarray:
+def window_luma(
+    image: np.ndarray, offsets: np.ndarray, size: int
+) -> np.ndarray:
     """Return the mean luma of square windows of an image.
 
     One summed-area table serves all windows, however many there are.
@@ -185,13 +204,18 @@ def window_luma(image: np.ndarray, offsets: np.ndarray,
     depth = cv2.CV_32S if image.size < 2**23 else cv2.CV_64F
     table = cv2.integral(image, sdepth=depth)
     x, y = offsets[..., 0], offsets[..., 1]
-    total = (table[y + size, x + size] - table[y, x + size]
-             - table[y + size, x] + table[y, x])  # (..., 3)
+    total = (
+        table[y + size, x + size]
+        - table[y, x + size]
+        - table[y + size, x]
+        + table[y, x]
+    )  # (..., 3)
     return total @ (LUMA / size**2)
 
 
-def apply_color(image: np.ndarray, matrix: np.ndarray,
-                out: Optional[np.ndarray] = None) -> np.ndarray:
+def apply_color(
+    image: np.ndarray, matrix: np.ndarray, out: np.ndarray | None = None
+) -> np.ndarray:
     """Apply one affine map to every pixel, round and clip to 0..255.
 
     Args:

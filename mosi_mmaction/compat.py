@@ -4,6 +4,7 @@ Every function names what it works around, so that it can be deleted on the
 day its cause is gone. File and line refer to mmengine 0.10.7 and mmaction2
 1.2.0. Nothing of mmaction is imported before :func:`apply` is called.
 """
+
 import atexit
 import importlib.util
 import os
@@ -12,9 +13,10 @@ import pickle
 import sys
 import threading
 import warnings
+from collections.abc import Callable
 from importlib import import_module, metadata
 from types import ModuleType
-from typing import Any, Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -55,7 +57,8 @@ def silence_mmcv_lite() -> None:
     none of MMAction2's recognizers uses it.
     """
     warnings.filterwarnings(
-        'ignore', message='Fail to import ``MultiScaleDeformableAttention``')
+        'ignore', message='Fail to import ``MultiScaleDeformableAttention``'
+    )
 
 
 def check_mmcv() -> None:
@@ -77,14 +80,17 @@ def check_mmcv() -> None:
         if error.name != 'mmcv':
             raise  # mmcv is there, but one of its own requirements is not
         raise ImportError(
-            f'{needs}, which is missing: run `{install}`') from error
+            f'{needs}, which is missing: run `{install}`'
+        ) from error
     # An interrupted removal leaves a folder without a version behind.
     version = getattr(mmcv, '__version__', '0')
-    if not (digit_version('2.0.1') <= digit_version(version)
-            < digit_version('2.2')):
+    if not (
+        digit_version('2.0.1') <= digit_version(version) < digit_version('2.2')
+    ):
         raise ImportError(
             f'{needs}, but found {version}: run `pip uninstall -y mmcv '
-            f'mmcv-lite mmcv-full && {install}`')
+            f'mmcv-lite mmcv-full && {install}`'
+        )
 
 
 def check_importlib_metadata() -> None:
@@ -99,7 +105,8 @@ def check_importlib_metadata() -> None:
     if importlib.util.find_spec('importlib_metadata') is None:
         raise ImportError(
             'mmaction2 needs importlib_metadata, which is missing: run '
-            '`pip install importlib_metadata`')
+            '`pip install importlib_metadata`'
+        )
 
 
 def _history_buffer_method(owner: Any, name: str) -> Callable:
@@ -108,7 +115,8 @@ def _history_buffer_method(owner: Any, name: str) -> Callable:
         return getattr(HistoryBuffer, name)
     raise pickle.UnpicklingError(
         f'getattr({owner!r}, {name!r}): a checkpoint may fetch nothing but '
-        'min, max, mean and current of HistoryBuffer')
+        'min, max, mean and current of HistoryBuffer'
+    )
 
 
 def allow_history_buffers() -> None:
@@ -130,16 +138,21 @@ def allow_history_buffers() -> None:
     # Taken from values, as numpy 1 and 2 keep the functions in different
     # modules; a file may have been written with either.
     functions = [np.float64(0).__reduce__()[0], np.empty(0).__reduce__()[0]]
-    names = [(function, f'numpy.{core}.multiarray.{function.__name__}')
-             for core in ('core', '_core') for function in functions]
-    torch.serialization.add_safe_globals([
-        HistoryBuffer,
-        (_history_buffer_method, 'builtins.getattr'),
-        np.ndarray,
-        np.dtype,
-        *{type(np.dtype(code)) for code in '?bBhHiIlLqQefd'},
-        *names,
-    ])
+    names = [
+        (function, f'numpy.{core}.multiarray.{function.__name__}')
+        for core in ('core', '_core')
+        for function in functions
+    ]
+    torch.serialization.add_safe_globals(
+        [
+            HistoryBuffer,
+            (_history_buffer_method, 'builtins.getattr'),
+            np.ndarray,
+            np.dtype,
+            *{type(np.dtype(code)) for code in '?bBhHiIlLqQefd'},
+            *names,
+        ]
+    )
 
 
 def stand_in_for_drn() -> None:
@@ -155,8 +168,10 @@ def stand_in_for_drn() -> None:
     if name in sys.modules or spec is None:
         return
     roots = spec.submodule_search_locations or []
-    if any(osp.isfile(osp.join(root, 'models/localizers/drn/drn.py'))
-           for root in roots):
+    if any(
+        osp.isfile(osp.join(root, 'models/localizers/drn/drn.py'))
+        for root in roots
+    ):
         return
 
     class DRN:
@@ -166,7 +181,8 @@ def stand_in_for_drn() -> None:
             raise NotImplementedError(
                 'DRN is not in the released mmaction2 (see '
                 'open-mmlab/mmaction2#2714): install mmaction2 from a '
-                'source checkout with `pip install -e .`')
+                'source checkout with `pip install -e .`'
+            )
 
     module: Any = ModuleType(name, stand_in_for_drn.__doc__)
     module.DRN = DRN
@@ -178,16 +194,23 @@ _MULTIMODAL_IMPORTS = {
     'timm.models.layers': ['DropPath'],
     'transformers': ['BertTokenizer'],
     'transformers.file_utils': [
-        'ModelOutput', 'add_start_docstrings',
-        'add_start_docstrings_to_model_forward', 'replace_return_docstrings'
+        'ModelOutput',
+        'add_start_docstrings',
+        'add_start_docstrings_to_model_forward',
+        'replace_return_docstrings',
     ],
     'transformers.modeling_utils': [
-        'PreTrainedModel', 'apply_chunking_to_forward',
-        'find_pruneable_heads_and_indices', 'prune_linear_layer'
+        'PreTrainedModel',
+        'apply_chunking_to_forward',
+        'find_pruneable_heads_and_indices',
+        'prune_linear_layer',
     ],
     'transformers.models.beit.modeling_beit': [
-        'BeitAttention', 'BeitDropPath', 'BeitEmbeddings', 'BeitLayer',
-        'BeitRelativePositionBias'
+        'BeitAttention',
+        'BeitDropPath',
+        'BeitEmbeddings',
+        'BeitLayer',
+        'BeitRelativePositionBias',
     ],
 }
 
@@ -199,8 +222,10 @@ def disable_broken_multimodal() -> None:
     enough, but the models import timm and functions that transformers 5
     removed, and ``import mmaction.models`` then fails as a whole.
     """
-    if ('mmaction.models.multimodal' in sys.modules
-            or importlib.util.find_spec('transformers') is None):
+    if (
+        'mmaction.models.multimodal' in sys.modules
+        or importlib.util.find_spec('transformers') is None
+    ):
         return
     dependency: Any = import_module('mmaction.utils.dependency')
     if not dependency.WITH_MULTIMODAL:
@@ -239,7 +264,8 @@ def _get_installed_path(package: str) -> str:
         spec = importlib.util.find_spec(_package2module(package))
     if spec is None or spec.origin is None:
         raise RuntimeError(
-            f'{package} is a namespace package, which has no one folder')
+            f'{package} is a namespace package, which has no one folder'
+        )
     return osp.dirname(spec.origin)
 
 
@@ -258,8 +284,10 @@ def replace_pkg_resources() -> None:
         old = getattr(package_utils, name)
         for key, module in list(sys.modules.items()):
             # Whoever imported the helper by name holds a copy of its own.
-            if (key.partition('.')[0] == 'mmengine'
-                    and vars(module).get(name) is old):
+            if (
+                key.partition('.')[0] == 'mmengine'
+                and vars(module).get(name) is old
+            ):
                 setattr(module, name, new)
 
 
@@ -279,10 +307,12 @@ class CPUDistributedDataParallel(MMDistributedDataParallel):
         **kwargs: As of DistributedDataParallel.
     """
 
-    def __init__(self, module: torch.nn.Module, device_ids: Any = None,
-                 **kwargs) -> None:
+    def __init__(
+        self, module: torch.nn.Module, device_ids: Any = None, **kwargs
+    ) -> None:
         super().__init__(
-            module=revert_sync_batchnorm(module), device_ids=None, **kwargs)
+            module=revert_sync_batchnorm(module), device_ids=None, **kwargs
+        )
 
 
 def cpu_distributed(cfg: Config, launcher: str) -> None:
@@ -331,7 +361,8 @@ def cpu_distributed(cfg: Config, launcher: str) -> None:
         raise ValueError(
             f'--launcher {launcher}: the environment variable {error} is '
             'not set; start through tools/dist_*.sh or tools/slurm_*.sh, or '
-            'leave --launcher out for one process') from error
+            'leave --launcher out for one process'
+        ) from error
     finally:
         torch.cuda.set_device = set_device
 
@@ -355,8 +386,7 @@ def end_rank() -> None:
     try:
         torch.distributed.destroy_process_group()
     except RuntimeError as error:  # a peer is gone; the work is done
-        print(f'The process group did not end well: {error}',
-              file=sys.stderr)
+        print(f'The process group did not end well: {error}', file=sys.stderr)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os._exit(0)

@@ -1,9 +1,10 @@
 """Find our configs from anywhere, and change them in one line."""
+
 import copy
 import os.path as osp
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Optional, cast
+from typing import Any, cast
 
 from mmengine.config import Config
 
@@ -16,8 +17,15 @@ _POOL = ('num_speeds', 'axes', 'decoupled', 'static')
 _DECODERS = {'decord': 'Decord', 'pyav': 'PyAV', 'video': 'Video'}
 
 #: What a config that only tests must not have.
-_TRAINING = ('train_dataloader', 'train_cfg', 'optim_wrapper',
-             'param_scheduler', 'val_dataloader', 'val_cfg', 'val_evaluator')
+_TRAINING = (
+    'train_dataloader',
+    'train_cfg',
+    'optim_wrapper',
+    'param_scheduler',
+    'val_dataloader',
+    'val_cfg',
+    'val_evaluator',
+)
 
 
 def config_path(name: str) -> str:
@@ -38,10 +46,13 @@ def config_path(name: str) -> str:
     if not path.is_file():
         there = sorted(
             p.relative_to(_CONFIGS).with_suffix('').as_posix()
-            for p in _CONFIGS.rglob('*.py') if '_base_' not in p.parts)
+            for p in _CONFIGS.rglob('*.py')
+            if '_base_' not in p.parts
+        )
         raise FileNotFoundError(
             f'no config {name!r} in mosi_mmaction; there are: '
-            f'{", ".join(there)}')
+            f'{", ".join(there)}'
+        )
     return str(path)
 
 
@@ -60,18 +71,21 @@ def find_config(config: str) -> str:
         return config_path(config)
     except FileNotFoundError as error:
         raise FileNotFoundError(
-            f'there is no file {config!r}, and {error}') from None
+            f'there is no file {config!r}, and {error}'
+        ) from None
 
 
-def set_motion(cfg: dict,
-               *,
-               num_speeds: Optional[int] = None,
-               axes: Optional[str] = None,
-               decoupled: Optional[bool] = None,
-               static: Optional[bool] = None,
-               separate: Optional[bool] = None,
-               clip_len: Optional[int] = None,
-               **others: Any) -> None:
+def set_motion(
+    cfg: dict,
+    *,
+    num_speeds: int | None = None,
+    axes: str | None = None,
+    decoupled: bool | None = None,
+    static: bool | None = None,
+    separate: bool | None = None,
+    clip_len: int | None = None,
+    **others: Any,
+) -> None:
     """Change the pseudo-motion of a whole config, in place.
 
     Reaches the training pipeline, the validation pipeline and the head
@@ -102,26 +116,43 @@ def set_motion(cfg: dict,
         raise ValueError(
             f'set_motion: unknown {sorted(unknown)}; there are '
             f'{[*_POOL, "separate", "clip_len", "static_mask"]} and '
-            "'color_jitter'")
-    pool = {k: v for k, v in zip(_POOL, (num_speeds, axes, decoupled,
-                                         static)) if v is not None}
-    found = [(pipeline, motion) for pipeline in _lists(cfg)
-             if (motion := _find(pipeline, 'DrawPseudoMotion'))]
+            "'color_jitter'"
+        )
+    pool = {
+        k: v
+        for k, v in zip(_POOL, (num_speeds, axes, decoupled, static))
+        if v is not None
+    }
+    found = [
+        (pipeline, motion)
+        for pipeline in _lists(cfg)
+        if (motion := _find(pipeline, 'DrawPseudoMotion'))
+    ]
     if not found:
-        raise ValueError('set_motion: no pipeline of this config has a '
-                         'DrawPseudoMotion; is it one of fine-tuning?')
-    training = [id(pipeline) for pipeline in _lists(
-        {k: v for k, v in cfg.items() if k.startswith('train')})]
+        raise ValueError(
+            'set_motion: no pipeline of this config has a '
+            'DrawPseudoMotion; is it one of fine-tuning?'
+        )
+    training = [
+        id(pipeline)
+        for pipeline in _lists(
+            {k: v for k, v in cfg.items() if k.startswith('train')}
+        )
+    ]
     for pipeline, motion in found:
         if clip_len is not None:
             _set_clip_len(pipeline, motion, clip_len)
         motion.update(pool)
         if 'static_mask' in others:
             ratio = others['static_mask']
-            _set_step(pipeline, 'DrawStaticMask',
-                      None if ratio is None else dict(side_ratio=ratio))
+            _set_step(
+                pipeline,
+                'DrawStaticMask',
+                None if ratio is None else dict(side_ratio=ratio),
+            )
         if 'color_jitter' in others and (
-                id(pipeline) in training or others['color_jitter'] is None):
+            id(pipeline) in training or others['color_jitter'] is None
+        ):
             _set_step(pipeline, 'DrawColorJitter', others['color_jitter'])
     for head in walk(cfg):
         if head.get('type') == 'MoSIHead':
@@ -145,8 +176,10 @@ def set_epochs(cfg: dict, epochs: int) -> None:
     *warmup, last = cfg['param_scheduler']
     begin = last.get('begin', 0)
     if epochs <= begin:
-        raise ValueError(f'set_epochs: {epochs} epochs leave none after the '
-                         f'warm-up of {begin}')
+        raise ValueError(
+            f'set_epochs: {epochs} epochs leave none after the '
+            f'warm-up of {begin}'
+        )
     last['end'] = epochs
     if 'T_max' in last:
         last['T_max'] = epochs - begin
@@ -177,17 +210,24 @@ def set_videos(cfg: dict, videos: str, lists: str) -> None:
         if not path.is_file():
             raise FileNotFoundError(
                 f'set_videos: there is no {path}; tools/data/split_videos.py '
-                'writes it')
+                'writes it'
+            )
     head = cfg.get('model', {}).get('cls_head', {})
     if 'num_classes' not in head:
-        raise ValueError('set_videos: model.cls_head has no num_classes; is '
-                         'the config one of fine-tuning?')
+        raise ValueError(
+            'set_videos: model.cls_head has no num_classes; is '
+            'the config one of fine-tuning?'
+        )
     names = files[2].read_text(encoding='utf-8').splitlines()
     head['num_classes'] = len([n for n in names if n.strip()])
-    for part, path in (('train', files[0]), ('val', files[1]),
-                       ('test', files[1])):
+    for part, path in (
+        ('train', files[0]),
+        ('val', files[1]),
+        ('test', files[1]),
+    ):
         cfg[f'{part}_dataloader']['dataset'].update(
-            ann_file=str(path), data_prefix=dict(video=str(videos)))
+            ann_file=str(path), data_prefix=dict(video=str(videos))
+        )
 
 
 def set_decoder(cfg: dict, name: str) -> None:
@@ -209,21 +249,28 @@ def set_decoder(cfg: dict, name: str) -> None:
         ValueError: If the name is not known or no pipeline decodes a video.
     """
     if name not in _DECODERS:
-        raise ValueError(f'set_decoder: {name!r} is unknown; there are '
-                         f'{sorted(_DECODERS)}')
-    kinds = {first + kind: kind for first in _DECODERS.values()
-             for kind in ('Init', 'Decode')}
+        raise ValueError(
+            f'set_decoder: {name!r} is unknown; there are {sorted(_DECODERS)}'
+        )
+    kinds = {
+        first + kind: kind
+        for first in _DECODERS.values()
+        for kind in ('Init', 'Decode')
+    }
     steps = [step for step in walk(cfg) if step.get('type') in kinds]
     if not steps:
-        raise ValueError('set_decoder: no pipeline of this config decodes '
-                         'videos; is it one of pretraining? That takes PyAV '
-                         'by itself where decord is missing')
+        raise ValueError(
+            'set_decoder: no pipeline of this config decodes '
+            'videos; is it one of pretraining? That takes PyAV '
+            'by itself where decord is missing'
+        )
     for step in steps:
         # Arguments are kept where both have them.
         new = dict(type=_DECODERS[name] + kinds[step['type']])
         if name != 'video':
-            new.update((k, step[k]) for k in ('io_backend', 'mode')
-                       if k in step)
+            new.update(
+                (k, step[k]) for k in ('io_backend', 'mode') if k in step
+            )
         step.clear()
         step.update(new)
 
@@ -247,7 +294,8 @@ def set_three_crops(cfg: dict) -> None:
     if resize is None or crop is None or resize['scale'][0] != -1:
         raise ValueError(
             'set_three_crops: test_dataloader.dataset.pipeline needs '
-            'Resize(scale=(-1, SIDE)) and then CenterCrop')
+            'Resize(scale=(-1, SIDE)) and then CenterCrop'
+        )
     # Other data loaders may hold the very same list.
     pipeline = copy.deepcopy(pipeline)
     at = pipeline.index(_find(pipeline, 'CenterCrop'))
@@ -271,22 +319,27 @@ def set_retrieval(cfg: dict) -> None:
     """
     query = cfg['test_dataloader']['dataset']
     gallery = cfg['train_dataloader']['dataset']
-    if not ('ann_file' in query and 'ann_file' in gallery
-            and _find(query['pipeline'], 'PackActionInputs')):
+    if not (
+        'ann_file' in query
+        and 'ann_file' in gallery
+        and _find(query['pipeline'], 'PackActionInputs')
+    ):
         raise ValueError(
             'set_retrieval: train_dataloader.dataset and '
             'test_dataloader.dataset need an ann_file each, and the test '
-            'pipeline PackActionInputs; is the config one of fine-tuning?')
+            'pipeline PackActionInputs; is the config one of fine-tuning?'
+        )
     datasets = []
     for role, dataset in (('gallery', gallery), ('query', query)):
         pipeline = copy.deepcopy(query['pipeline'])
         pipeline.insert(0, dict(type='SetRole', role=role))
         pack = cast(dict, _find(pipeline, 'PackActionInputs'))
-        pack['meta_keys'] = ('role', )
+        pack['meta_keys'] = ('role',)
         datasets.append(dict(dataset, pipeline=pipeline, test_mode=True))
     cfg['test_dataloader'] = dict(
         copy.deepcopy(cfg['test_dataloader']),
-        dataset=dict(type='ConcatDataset', datasets=datasets))
+        dataset=dict(type='ConcatDataset', datasets=datasets),
+    )
     cfg['test_evaluator'] = dict(type='NearestNeighborMetric')
     cfg['model']['cls_head'] = dict(type='PooledFeatureHead')
     for key in _TRAINING:
@@ -298,8 +351,10 @@ def _set_clip_len(pipeline: list, motion: dict, clip_len: int) -> None:
     gaps = motion.get('clip_len', 16) - 1
     source = _find(pipeline, 'CropSource')
     if source is None:
-        raise ValueError('set_motion.clip_len: a pipeline has no CropSource, '
-                         'whose size follows the number of frames')
+        raise ValueError(
+            'set_motion.clip_len: a pipeline has no CropSource, '
+            'whose size follows the number of frames'
+        )
     room = source.get('size', 320) - crop
     source['size'] = crop + round(room * (clip_len - 1) / gaps)
     for step in pipeline:
@@ -308,7 +363,7 @@ def _set_clip_len(pipeline: list, motion: dict, clip_len: int) -> None:
     motion['clip_len'] = clip_len
 
 
-def _set_step(pipeline: list, kind: str, value: Optional[dict]) -> None:
+def _set_step(pipeline: list, kind: str, value: dict | None) -> None:
     step = _find(pipeline, kind)
     if value is None:
         if step is not None:
@@ -322,9 +377,11 @@ def _set_step(pipeline: list, kind: str, value: Optional[dict]) -> None:
         pipeline.insert(at, dict(type=kind, **new))
 
 
-def _find(pipeline: list, kind: str) -> Optional[dict]:
-    return next((s for s in pipeline
-                 if isinstance(s, dict) and s.get('type') == kind), None)
+def _find(pipeline: list, kind: str) -> dict | None:
+    return next(
+        (s for s in pipeline if isinstance(s, dict) and s.get('type') == kind),
+        None,
+    )
 
 
 def walk(node: Any) -> Iterator[dict]:

@@ -1,11 +1,11 @@
 """Turn files into RGB arrays, or say in one error why that cannot be."""
+
 import functools
 import io
 import os
 import stat
 import struct
 import warnings
-from typing import Optional
 
 import cv2
 import numpy as np
@@ -26,14 +26,37 @@ MIN_SIDE = 8
 
 #: What Pillow may open. It knows more, among them PostScript, which would
 #: run a program that is in the file.
-_FORMATS = ('AVIF', 'BMP', 'DIB', 'GIF', 'JPEG', 'JPEG2000', 'MPO', 'PNG',
-            'PPM', 'TIFF', 'WEBP')
+_FORMATS = (
+    'AVIF',
+    'BMP',
+    'DIB',
+    'GIF',
+    'JPEG',
+    'JPEG2000',
+    'MPO',
+    'PNG',
+    'PPM',
+    'TIFF',
+    'WEBP',
+)
 
 # What Pillow raises on damaged files.
-_PILLOW_ERRORS = (OSError, ValueError, SyntaxError, IndexError, KeyError,
-                  TypeError, AttributeError, EOFError, OverflowError,
-                  MemoryError, RuntimeError, ZeroDivisionError, struct.error,
-                  Image.DecompressionBombError)
+_PILLOW_ERRORS = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    IndexError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    OverflowError,
+    MemoryError,
+    RuntimeError,
+    ZeroDivisionError,
+    struct.error,
+    Image.DecompressionBombError,
+)
 
 _REDUCED = {
     1: cv2.IMREAD_COLOR,
@@ -47,7 +70,7 @@ _REDUCED = {
 _COLOR = getattr(cv2, 'IMREAD_COLOR_RGB', cv2.IMREAD_COLOR)
 
 
-def read_bytes(path: str, backend_args: Optional[dict] = None) -> bytes:
+def read_bytes(path: str, backend_args: dict | None = None) -> bytes:
     """Read a whole image file through MMEngine's file backends.
 
     Raises:
@@ -75,8 +98,10 @@ def check_local(path: str, max_bytes: int = MAX_BYTES) -> None:
         raise BadSourceError(path, 'is not a regular file')
     if status.st_size > max_bytes:
         raise BadSourceError(
-            path, f'{status.st_size} bytes are more than the {max_bytes} '
-            'that may be read')
+            path,
+            f'{status.st_size} bytes are more than the {max_bytes} '
+            'that may be read',
+        )
 
 
 @functools.cache
@@ -95,8 +120,7 @@ def _open_image(raw: bytes, path: str) -> Image.Image:
         # Its own message names an object in memory.
         raise BadSourceError(path, 'not a readable image') from error
     except _PILLOW_ERRORS as error:
-        raise BadSourceError(path, f'not a readable image: {error}') \
-            from error
+        raise BadSourceError(path, f'not a readable image: {error}') from error
 
 
 def _header(raw: bytes, path: str) -> tuple[int, int, bool, bool]:
@@ -113,11 +137,15 @@ def _header(raw: bytes, path: str) -> tuple[int, int, bool, bool]:
             return width, height, True, components in (1, 3)
     header = _open_image(raw, path)
     is_jpeg = header.format in ('JPEG', 'MPO')
-    return (*header.size, is_jpeg, (is_jpeg or header.format == 'PNG')
-            and header.mode in ('L', 'RGB', 'RGBA', 'P'))
+    return (
+        *header.size,
+        is_jpeg,
+        (is_jpeg or header.format == 'PNG')
+        and header.mode in ('L', 'RGB', 'RGBA', 'P'),
+    )
 
 
-def _jpeg_frame(raw: bytes) -> Optional[tuple[int, int, int]]:
+def _jpeg_frame(raw: bytes) -> tuple[int, int, int] | None:
     """Find a JPEG's frame header, as most sources are JPEG files.
 
     Pillow would parse EXIF and all other segments, a good part of the time
@@ -128,21 +156,23 @@ def _jpeg_frame(raw: bytes) -> Optional[tuple[int, int, int]]:
         where they belong, or a sample has not 8 bits.
     """
     at = 2
-    while at + 10 <= len(raw) and raw[at] == 0xff:
+    while at + 10 <= len(raw) and raw[at] == 0xFF:
         marker = raw[at + 1]
-        if marker == 0xff:  # a fill byte
+        if marker == 0xFF:  # a fill byte
             at += 1
-        elif 0xc0 <= marker <= 0xcf and marker not in (0xc4, 0xc8, 0xcc):
+        elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             bits, height, width, components = struct.unpack_from(
-                '>BHHB', raw, at + 4)
+                '>BHHB', raw, at + 4
+            )
             return (width, height, components) if bits == 8 else None
         else:
-            at += 2 + int.from_bytes(raw[at + 2:at + 4], 'big')
+            at += 2 + int.from_bytes(raw[at + 2 : at + 4], 'big')
     return None
 
 
-def decode_image(raw: bytes, path: str,
-                 short_side: Optional[int] = None) -> np.ndarray:
+def decode_image(
+    raw: bytes, path: str, short_side: int | None = None
+) -> np.ndarray:
     """Decode an image file to 8-bit RGB.
 
     Args:
@@ -160,27 +190,34 @@ def decode_image(raw: bytes, path: str,
     width, height, is_jpeg, ordinary = _header(raw, path)
     if min(width, height) < MIN_SIDE:
         raise BadSourceError(
-            path, f'{width}x{height} pixels; at least {MIN_SIDE} a side are '
-            'needed')
+            path,
+            f'{width}x{height} pixels; at least {MIN_SIDE} a side are needed',
+        )
     if width * height > MAX_PIXELS:
         raise BadSourceError(
-            path, f'{width}x{height} pixels are more than the '
-            f'{MAX_PIXELS} that may be decoded')
+            path,
+            f'{width}x{height} pixels are more than the '
+            f'{MAX_PIXELS} that may be decoded',
+        )
     scale = 1
     if is_jpeg and short_side:
         while scale < 8 and min(width, height) >= 2 * scale * short_side:
             scale *= 2
     # OpenCV is faster but fills what is missing of a truncated file with
     # grey, silently. So it only gets files that end as they should.
-    complete = raw.endswith(b'\xff\xd9') if is_jpeg else \
-        raw[-8:-4] == b'IEND'
+    complete = raw.endswith(b'\xff\xd9') if is_jpeg else raw[-8:-4] == b'IEND'
     if complete and ordinary:
-        img = cv2.imdecode(np.frombuffer(raw, np.uint8),
-                           _REDUCED[scale] - cv2.IMREAD_COLOR + _COLOR)
+        img = cv2.imdecode(
+            np.frombuffer(raw, np.uint8),
+            _REDUCED[scale] - cv2.IMREAD_COLOR + _COLOR,
+        )
         if img is not None:
             # In place: large images would need the memory twice.
-            return cv2.cvtColor(img, cv2.COLOR_BGR2RGB, dst=img) \
-                if _COLOR == cv2.IMREAD_COLOR else img
+            return (
+                cv2.cvtColor(img, cv2.COLOR_BGR2RGB, dst=img)
+                if _COLOR == cv2.IMREAD_COLOR
+                else img
+            )
     return _decode_with_pillow(raw, path, scale)
 
 
@@ -201,8 +238,10 @@ def _decode_with_pillow(raw: bytes, path: str, scale: int) -> np.ndarray:
             return cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB)
         if image.mode == 'F':
             raise BadSourceError(
-                path, 'floating-point pixels have no defined range; convert '
-                'the file to 8 or 16 bits')
+                path,
+                'floating-point pixels have no defined range; convert '
+                'the file to 8 or 16 bits',
+            )
         image = image.convert('RGB')
         return np.array(image)
     except BadSourceError:

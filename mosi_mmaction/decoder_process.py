@@ -5,11 +5,11 @@ large ones eat the memory. Whatever happens here, the process that trains
 goes on: see :mod:`mosi_mmaction.video`, which starts this file. It imports
 nothing of the package, as a start would take seconds then.
 """
+
 import re
 import resource
 import sys
 from multiprocessing.connection import Connection
-from typing import Union
 
 import numpy as np
 
@@ -20,6 +20,7 @@ MAX_MEMORY = 2**30
 class _Decord:
     def __init__(self, path: str) -> None:
         import decord
+
         # By path: handed an open file, decord crashes on truncated AVIs.
         self._reader = decord.VideoReader(path, num_threads=1)
         self.num_frames = len(self._reader)
@@ -30,9 +31,9 @@ class _Decord:
 
 
 class _PyAV:
-
     def __init__(self, path: str) -> None:
         import av
+
         self._container = av.open(path)
         if not self._container.streams.video:
             raise ValueError('it has no video stream')
@@ -41,7 +42,8 @@ class _PyAV:
         # The container's own count is often absent, so packets are counted;
         # that decodes nothing.
         self.num_frames = sum(
-            p.size > 0 for p in self._container.demux(self._stream))
+            p.size > 0 for p in self._container.demux(self._stream)
+        )
 
     def read(self, indices: list) -> np.ndarray:
         found, wanted = {}, set(indices)
@@ -59,19 +61,23 @@ class _PyAV:
 
 class _NoDecoder:
     def __init__(self, path: str) -> None:
-        raise ValueError('neither decord nor PyAV is installed: pip install '
-                         'decord, or pip install av where it has no wheel')
+        raise ValueError(
+            'neither decord nor PyAV is installed: pip install '
+            'decord, or pip install av where it has no wheel'
+        )
 
 
 def _choose() -> tuple:
     """Return the decoder's class, its name and its version."""
     try:
         import decord
+
         return _Decord, 'decord', decord.__version__
     except ImportError:
         pass
     try:
         import av
+
         return _PyAV, 'pyav', av.__version__
     except ImportError:
         return _NoDecoder, 'none', ''
@@ -80,8 +86,10 @@ def _choose() -> tuple:
 def _reason(error: Exception) -> str:
     """Leave times, source lines and stack traces out of the message."""
     message = str(error).strip().split('\n')[0] or repr(error)
-    noise = (r'\[[\d:]+\] \S+:\d+: |Check failed: .*? vs\. -?\d+\) '
-             r'|\[/.*?\] ')
+    noise = (
+        r'\[[\d:]+\] \S+:\d+: |Check failed: .*? vs\. -?\d+\) '
+        r'|\[/.*?\] '
+    )
     return re.sub(noise, '', message)
 
 
@@ -99,7 +107,7 @@ def serve(connection: Connection) -> None:
     while True:
         request = connection.recv()
         frames = None
-        answer: Union[tuple, str]
+        answer: tuple | str
         try:
             if isinstance(request, str):
                 path, video = request, None  # frees what the last one held

@@ -7,8 +7,9 @@ where they are needed. Nothing here waits for the device.
 Letters: B images, C labels, N frames, L side of the crop in pixels, H and W
 sides of the source image.
 """
+
 from collections.abc import Sequence
-from typing import Union, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -49,8 +50,9 @@ def render_batch(images: Tensor, plans: Sequence[PseudoMotion]) -> Tensor:
     _check(images, plans)
     device, size = images.device, plans[0].crop_size
     images = images.movedim(1, -1).contiguous()  # (B, H, W, 3)
-    x, y = _send([p.offsets for p in plans], torch.int64,
-                 device).unbind(-1)  # (B, C, N)
+    x, y = _send([p.offsets for p in plans], torch.int64, device).unbind(
+        -1
+    )  # (B, C, N)
     # All windows of all images: a view, from which an index copies whole
     # windows. (B, H - L + 1, W - L + 1, L, L, 3)
     windows = images.unfold(1, size, 1).unfold(2, size, 1).movedim(3, -1)
@@ -63,8 +65,9 @@ def render_batch(images: Tensor, plans: Sequence[PseudoMotion]) -> Tensor:
     return clips.movedim(-1, 2)
 
 
-def _send(arrays: Sequence[np.ndarray], dtype: torch.dtype,
-          device: torch.device) -> Tensor:
+def _send(
+    arrays: Sequence[np.ndarray], dtype: torch.dtype, device: torch.device
+) -> Tensor:
     """Stack one array of every plan and send them without waiting."""
     tensor = torch.from_numpy(np.stack(arrays)).to(dtype)
     if device.type == 'cuda':
@@ -74,28 +77,39 @@ def _send(arrays: Sequence[np.ndarray], dtype: torch.dtype,
 
 def _mask(clips: Tensor, plans: Sequence[PseudoMotion]) -> Tensor:
     """Show frame q outside of the box (Eq. 3)."""
-    drawn = _send([np.c_[p.boxes, p.background] for p in plans],
-                  torch.int64, clips.device)  # (B, C, 5)
+    drawn = _send(
+        [np.c_[p.boxes, p.background] for p in plans],
+        torch.int64,
+        clips.device,
+    )  # (B, C, 5)
     x1, y1, x2, y2, q = drawn[..., None].unbind(-2)  # (B, C, 1)
     row = torch.arange(clips.shape[-2], device=clips.device)  # (L,)
     column = row.repeat_interleave(3)  # of every colour value, (3L,)
-    inside = (((row >= y1) & (row < y2))[..., :, None]
-              & ((column >= x1) & (column < x2))[..., None, :])
+    inside = ((row >= y1) & (row < y2))[..., :, None] & (
+        (column >= x1) & (column < x2)
+    )[..., None, :]
     values = clips.flatten(-2)  # (B, C, N, L, 3L)
     still = values.take_along_dim(q[..., None, None], 2)
     return torch.where(inside[:, :, None], values, still).view_as(clips)
 
 
-def _jitter(clips: Tensor, images: Tensor, x: Tensor, y: Tensor,
-            plans: Sequence[PseudoMotion]) -> None:
+def _jitter(
+    clips: Tensor,
+    images: Tensor,
+    x: Tensor,
+    y: Tensor,
+    plans: Sequence[PseudoMotion],
+) -> None:
     """Apply one affine map a frame to the clips, in place."""
     # With a mean luma of one grey level the offset is the factor of it.
     ones = np.ones(x.shape[1:])
     maps = _send(
         [cast(ColorParams, p.color).matrices(ones) for p in plans],
-        torch.float32, clips.device)  # (B, C, N, 3, 4)
+        torch.float32,
+        clips.device,
+    )  # (B, C, N, 3, 4)
     luma = _window_luma(images, x, y, clips.shape[-2])
-    pixels = clips.view(-1, clips.shape[-2]**2, 3)  # (BCN, LL, 3)
+    pixels = clips.view(-1, clips.shape[-2] ** 2, 3)  # (BCN, LL, 3)
     maps = maps.view(-1, 1, 3, 4)
     red, green, blue, offset = maps.unbind(-1)  # (BCN, 1, 3)
     offset = (offset * luma.view(-1, 1, 1)).float()
@@ -115,28 +129,36 @@ def _window_luma(images: Tensor, x: Tensor, y: Tensor, size: int) -> Tensor:
     table = table.cumsum(1).cumsum(2)  # exact, unlike in floating point
     table = F.pad(table, (1, 0, 1, 0))
     image = torch.arange(len(images), device=images.device)[:, None, None]
-    total = (table[image, y + size, x + size] - table[image, y, x + size]
-             - table[image, y + size, x] + table[image, y, x])
+    total = (
+        table[image, y + size, x + size]
+        - table[image, y, x + size]
+        - table[image, y + size, x]
+        + table[image, y, x]
+    )
     return total.double() / (_LUMA_UNIT * size**2)
 
 
 def _check(images: Tensor, plans: Sequence[PseudoMotion]) -> None:
-    kinds = {(p.pool, p.source_size, p.shape, p.boxes is None,
-              p.color is None) for p in plans}
+    kinds = {
+        (p.pool, p.source_size, p.shape, p.boxes is None, p.color is None)
+        for p in plans
+    }
     if len(kinds) != 1:
         raise ValueError(
             f'{len(kinds)} kinds of plans in one batch: all images of a '
             'batch need the same size, labels, clip length and crop, and '
-            'all or none a mask and a colour jitter')
+            'all or none a mask and a colour jitter'
+        )
     expected = (len(plans), 3, *plans[0].source_size)
     if images.dtype != torch.uint8 or images.shape != expected:
         raise ValueError(
             f'images are {images.dtype} {tuple(images.shape)}, but the '
             f'plans were drawn for torch.uint8 {expected}: draw the motion '
-            'after the source image has its final size')
+            'after the source image has its final size'
+        )
 
 
-def render_on_device(cfg: Union[dict, Config]) -> None:
+def render_on_device(cfg: dict | Config) -> None:
     """Move the rendering of a whole config to the device, in place.
 
     Takes ``RenderPseudoMotion`` out of all pipelines and sets ``render`` of
@@ -154,14 +176,19 @@ def render_on_device(cfg: Union[dict, Config]) -> None:
     """
     cfg = getattr(cfg, '_cfg_dict', cfg)
     pipelines = [p for p in _lists(cfg) if _find(p, 'RenderPseudoMotion')]
-    preprocessors = [d for d in walk(cfg)
-                     if d.get('type') == 'MoSIDataPreprocessor']
+    preprocessors = [
+        d for d in walk(cfg) if d.get('type') == 'MoSIDataPreprocessor'
+    ]
     if not pipelines or not preprocessors:
-        missing = 'pipeline with RenderPseudoMotion' if not pipelines \
+        missing = (
+            'pipeline with RenderPseudoMotion'
+            if not pipelines
             else 'MoSIDataPreprocessor'
+        )
         raise ValueError(
             f'render_on_device: this config has no {missing}; is it one of '
-            'fine-tuning, or does it render on the device already?')
+            'fine-tuning, or does it render on the device already?'
+        )
     for pipeline in pipelines:
         # One list may stand in several places of a config.
         step = _find(pipeline, 'RenderPseudoMotion')

@@ -1,5 +1,4 @@
 """The fast recipe: the same training at the speed the machine has."""
-from typing import Union
 
 import torch
 from mmaction.registry import HOOKS
@@ -33,9 +32,13 @@ class FastModelHook(Hook):
             does nothing elsewhere.
     """
 
-    def __init__(self, channels_last: bool = True,
-                 compile: Union[bool, dict] = False,
-                 fold: bool = False, keep_memory: bool = False) -> None:
+    def __init__(
+        self,
+        channels_last: bool = True,
+        compile: bool | dict = False,
+        fold: bool = False,
+        keep_memory: bool = False,
+    ) -> None:
         self.channels_last = channels_last
         self.compile = compile
         self.fold = fold
@@ -49,20 +52,23 @@ class FastModelHook(Hook):
         if is_model_wrapper(model):
             model = model.module
         device = next(model.parameters()).device.type
-        self._keeps = self.keep_memory and device == 'cpu' and \
-            keep_freed_memory()
+        self._keeps = (
+            self.keep_memory and device == 'cpu' and keep_freed_memory()
+        )
         if self.fold:
             fold_convolutions(model)
         if self.channels_last:
             for weight in model.parameters():
                 if weight.ndim == 5:
                     weight.data = weight.data.contiguous(
-                        memory_format=torch.channels_last_3d)
+                        memory_format=torch.channels_last_3d
+                    )
             if is_model_wrapper(runner.model):
                 # DistributedDataParallel has noted the old strides and would
                 # permute the gradients of its first step.
                 runner.model = runner.wrap_model(
-                    runner.cfg.get('model_wrapper_cfg'), model)
+                    runner.cfg.get('model_wrapper_cfg'), model
+                )
         if self.compile:
             options = {} if self.compile is True else dict(self.compile)
             model.backbone.compile(**options)
@@ -77,8 +83,7 @@ class FastModelHook(Hook):
             self._have_workers.add(loader)
 
 
-def fast_recipe(cfg: Union[dict, Config],
-                compile: Union[bool, dict] = False) -> None:
+def fast_recipe(cfg: dict | Config, compile: bool | dict = False) -> None:
     """Make a config train fast, in place.
 
     bfloat16 autocast where the device has it, clips and weights in
@@ -104,7 +109,8 @@ def fast_recipe(cfg: Union[dict, Config],
         raise ValueError(
             f'fast_recipe: optim_wrapper is {kind if wrapper else None!r}; '
             "it switches 'OptimWrapper' to bfloat16 and leaves "
-            "'AutocastOptimWrapper' as it is")
+            "'AutocastOptimWrapper' as it is"
+        )
     wrapper['type'] = 'AutocastOptimWrapper'
     for preprocessor in walk(cfg):
         if preprocessor.get('type') == 'MoSIDataPreprocessor':
@@ -112,4 +118,5 @@ def fast_recipe(cfg: Union[dict, Config],
     # Default hooks are merged by name, so that a leaf's own custom_hooks do
     # not replace this one.
     cfg.setdefault('default_hooks', {})['fast'] = dict(
-        type='FastModelHook', compile=compile, fold=True, keep_memory=True)
+        type='FastModelHook', compile=compile, fold=True, keep_memory=True
+    )

@@ -5,6 +5,7 @@ a clip is, without a copy, a batch of frames for a kernel of (1, k, k), and
 for a kernel of (k, 1, 1) an image with a row a frame, or a matrix with a row
 a pixel: those are all kernels of R(2+1)D and most of S3D.
 """
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -25,11 +26,14 @@ def fold_convolutions(model: nn.Module) -> int:
     count = 0
     for module in model.modules():
         # MMCV has a subclass of the same behaviour and name.
-        if isinstance(module, nn.Conv3d) and \
-                type(module).__name__ == 'Conv3d' and \
-                module.groups == 1 and any(_factors(module)) and \
-                module.dilation == (1, 1, 1) and \
-                module.padding_mode == 'zeros':
+        if (
+            isinstance(module, nn.Conv3d)
+            and type(module).__name__ == 'Conv3d'
+            and module.groups == 1
+            and any(_factors(module))
+            and module.dilation == (1, 1, 1)
+            and module.padding_mode == 'zeros'
+        ):
             module.__class__ = FoldedConv3d
             count += 1
     return count
@@ -58,8 +62,11 @@ class FoldedConv3d(nn.Conv3d):
         Returns:
             (B, C', T', H', W') in the memory format channels_last_3d.
         """
-        if x.device.type != 'cpu' or x.dtype != torch.float32 or \
-                torch.is_autocast_enabled('cpu'):
+        if (
+            x.device.type != 'cpu'
+            or x.dtype != torch.float32
+            or torch.is_autocast_enabled('cpu')
+        ):
             return super().forward(x)
         x = x.contiguous(memory_format=torch.channels_last_3d)
         if _factors(self)[0]:
@@ -68,15 +75,21 @@ class FoldedConv3d(nn.Conv3d):
 
     def _in_space(self, x: Tensor) -> Tensor:
         frames = x.transpose(1, 2).flatten(0, 1)
-        out = F.conv2d(frames, self.weight.squeeze(2), self.bias,
-                       self.stride[1:], self.padding[1:])
+        out = F.conv2d(
+            frames,
+            self.weight.squeeze(2),
+            self.bias,
+            self.stride[1:],
+            self.padding[1:],
+        )
         return out.unflatten(0, (x.shape[0], x.shape[2])).transpose(1, 2)
 
     def _in_time(self, x: Tensor) -> Tensor:
         weight = self.weight[..., 0, 0]
         rows = x.permute(0, 2, 3, 4, 1).flatten(2, 3)
-        out = _TimeConvolution.apply(rows, weight, self.stride[0],
-                                     self.padding[0])
+        out = _TimeConvolution.apply(
+            rows, weight, self.stride[0], self.padding[0]
+        )
         if self.bias is not None:
             out = out + self.bias
         return out.unflatten(2, x.shape[3:]).permute(0, 4, 1, 2, 3)
@@ -94,8 +107,13 @@ class _TimeConvolution(torch.autograd.Function):
         ctx.how = stride, padding
         # An image of T rows and P columns, for which oneDNN is fast
         # forwards; backwards it is not half as fast as the products below.
-        out = F.conv2d(x.permute(0, 3, 1, 2), weight[..., None], None,
-                       (stride, 1), (padding, 0))
+        out = F.conv2d(
+            x.permute(0, 3, 1, 2),
+            weight[..., None],
+            None,
+            (stride, 1),
+            (padding, 0),
+        )
         return out.permute(0, 2, 3, 1).contiguous()
 
     @staticmethod
@@ -106,24 +124,29 @@ class _TimeConvolution(torch.autograd.Function):
         grad = grad.contiguous()
         grad_x = torch.zeros_like(x) if ctx.needs_input_grad[0] else None
         grad_weight = torch.zeros_like(weight)
-        for tap, to, at in _taps(x.shape[1], grad.shape[1], weight, stride,
-                                 padding):
+        for tap, to, at in _taps(
+            x.shape[1], grad.shape[1], weight, stride, padding
+        ):
             above = grad[:, to].flatten(1, 2)
             matrix = weight[..., tap].expand(len(x), -1, -1)
             if grad_x is not None and stride == 1:
                 # Frames in a row are one matrix: no product of its own.
                 grad_x[:, at].view(len(x), -1, x.shape[3]).baddbmm_(
-                    above, matrix)
+                    above, matrix
+                )
             elif grad_x is not None:
                 grad_x[:, at] += torch.bmm(above, matrix).unflatten(
-                    1, (-1, x.shape[2]))
+                    1, (-1, x.shape[2])
+                )
             grad_weight[..., tap] = torch.bmm(
-                above.transpose(1, 2), x[:, at].flatten(1, 2)).sum(0)
+                above.transpose(1, 2), x[:, at].flatten(1, 2)
+            ).sum(0)
         return grad_x, grad_weight, None, None
 
 
-def _taps(length_in: int, length_out: int, weight: Tensor, stride: int,
-          padding: int):
+def _taps(
+    length_in: int, length_out: int, weight: Tensor, stride: int, padding: int
+):
     """Yield (tap, slice of the output, slice of the input it sees)."""
     for tap in range(weight.shape[2]):
         shift = tap - padding
@@ -131,5 +154,8 @@ def _taps(length_in: int, length_out: int, weight: Tensor, stride: int,
         last = min(length_out - 1, (length_in - 1 - shift) // stride)
         if last >= first:
             start = first * stride + shift
-            yield (tap, slice(first, last + 1),
-                   slice(start, last * stride + shift + 1, stride))
+            yield (
+                tap,
+                slice(first, last + 1),
+                slice(start, last * stride + shift + 1, stride),
+            )

@@ -1,6 +1,7 @@
 """The pretext task's classifier (paper Sec. 3.1), and a head of features."""
+
 from collections.abc import Iterator, Sequence
-from typing import Union, cast
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -37,16 +38,18 @@ class MoSIHead(BaseHead):
         ValueError: If the label pool is none.
     """
 
-    def __init__(self,
-                 in_channels: int,
-                 num_speeds: int = 5,
-                 axes: str = 'xy',
-                 decoupled: bool = True,
-                 static: bool = True,
-                 separate: bool = False,
-                 dropout_ratio: float = 0.5,
-                 init_std: float = 0.01,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        num_speeds: int = 5,
+        axes: str = 'xy',
+        decoupled: bool = True,
+        static: bool = True,
+        separate: bool = False,
+        dropout_ratio: float = 0.5,
+        init_std: float = 0.01,
+        **kwargs,
+    ) -> None:
         pool = LabelPool(num_speeds, axes, decoupled, static)
         super().__init__(len(pool), in_channels, **kwargs)
         self.pool = pool
@@ -55,12 +58,14 @@ class MoSIHead(BaseHead):
         self.dropout = nn.Dropout(dropout_ratio)
         if separate:
             for axis in axes:
-                self.add_module(f'fc_cls_{axis}',
-                                nn.Linear(in_channels, num_speeds))
+                self.add_module(
+                    f'fc_cls_{axis}', nn.Linear(in_channels, num_speeds)
+                )
         else:
             self.fc_cls = nn.Linear(in_channels, len(pool))
         self.register_buffer(
-            'axis_labels', torch.tensor(pool.axis_labels), persistent=False)
+            'axis_labels', torch.tensor(pool.axis_labels), persistent=False
+        )
 
     def init_weights(self) -> None:
         """Initialise the classifiers."""
@@ -68,7 +73,7 @@ class MoSIHead(BaseHead):
             if isinstance(module, nn.Linear):
                 normal_init(module, std=self.init_std)
 
-    def forward(self, x: Union[Tensor, Sequence], **kwargs) -> Tensor:
+    def forward(self, x: Tensor | Sequence, **kwargs) -> Tensor:
         """Score the labels of the pool.
 
         Args:
@@ -82,8 +87,9 @@ class MoSIHead(BaseHead):
         """
         return self._joint(self._axis_scores(x))
 
-    def loss(self, feats: Union[Tensor, Sequence], data_samples: list,
-             **kwargs) -> dict[str, Tensor]:
+    def loss(
+        self, feats: Tensor | Sequence, data_samples: list, **kwargs
+    ) -> dict[str, Tensor]:
         """Return ``loss_cls`` and ``top1_acc``, both on the device.
 
         With separate heads the loss is the sum of the axes' losses.
@@ -99,14 +105,14 @@ class MoSIHead(BaseHead):
         if self.separate:
             targets = self.axis_labels[labels].unbind(1)
         else:
-            targets = (labels, )
+            targets = (labels,)
         losses = [self.loss_cls(s, t) for s, t in zip(scores, targets)]
         correct = self._joint(scores).argmax(1) == labels
-        return dict(loss_cls=sum(losses),
-                    top1_acc=correct.float().mean())
+        return dict(loss_cls=sum(losses), top1_acc=correct.float().mean())
 
-    def predict(self, feats: Union[Tensor, Sequence], data_samples: list,
-                **kwargs) -> list:
+    def predict(
+        self, feats: Tensor | Sequence, data_samples: list, **kwargs
+    ) -> list:
         """Put predictions into the data samples.
 
         Returns:
@@ -128,16 +134,21 @@ class MoSIHead(BaseHead):
         pooled = torch.cat(list(_pooled(x)), dim=1)  # (M, D)
         pooled = self.dropout(pooled)
         if self.separate:
-            return [getattr(self, f'fc_cls_{a}')(pooled)
-                    for a in self.pool.axes]
+            return [
+                getattr(self, f'fc_cls_{a}')(pooled) for a in self.pool.axes
+            ]
         return [self.fc_cls(pooled)]
 
     def _joint(self, scores: list[Tensor]) -> Tensor:
         if not self.separate:
             return scores[0]
-        return cast(Tensor, sum(
-            F.log_softmax(s, 1)[:, self.axis_labels[:, i]]
-            for i, s in enumerate(scores)))
+        return cast(
+            Tensor,
+            sum(
+                F.log_softmax(s, 1)[:, self.axis_labels[:, i]]
+                for i, s in enumerate(scores)
+            ),
+        )
 
     def _labels(self, data_samples: list) -> Tensor:
         """Return the labels of all clips, (B * C,), checked."""
@@ -148,7 +159,8 @@ class MoSIHead(BaseHead):
                     f'the clips of {sample.get("img_path", "a sample")!r} '
                     f'were made with {made}, but the head has {self.pool}: '
                     'give DrawPseudoMotion and MoSIHead the same arguments; '
-                    'set_motion() changes both at once')
+                    'set_motion() changes both at once'
+                )
         labels = torch.stack([s.gt_label for s in data_samples]).flatten()
         # On a device this look would make the step wait for it; there the
         # loss itself stops at a label out of range.
@@ -157,7 +169,8 @@ class MoSIHead(BaseHead):
             if low < 0 or high >= self.num_classes:
                 raise ValueError(
                     f'gt_label holds {low if low < 0 else high}, outside of '
-                    f'the {self.num_classes} labels of {self.pool}')
+                    f'the {self.num_classes} labels of {self.pool}'
+                )
         return labels
 
 
@@ -169,8 +182,9 @@ class PooledFeatureHead(BaseModule):
     ``FeatureHead`` returns bare tensors, which no metric sees.
     """
 
-    def predict(self, feats: Union[Tensor, Sequence], data_samples: list,
-                **kwargs) -> list:
+    def predict(
+        self, feats: Tensor | Sequence, data_samples: list, **kwargs
+    ) -> list:
         """Average over time, space and the clips of a video.
 
         Returns:
@@ -183,7 +197,7 @@ class PooledFeatureHead(BaseModule):
         return data_samples
 
 
-def _pooled(x: Union[Tensor, Sequence]) -> Iterator[Tensor]:
+def _pooled(x: Tensor | Sequence) -> Iterator[Tensor]:
     """Yield (M, D) averages over time and space of all that x holds."""
     if not isinstance(x, Tensor):
         for part in x:

@@ -1,7 +1,8 @@
 """Training-loop hooks."""
+
 import random
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Optional
+from typing import Any
 
 import cv2
 import numpy as np
@@ -39,17 +40,20 @@ class StreamHook(Hook):
         loader = runner.train_dataloader
         sampler = getattr(loader.batch_sampler, 'sampler', loader.sampler)
         if 'stream_seed' not in hub.runtime_info:
-            hub.update_info('stream_seed',
-                            int(getattr(sampler, 'seed', runner.seed)))
+            hub.update_info(
+                'stream_seed', int(getattr(sampler, 'seed', runner.seed))
+            )
         self.seed = hub.get_info('stream_seed')
         if hasattr(sampler, 'seed'):
             sampler.seed = self.seed
 
-    def before_train_iter(self, runner, batch_idx: int,
-                          data_batch: Any = None) -> None:
+    def before_train_iter(
+        self, runner, batch_idx: int, data_batch: Any = None
+    ) -> None:
         """Seed. Here, as a data loader draws when it starts an epoch."""
         stream = np.random.SeedSequence(
-            (self.seed, runner.iter, get_rank())).generate_state(3)
+            (self.seed, runner.iter, get_rank())
+        ).generate_state(3)
         random.seed(int(stream[0]))
         np.random.seed(stream[1])
         torch.manual_seed(int(stream[2]))
@@ -83,12 +87,15 @@ class CheckLoadedHook(Hook):
         if is_model_wrapper(model):
             model = model.module
         loaded = checkpoint.get('state_dict', checkpoint)
-        loaded = {k[len('module.'):] if k.startswith('module.') else k: v
-                  for k, v in loaded.items()}
+        loaded = {
+            k[len('module.') :] if k.startswith('module.') else k: v
+            for k, v in loaded.items()
+        }
         # A resumed run must get back all of its own weights.
         prefix = '' if runner._resume else self.prefix
-        wanted = {k: v for k, v in model.state_dict().items()
-                  if k.startswith(prefix)}
+        wanted = {
+            k: v for k, v in model.state_dict().items() if k.startswith(prefix)
+        }
         missing = [k for k in wanted if k not in loaded]
         other = [
             f'{k} {tuple(loaded[k].shape)} instead of {tuple(v.shape)}'
@@ -96,8 +103,11 @@ class CheckLoadedHook(Hook):
             if k in loaded and loaded[k].shape != v.shape
         ]
         # Where all of a network is asked for, the file may hold more.
-        extra = [k for k in loaded
-                 if prefix and k.startswith(prefix) and k not in wanted]
+        extra = [
+            k
+            for k in loaded
+            if prefix and k.startswith(prefix) and k not in wanted
+        ]
         if missing or other or extra:
             lines = [f'missing: {k}' for k in missing]
             lines += [f'another shape: {k}' for k in other]
@@ -108,9 +118,12 @@ class CheckLoadedHook(Hook):
                 f'fit this network: {len(missing) + len(other)} of '
                 f'{len(wanted)} tensors under {prefix!r} were not taken, '
                 f'{len(extra)} of the file are unknown. Is it of another '
-                f'backbone?\n  {listed}')
-        runner.logger.info(f'{len(wanted)} of {len(wanted)} tensors under '
-                           f'{prefix!r} taken from the checkpoint')
+                f'backbone?\n  {listed}'
+            )
+        runner.logger.info(
+            f'{len(wanted)} of {len(wanted)} tensors under '
+            f'{prefix!r} taken from the checkpoint'
+        )
 
 
 @HOOKS.register_module()
@@ -142,8 +155,9 @@ class CheckLabelsHook(Hook):
         model = runner.model
         if is_model_wrapper(model):
             model = model.module
-        classes = getattr(getattr(model, 'cls_head', None), 'num_classes',
-                          None)
+        classes = getattr(
+            getattr(model, 'cls_head', None), 'num_classes', None
+        )
         loop = getattr(runner, f'{part}_loop')
         dataset = loop.dataloader.dataset
         top = getattr(dataset, 'top_label', None)
@@ -152,7 +166,8 @@ class CheckLabelsHook(Hook):
                 f'model.cls_head.num_classes={classes}, but '
                 f'{part}_dataloader.dataset.ann_file={dataset.ann_file!r} has '
                 f'the label {top}. Labels count from 0: set num_classes to '
-                f'{top + 1} or more, or mend the list')
+                f'{top + 1} or more, or mend the list'
+            )
 
 
 @HOOKS.register_module()
@@ -169,11 +184,21 @@ class RecordHook(Hook):
     """
 
     # The arguments of a data set that say which samples it has.
-    _DATA = ('type', 'data_root', 'ann_file', 'data_prefix', 'frame_dirs',
-             'split', 'val_fraction', 'num_images', 'size', 'seed')
+    _DATA = (
+        'type',
+        'data_root',
+        'ann_file',
+        'data_prefix',
+        'frame_dirs',
+        'split',
+        'val_fraction',
+        'num_images',
+        'size',
+        'seed',
+    )
 
     # Made for the first checkpoint of a run; what it tells does not change.
-    _record: Optional[dict] = None
+    _record: dict | None = None
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
         """Add the record to the meta data."""
@@ -198,18 +223,22 @@ class RecordHook(Hook):
             data=data,
             backbone=_plain(runner.cfg.model.get('backbone') or {}),
             decoders=dict(
-                image=f'opencv {cv2.__version__}, '
-                      f'pillow {Image.__version__}',
-                video=' '.join(video).strip()))
+                image=f'opencv {cv2.__version__}, pillow {Image.__version__}',
+                video=' '.join(video).strip(),
+            ),
+        )
         model = runner.model
         if is_model_wrapper(model):
             model = model.module
         pool = getattr(getattr(model, 'cls_head', None), 'pool', None)
         if pool is not None:
             record['label_pool'] = dict(
-                num_speeds=pool.num_speeds, axes=pool.axes,
-                decoupled=pool.decoupled, static=pool.static,
-                names=list(pool.names))
+                num_speeds=pool.num_speeds,
+                axes=pool.axes,
+                decoupled=pool.decoupled,
+                static=pool.static,
+                names=list(pool.names),
+            )
         return record
 
 
@@ -226,5 +255,8 @@ def _plain(value: Any) -> Any:
         return {k: _plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
-    return value if isinstance(value, (int, float, str, type(None))) \
+    return (
+        value
+        if isinstance(value, (int, float, str, type(None)))
         else str(value)
+    )

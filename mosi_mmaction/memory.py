@@ -1,13 +1,14 @@
 """What the C library does with freed memory."""
+
 import ctypes
-from typing import Any, Optional
+from typing import Any
 
 # From glibc's malloc.h.
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_MAX = -4
 
 
-def _glibc() -> Optional[Any]:
+def _glibc() -> Any | None:
     try:
         library = ctypes.CDLL(None)
     except (OSError, TypeError):  # Windows has no such handle
@@ -35,8 +36,10 @@ def keep_freed_memory() -> bool:
     if library is None:
         return False
     # -1, an unsigned number to glibc, is no limit.
-    return bool(library.mallopt(_M_MMAP_MAX, 0)
-                and library.mallopt(_M_TRIM_THRESHOLD, -1))
+    return bool(
+        library.mallopt(_M_MMAP_MAX, 0)
+        and library.mallopt(_M_TRIM_THRESHOLD, -1)
+    )
 
 
 def release_freed_memory() -> None:

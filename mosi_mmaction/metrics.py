@@ -1,6 +1,6 @@
 """How well motions are named, and how well features tell actions apart."""
+
 from collections.abc import Sequence
-from typing import Optional
 
 import numpy as np
 import torch
@@ -27,17 +27,23 @@ class MoSIMetric(BaseMetric):
 
     default_prefix = 'pretext'
 
-    def __init__(self, collect_device: str = 'cpu',
-                 prefix: Optional[str] = None) -> None:
+    def __init__(
+        self, collect_device: str = 'cpu', prefix: str | None = None
+    ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
 
-    def process(self, data_batch: Optional[dict],
-                data_samples: Sequence[dict]) -> None:
+    def process(
+        self, data_batch: dict | None, data_samples: Sequence[dict]
+    ) -> None:
         """Keep labels and predictions, (C,) each, of every image."""
         for sample in data_samples:
             self.results.append(
-                (sample['label_pool'], sample['gt_label'].cpu().numpy(),
-                 sample['pred_label'].cpu().numpy()))
+                (
+                    sample['label_pool'],
+                    sample['gt_label'].cpu().numpy(),
+                    sample['pred_label'].cpu().numpy(),
+                )
+            )
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Compute the keys named above."""
@@ -60,8 +66,13 @@ def label_groups(pool: LabelPool) -> dict[str, np.ndarray]:
         ``static``, ``speed1`` ... ``speedK``; empty groups left out.
     """
     x, y = pool.speeds.T
-    groups = dict(left=x < 0, right=x > 0, up=y < 0, down=y > 0,
-                  static=(x == 0) & (y == 0))
+    groups = dict(
+        left=x < 0,
+        right=x > 0,
+        up=y < 0,
+        down=y > 0,
+        static=(x == 0) & (y == 0),
+    )
     for speed in range(1, pool.max_speed + 1):
         groups[f'speed{speed}'] = np.maximum(abs(x), abs(y)) == speed
     return {k: np.flatnonzero(v) for k, v in groups.items() if v.any()}
@@ -92,26 +103,36 @@ class NearestNeighborMetric(BaseMetric):
 
     default_prefix = 'retrieval'
 
-    def __init__(self, ks: Sequence[int] = (1, 5, 10, 20, 50),
-                 knn: int = 20, temperature: float = 0.07,
-                 collect_device: str = 'cpu',
-                 prefix: Optional[str] = None) -> None:
+    def __init__(
+        self,
+        ks: Sequence[int] = (1, 5, 10, 20, 50),
+        knn: int = 20,
+        temperature: float = 0.07,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+    ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.ks = tuple(ks)
         self.knn = knn
         self.temperature = temperature
 
-    def process(self, data_batch: Optional[dict],
-                data_samples: Sequence[dict]) -> None:
+    def process(
+        self, data_batch: dict | None, data_samples: Sequence[dict]
+    ) -> None:
         """Keep role, label and feature (D,) of every video."""
         for sample in data_samples:
             if sample.get('role') not in ('gallery', 'query'):
                 raise ValueError(
                     f'role={sample.get("role")!r}: put SetRole into both '
-                    "pipelines and 'role' into PackActionInputs.meta_keys")
+                    "pipelines and 'role' into PackActionInputs.meta_keys"
+                )
             self.results.append(
-                (sample['role'], int(sample['gt_label']),
-                 sample['feature'].float().cpu()))
+                (
+                    sample['role'],
+                    int(sample['gt_label']),
+                    sample['feature'].float().cpu(),
+                )
+            )
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Compute the keys named above.
@@ -123,24 +144,28 @@ class NearestNeighborMetric(BaseMetric):
         for role in ('gallery', 'query'):
             of_role = [r for r in results if r[0] == role]
             if not of_role:
-                raise ValueError(f'no sample has role={role!r}: the data '
-                                 'set must hold gallery and queries')
+                raise ValueError(
+                    f'no sample has role={role!r}: the data '
+                    'set must hold gallery and queries'
+                )
             labels[role] = torch.tensor([r[1] for r in of_role])
-            features[role] = F.normalize(torch.stack([r[2]
-                                                      for r in of_role]))
+            features[role] = F.normalize(torch.stack([r[2] for r in of_role]))
         similarity = features['query'] @ features['gallery'].T  # (Q, G)
         size = len(labels['gallery'])
         most = min(max(*self.ks, self.knn), size)
         nearest = similarity.topk(most)
         found = labels['gallery'][nearest.indices]  # (Q, most)
         hits = found == labels['query'][:, None]
-        metrics = {f'R@{k}': hits[:, :k].any(1).float().mean().item()
-                   for k in self.ks}
+        metrics = {
+            f'R@{k}': hits[:, :k].any(1).float().mean().item() for k in self.ks
+        }
         voters = min(self.knn, size)
         votes = torch.zeros(len(found), int(labels['gallery'].max()) + 1)
         votes.scatter_add_(
-            1, found[:, :voters],
-            (nearest.values[:, :voters] / self.temperature).softmax(1))
+            1,
+            found[:, :voters],
+            (nearest.values[:, :voters] / self.temperature).softmax(1),
+        )
         right = votes.argmax(1) == labels['query']
         metrics['knn'] = right.float().mean().item()
         return metrics

@@ -15,18 +15,19 @@ plan can be rendered here, on a device, or on a poster.
 Letters used below: C labels, N frames, L side of the crop in pixels, K the
 largest speed. Pairs are (x, y), x to the right and y down, as in the paper.
 """
+
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import product
 from numbers import Real
-from typing import Any, Optional, Union, cast
+from typing import Any, cast
 
 import numpy as np
 
 from .color import ColorJitter, ColorParams, apply_color, window_luma
 
-SizeLike = Union[int, Sequence[int]]
+SizeLike = int | Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -57,20 +58,26 @@ class LabelPool:
     static: bool = True
 
     def __post_init__(self) -> None:
-        if (isinstance(self.num_speeds, bool)
-                or not isinstance(self.num_speeds, (int, np.integer))
-                or self.num_speeds < 3 or self.num_speeds % 2 == 0):
+        if (
+            isinstance(self.num_speeds, bool)
+            or not isinstance(self.num_speeds, (int, np.integer))
+            or self.num_speeds < 3
+            or self.num_speeds % 2 == 0
+        ):
             raise ValueError(
                 f'num_speeds={self.num_speeds!r}: the speeds of an axis are '
                 '-K..K, so their number is odd and at least 3; use 3, 5, 7, '
-                '...')
+                '...'
+            )
         if self.axes not in ('x', 'y', 'xy'):
             raise ValueError(
-                f"axes={self.axes!r}: allowed are 'x', 'y' and 'xy'")
+                f"axes={self.axes!r}: allowed are 'x', 'y' and 'xy'"
+            )
         if not self.decoupled and self.axes != 'xy':
             raise ValueError(
                 f'decoupled=False with axes={self.axes!r}: pairs of speeds '
-                "need both axes; use axes='xy' or decoupled=True")
+                "need both axes; use axes='xy' or decoupled=True"
+            )
 
     @property
     def max_speed(self) -> int:
@@ -143,9 +150,9 @@ class PseudoMotion:
     source_size: tuple[int, int]
     crop_size: int
     offsets: np.ndarray
-    boxes: Optional[np.ndarray] = None
-    background: Optional[np.ndarray] = None
-    color: Optional[ColorParams] = None
+    boxes: np.ndarray | None = None
+    background: np.ndarray | None = None
+    color: ColorParams | None = None
 
     @property
     def labels(self) -> np.ndarray:
@@ -167,8 +174,13 @@ class PseudoMotion:
         return self
 
 
-def draw_motion(pool: LabelPool, source_size: SizeLike, crop_size: int,
-                clip_len: int, rng: np.random.Generator) -> PseudoMotion:
+def draw_motion(
+    pool: LabelPool,
+    source_size: SizeLike,
+    crop_size: int,
+    clip_len: int,
+    rng: np.random.Generator,
+) -> PseudoMotion:
     """Draw the path of the window for every label (paper Sec. 3.1, Eq. 2).
 
     Speed v moves the window by D = v / K · (side of the source - L) pixels
@@ -195,13 +207,18 @@ def draw_motion(pool: LabelPool, source_size: SizeLike, crop_size: int,
     height, width = check_motion(source_size, crop_size, clip_len)
     low, high, moved = _paths(pool, height, width, crop_size, clip_len)
     start = rng.integers(low, high, endpoint=True)
-    return PseudoMotion(pool, (height, width), int(crop_size),
-                        _read_only(start[:, None] + moved))
+    return PseudoMotion(
+        pool,
+        (height, width),
+        int(crop_size),
+        _read_only(start[:, None] + moved),
+    )
 
 
 @lru_cache(maxsize=64)
-def _paths(pool: LabelPool, height: int, width: int, crop_size: int,
-           clip_len: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _paths(
+    pool: LabelPool, height: int, width: int, crop_size: int, clip_len: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return what of Eq. 2 is not random, the same for every image.
 
     Returns:
@@ -215,16 +232,18 @@ def _paths(pool: LabelPool, height: int, width: int, crop_size: int,
     gaps = clip_len - 1
     step = np.arange(clip_len)[None, :, None]
     moved = (2 * travel[:, None] * step + gaps) // (2 * gaps)  # (C, N, 2)
-    return (_read_only(np.where(sign < 0, travel, 0)),
-            _read_only(np.where(sign > 0, room - travel, room)),
-            _read_only(sign[:, None] * moved))
+    return (
+        _read_only(np.where(sign < 0, travel, 0)),
+        _read_only(np.where(sign > 0, room - travel, room)),
+        _read_only(sign[:, None] * moved),
+    )
 
 
 def draw_static_mask(
     plan: PseudoMotion,
-    side_ratio: Union[float, Sequence[float]] = (0.3, 0.5),
+    side_ratio: float | Sequence[float] = (0.3, 0.5),
     *,
-    rng: np.random.Generator
+    rng: np.random.Generator,
 ) -> PseudoMotion:
     """Draw the box that keeps moving and the frozen frame (Sec. 3.2, Eq. 3).
 
@@ -253,11 +272,13 @@ def draw_static_mask(
     return replace(
         plan,
         boxes=_read_only(np.concatenate([corner, corner + side], axis=1)),
-        background=_read_only(background))
+        background=_read_only(background),
+    )
 
 
-def draw_color_jitter(plan: PseudoMotion, jitter: ColorJitter,
-                      rng: np.random.Generator) -> PseudoMotion:
+def draw_color_jitter(
+    plan: PseudoMotion, jitter: ColorJitter, rng: np.random.Generator
+) -> PseudoMotion:
     """Draw the colour jitter of every frame (paper appendix).
 
     Args:
@@ -289,12 +310,16 @@ def render(image: np.ndarray, plan: PseudoMotion) -> np.ndarray:
     Raises:
         ValueError: If the image is not what the plan was drawn for.
     """
-    if (image.dtype != np.uint8 or image.ndim != 3
-            or image.shape != (*plan.source_size, 3)):
+    if (
+        image.dtype != np.uint8
+        or image.ndim != 3
+        or image.shape != (*plan.source_size, 3)
+    ):
         raise ValueError(
             f'image is {image.dtype} {image.shape}, but the plan was drawn '
             f'for uint8 {(*plan.source_size, 3)}: draw the motion after the '
-            'source image has its final size')
+            'source image has its final size'
+        )
     out = np.empty(plan.shape, np.uint8)
     size = plan.crop_size
     if plan.color is None:
@@ -311,7 +336,7 @@ def render(image: np.ndarray, plan: PseudoMotion) -> np.ndarray:
             q = int(cast(np.ndarray, plan.background)[c])
             copy_window(c, q, (0, 0, size, size))
             out[c, :q] = out[c, q]
-            out[c, q + 1:] = out[c, q]
+            out[c, q + 1 :] = out[c, q]
             box = plan.boxes[c].tolist()
             clip_frames = [n for n in frames if n != q]
         for n in clip_frames:
@@ -325,7 +350,7 @@ def _copy_plain(image, plan, out):
     def copy(c, n, box):
         x, y = offsets[c][n]
         x1, y1, x2, y2 = box
-        out[c, n, y1:y2, x1:x2] = image[y + y1:y + y2, x + x1:x + x2]
+        out[c, n, y1:y2, x1:x2] = image[y + y1 : y + y2, x + x1 : x + x2]
 
     return copy
 
@@ -338,14 +363,18 @@ def _copy_jittered(image, plan, out):
     def copy(c, n, box):
         x, y = offsets[c][n]
         x1, y1, x2, y2 = box
-        apply_color(image[y + y1:y + y2, x + x1:x + x2], matrices[c, n],
-                    out[c, n, y1:y2, x1:x2])
+        apply_color(
+            image[y + y1 : y + y2, x + x1 : x + x2],
+            matrices[c, n],
+            out[c, n, y1:y2, x1:x2],
+        )
 
     return copy
 
 
-def check_motion(source_size: SizeLike, crop_size: int,
-                 clip_len: int) -> tuple[int, int]:
+def check_motion(
+    source_size: SizeLike, crop_size: int, clip_len: int
+) -> tuple[int, int]:
     """Check sizes that do not depend on an image; return (H, W).
 
     Args:
@@ -358,13 +387,17 @@ def check_motion(source_size: SizeLike, crop_size: int,
     """
     pair = _pair(source_size)
     if len(pair) != 2:
-        raise ValueError(f'source_size={source_size!r}: give one side or '
-                         '(height, width)')
+        raise ValueError(
+            f'source_size={source_size!r}: give one side or (height, width)'
+        )
     height, width = pair
-    for key, value in (('source_size', height), ('source_size', width),
-                       ('crop_size', crop_size), ('clip_len', clip_len)):
-        if isinstance(value, bool) \
-                or not isinstance(value, (int, np.integer)):
+    for key, value in (
+        ('source_size', height),
+        ('source_size', width),
+        ('crop_size', crop_size),
+        ('clip_len', clip_len),
+    ):
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
             raise ValueError(f'{key}={value!r}: must be a whole number')
     if crop_size < 1:
         raise ValueError(f'crop_size={crop_size}: must be at least 1 pixel')
@@ -372,26 +405,33 @@ def check_motion(source_size: SizeLike, crop_size: int,
         raise ValueError(
             f'crop_size={crop_size} does not fit into a source image of '
             f'{height}x{width} pixels: make CropSource.size larger or '
-            'crop_size smaller')
+            'crop_size smaller'
+        )
     if clip_len < 2:
         raise ValueError(
-            f'clip_len={clip_len}: motion needs at least 2 frames')
+            f'clip_len={clip_len}: motion needs at least 2 frames'
+        )
     return int(height), int(width)
 
 
 def check_side_ratio(
-        side_ratio: Union[float, Sequence[float]]) -> tuple[float, float]:
+    side_ratio: float | Sequence[float],
+) -> tuple[float, float]:
     """Return a mask's (smallest, largest) side ratio, checked.
 
     Raises:
         ValueError: If it is not a number or a pair in (0, 1], ascending.
     """
     pair = _pair(side_ratio)
-    if len(pair) != 2 or not all(isinstance(v, Real) for v in pair) \
-            or not 0 < pair[0] <= pair[1] <= 1:
+    if (
+        len(pair) != 2
+        or not all(isinstance(v, Real) for v in pair)
+        or not 0 < pair[0] <= pair[1] <= 1
+    ):
         raise ValueError(
             f'side_ratio={side_ratio!r}: give one ratio of the crop side or '
-            '(smallest, largest), both in (0, 1]')
+            '(smallest, largest), both in (0, 1]'
+        )
     return float(pair[0]), float(pair[1])
 
 

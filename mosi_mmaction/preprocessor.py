@@ -1,6 +1,6 @@
 """From packed samples to what the backbone takes."""
+
 from collections.abc import Sequence
-from typing import Optional, Union
 
 import torch
 from mmaction.registry import MODELS
@@ -32,19 +32,24 @@ class MoSIDataPreprocessor(BaseDataPreprocessor):
         ValueError: If ``mean`` or ``std`` are not three numbers.
     """
 
-    def __init__(self,
-                 mean: Sequence[float] = (114.75, 114.75, 114.75),
-                 std: Sequence[float] = (57.375, 57.375, 57.375),
-                 channels_last: bool = False,
-                 non_blocking: bool = True,
-                 render: bool = False) -> None:
+    def __init__(
+        self,
+        mean: Sequence[float] = (114.75, 114.75, 114.75),
+        std: Sequence[float] = (57.375, 57.375, 57.375),
+        channels_last: bool = False,
+        non_blocking: bool = True,
+        render: bool = False,
+    ) -> None:
         super().__init__(non_blocking=non_blocking)
         for name, value in (('mean', mean), ('std', std)):
             if len(value) != 3:
-                raise ValueError(f'MoSIDataPreprocessor.{name}={value!r}: '
-                                 'give one number for each of R, G, B')
+                raise ValueError(
+                    f'MoSIDataPreprocessor.{name}={value!r}: '
+                    'give one number for each of R, G, B'
+                )
             self.register_buffer(
-                name, torch.tensor(value, dtype=torch.float32), False)
+                name, torch.tensor(value, dtype=torch.float32), False
+            )
         self.channels_last = channels_last
         self.render = render
 
@@ -83,8 +88,9 @@ class MoSIDataPreprocessor(BaseDataPreprocessor):
             clips = clips.contiguous()
         return dict(inputs=clips, data_samples=samples)
 
-    def _stack(self, inputs: Union[torch.Tensor, Sequence[torch.Tensor]],
-               channel: int) -> torch.Tensor:
+    def _stack(
+        self, inputs: torch.Tensor | Sequence[torch.Tensor], channel: int
+    ) -> torch.Tensor:
         """Make one tensor on the device, channels last in memory."""
         # Images and frames were made channels last; stacked that way, they
         # are copied whole and nothing is transposed.
@@ -92,7 +98,8 @@ class MoSIDataPreprocessor(BaseDataPreprocessor):
             batch = self.cast_data(inputs).movedim(channel, -1).contiguous()
         else:
             batch = torch.stack(
-                [self.cast_data(x).movedim(channel, -1) for x in inputs])
+                [self.cast_data(x).movedim(channel, -1) for x in inputs]
+            )
         return batch.movedim(-1, channel)
 
 
@@ -102,27 +109,30 @@ def _check_clips(inputs: Sequence[torch.Tensor]) -> None:
             'MoSIDataPreprocessor got inputs of shape '
             f'{tuple(inputs[0].shape)} instead of clips (C, 3, N, L, L): put '
             'RenderPseudoMotion before PackMoSIInputs in the pipeline, or '
-            'set render=True in model.data_preprocessor')
+            'set render=True in model.data_preprocessor'
+        )
 
 
-def _plans(inputs: Sequence[torch.Tensor],
-           samples: Optional[Sequence]) -> list:
+def _plans(inputs: Sequence[torch.Tensor], samples: Sequence | None) -> list:
     if inputs[0].ndim == 5:
         raise ValueError(
             'MoSIDataPreprocessor has render=True but got clips that are '
             'rendered already: take RenderPseudoMotion out of the pipeline '
             '(mosi_mmaction.render_on_device() does both), or set '
-            'render=False')
+            'render=False'
+        )
     plans = [sample.get('motion') for sample in samples or ()]
     if len(plans) != len(inputs) or None in plans:
         raise ValueError(
             'MoSIDataPreprocessor has render=True, but not every source '
             "image came with its plan, 'motion' in the data sample's meta "
-            'information: end the pipeline with PackMoSIInputs')
+            'information: end the pipeline with PackMoSIInputs'
+        )
     sizes = {tuple(x.shape[1:]) for x in inputs}
     if len(sizes) > 1:
         raise ValueError(
             'MoSIDataPreprocessor(render=True): source images of one batch '
             f'have different sizes (H, W), {sorted(sizes)}: put CropSource '
-            'into the pipeline')
+            'into the pipeline'
+        )
     return plans

@@ -1,4 +1,5 @@
 """Decode videos in a process of their own."""
+
 import contextlib
 import os
 import signal
@@ -6,9 +7,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from multiprocessing import Pipe
-from typing import Any, Callable, Optional
+from typing import Any
 
 import numpy as np
 from mmengine import fileio
@@ -46,25 +47,32 @@ class _Decoder:
         code = 'import runpy; runpy.run_path({!r}, run_name="__main__")'
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, '-c', code.format(decoder_process.__file__),
-                 str(theirs.fileno())],
+                [
+                    sys.executable,
+                    '-c',
+                    code.format(decoder_process.__file__),
+                    str(theirs.fileno()),
+                ],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 # FFmpeg prints a line for every damaged packet.
                 stderr=subprocess.DEVNULL,
-                env={**os.environ, 'OMP_NUM_THREADS': '1'})
+                env={**os.environ, 'OMP_NUM_THREADS': '1'},
+            )
             self.running = True
         if not self._connection.poll(60):
             self._stop(0)
-            raise RuntimeError('the process that decodes videos did not '
-                               'start within a minute')
+            raise RuntimeError(
+                'the process that decodes videos did not start within a minute'
+            )
         try:
             self.described = self._connection.recv()
         except (EOFError, ConnectionError) as error:
             raise RuntimeError(
                 'the process that decodes videos ended as it started '
-                f'({self._stop(2)})') from error
+                f'({self._stop(2)})'
+            ) from error
 
     def _stop(self, patience: float) -> str:
         self.running = False
@@ -88,8 +96,10 @@ class _Decoder:
             if not self._wait():
                 self._stop(0)
                 raise _DecoderLostError(
-                    path, f'decoding took more than {VIDEO_SECONDS:g} s '
-                    '(the environment variable MOSI_VIDEO_SECONDS)')
+                    path,
+                    f'decoding took more than {VIDEO_SECONDS:g} s '
+                    '(the environment variable MOSI_VIDEO_SECONDS)',
+                )
             answer = self._connection.recv()
             if isinstance(answer, tuple) and answer[1] is None:
                 frames = np.empty(answer[0], np.uint8)
@@ -98,7 +108,8 @@ class _Decoder:
         except (EOFError, ConnectionError) as error:
             # It is over in an instant; a kill would hide how.
             raise _DecoderLostError(
-                path, f'the decoder died of it ({self._stop(2)})') from error
+                path, f'the decoder died of it ({self._stop(2)})'
+            ) from error
         except BaseException:
             # Interrupted: what comes late must not answer the next request.
             if self.running:
@@ -170,13 +181,13 @@ class FrameCache:
 
     def __init__(self, max_bytes: int) -> None:
         self._room = max_bytes
-        self._kept: dict[tuple, Optional[tuple]] = {}
+        self._kept: dict[tuple, tuple | None] = {}
 
-    def get(self, key: tuple) -> Optional[tuple[np.ndarray, float]]:
+    def get(self, key: tuple) -> tuple[np.ndarray, float] | None:
         """Return all frames, (N, H, W, 3) uint8, and fps; None if absent."""
         return self._kept.get(key)
 
-    def add(self, key: tuple, video: 'Video') -> Optional[np.ndarray]:
+    def add(self, key: tuple, video: 'Video') -> np.ndarray | None:
         """Return all frames of a video and keep them, if there is room.
 
         What has a frame that cannot be decoded is not kept, so that the
@@ -216,10 +227,12 @@ class Video:
         BadSourceError: If it cannot be opened or has no frame.
     """
 
-    def __init__(self,
-                 path: str,
-                 backend_args: Optional[dict] = None,
-                 cache: Optional[FrameCache] = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        backend_args: dict | None = None,
+        cache: FrameCache | None = None,
+    ) -> None:
         self.path = path
         self._cache = cache
         self._key = path, repr(backend_args)
@@ -238,8 +251,7 @@ class Video:
                     pass  # decord does not say that it may not
                 self.num_frames, self.fps = self._open(local)
         except OSError as error:
-            raise BadSourceError(path, error.strerror or str(error)) \
-                from error
+            raise BadSourceError(path, error.strerror or str(error)) from error
         if not self.num_frames:
             raise BadSourceError(path, 'the video has no frame')
 
@@ -268,20 +280,26 @@ class Video:
             return self.decode(indices)
         if min(indices) < 0 or max(indices) >= len(frames):
             raise BadSourceError(
-                self.path, f'of frames {indices} not all are there; it has '
-                f'{len(frames)}')
+                self.path,
+                f'of frames {indices} not all are there; it has {len(frames)}',
+            )
         return frames[indices]
 
     def decode(self, indices: Sequence[int]) -> np.ndarray:
         """As :meth:`read`, from the file itself."""
         # In parts, as the decoder's memory is limited.
-        parts = [_decoder().ask(list(indices[i:i + 8]), self.path)
-                 for i in range(0, len(indices), 8)]
+        parts = [
+            _decoder().ask(list(indices[i : i + 8]), self.path)
+            for i in range(0, len(indices), 8)
+        ]
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
 
-def read_frame(path: str, choose: Callable[[int], int],
-               backend_args: Optional[dict] = None) -> np.ndarray:
+def read_frame(
+    path: str,
+    choose: Callable[[int], int],
+    backend_args: dict | None = None,
+) -> np.ndarray:
     """Decode one frame of a video.
 
     Files often have fewer frames than they say, or a damaged one. If the
@@ -312,6 +330,8 @@ def read_frame(path: str, choose: Callable[[int], int],
             total = index if attempt == 0 else 1
     if min(img.shape[:2]) < MIN_SIDE:
         raise BadSourceError(
-            path, f'{img.shape[1]}x{img.shape[0]} pixels; at least '
-            f'{MIN_SIDE} a side are needed')
+            path,
+            f'{img.shape[1]}x{img.shape[0]} pixels; at least '
+            f'{MIN_SIDE} a side are needed',
+        )
     return img

@@ -1,4 +1,5 @@
 """Pretrained networks by name, from this package or from files."""
+
 import os.path as osp
 import re
 from hashlib import sha256
@@ -70,19 +71,24 @@ def load_backbone(name_or_path: str) -> nn.Module:
         raise ValueError(
             f"{path}: meta['mosi_mmaction']['backbone'] does not say which "
             'network it is; build it from its config and load it with '
-            'mmengine.runner.load_checkpoint')
+            'mmengine.runner.load_checkpoint'
+        )
     init_default_scope('mmaction')
     backbone = MODELS.build(_checked(config, path))
     weights = backbone_weights(file)
     names = backbone.state_dict()
     missing, extra = set(names) - set(weights), set(weights) - set(names)
-    shapes = {k for k, v in names.items()
-              if k in weights and v.shape != weights[k].shape}
+    shapes = {
+        k
+        for k, v in names.items()
+        if k in weights and v.shape != weights[k].shape
+    }
     if missing or extra or shapes:
         raise ValueError(
             f'{path}: the weights are not those of its {config["type"]}: '
             f'missing {sorted(missing)}, unknown {sorted(extra)}, of '
-            f'another shape {sorted(shapes)}')
+            f'another shape {sorted(shapes)}'
+        )
     backbone.load_state_dict(weights)
     backbone.eval()  # which returns nothing where a network overrides train
     return backbone
@@ -105,16 +111,21 @@ def checkpoint_path(name: str) -> str:
     if name not in entries:
         raise ValueError(
             f'{name!r} is neither a file nor in the zoo, which has '
-            f'{sorted(entries)}')
+            f'{sorted(entries)}'
+        )
     entry = entries[name]
     weights = entry.get('Weights')
     if not weights:
         raise ValueError(
-            f'{name}: no file exists yet; {entry["Config"]} trains it')
+            f'{name}: no file exists yet; {entry["Config"]} trains it'
+        )
     digest = entry['Metadata']['SHA256']
     if urlparse(weights).scheme:
-        path = osp.join(torch.hub.get_dir(), 'checkpoints',
-                        osp.basename(urlparse(weights).path))
+        path = osp.join(
+            torch.hub.get_dir(),
+            'checkpoints',
+            osp.basename(urlparse(weights).path),
+        )
         if not osp.isfile(path):
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(weights, path, hash_prefix=digest)
@@ -127,8 +138,11 @@ def checkpoint_path(name: str) -> str:
 def backbone_weights(file: dict) -> dict[str, torch.Tensor]:
     """Return a checkpoint's backbone weights, names without prefix."""
     weights = file.get('state_dict', file)
-    prefixed = {k[len('backbone.'):]: v for k, v in weights.items()
-                if k.startswith('backbone.')}
+    prefixed = {
+        k[len('backbone.') :]: v
+        for k, v in weights.items()
+        if k.startswith('backbone.')
+    }
     return prefixed or dict(weights)
 
 
@@ -144,7 +158,8 @@ def check_digest(path: str, digest: str) -> str:
         raise ValueError(
             f'{path}: its SHA-256 is {actual}, but should begin with '
             f'{digest}: the file was damaged or replaced; delete it and get '
-            'it again')
+            'it again'
+        )
     return actual
 
 
@@ -165,10 +180,13 @@ def _checked(config: dict, path: str) -> dict[str, Any]:
             return node
         kind = node.get('type', '')
         if not re.fullmatch(r'\w*', str(kind)):
-            raise ValueError(f'{path}: refused, as its network asks for '
-                             f'type={kind!r}, which no registry holds')
-        return {k: plain(v) for k, v in node.items()
-                if k not in _INITIALISED_FROM}
+            raise ValueError(
+                f'{path}: refused, as its network asks for '
+                f'type={kind!r}, which no registry holds'
+            )
+        return {
+            k: plain(v) for k, v in node.items() if k not in _INITIALISED_FROM
+        }
 
     return plain(config)
 
@@ -177,4 +195,5 @@ def _checked(config: dict, path: str) -> dict[str, Any]:
 def load_from_zoo(filename: str, map_location: Any = None) -> dict:
     """Load ``mosi://NAME``, the scheme that ``load_from`` knows."""
     return CheckpointLoader.load_checkpoint(
-        checkpoint_path(filename[len(SCHEME):]), map_location)
+        checkpoint_path(filename[len(SCHEME) :]), map_location
+    )

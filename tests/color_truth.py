@@ -3,6 +3,7 @@
 Float64 RGB pixels in grey levels, any leading shape; no rounding, no
 clipping. Contrast takes the mean luma of the pixels it is given.
 """
+
 import numpy as np
 
 NAMES = ('brightness', 'contrast', 'saturation', 'hue', 'grayscale')
@@ -41,8 +42,9 @@ def grayscale(p, drop):
     return np.stack([luma(p)] * 3, axis=-1) if drop else p
 
 
-OPERATIONS = dict(zip(
-    NAMES, (brightness, contrast, saturation, hue, grayscale)))
+OPERATIONS = dict(
+    zip(NAMES, (brightness, contrast, saturation, hue, grayscale))
+)
 
 
 def chain(p, values, order=NAMES):

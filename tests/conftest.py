@@ -3,6 +3,7 @@
 `HYPOTHESIS_PROFILE=nightly` makes the property tests longer and random;
 `ci`, the default, tries the same cases every time.
 """
+
 import os
 
 # Tiny arrays gain nothing from threads, and tests may run side by side. Set
@@ -20,9 +21,11 @@ from motion_truth import textured_image  # noqa: E402
 cv2.setNumThreads(1)
 
 settings.register_profile(
-    'ci', max_examples=200, deadline=None, derandomize=True, database=None)
+    'ci', max_examples=200, deadline=None, derandomize=True, database=None
+)
 settings.register_profile(
-    'nightly', max_examples=2000, deadline=None, print_blob=True)
+    'nightly', max_examples=2000, deadline=None, print_blob=True
+)
 settings.load_profile(os.environ.get('HYPOTHESIS_PROFILE', 'ci'))
 
 
@@ -41,8 +44,10 @@ def textured():
 @pytest.fixture(scope='session')
 def shared_data():
     """Folder of real images and videos: MOSI_SHARED_DATA or a sibling."""
-    path = Path(os.environ.get('MOSI_SHARED_DATA')
-                or Path(__file__).parents[2] / 'shared' / 'data')
+    path = Path(
+        os.environ.get('MOSI_SHARED_DATA')
+        or Path(__file__).parents[2] / 'shared' / 'data'
+    )
     if not path.is_dir():
         pytest.skip(f'no data at {path}: set MOSI_SHARED_DATA to a folder')
     return path

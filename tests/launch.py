@@ -3,6 +3,7 @@
 They are forked from a clean server process which has imported the package,
 so a run does not pay for the imports, and a kill is a real kill.
 """
+
 import multiprocessing
 import os
 import random
@@ -31,6 +32,7 @@ def _redirect(log, env):
     random.seed()
     # A process that hangs says where, and ends.
     import faulthandler
+
     faulthandler.dump_traceback_later(240, exit=True)
 
 
@@ -71,10 +73,21 @@ def ranks(count, tool, *args, log):
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
     jobs = [
-        start(tool, *args, '--launcher', 'pytorch', log=f'{log}.{rank}',
-              env=dict(RANK=str(rank), LOCAL_RANK=str(rank),
-                       WORLD_SIZE=str(count), LOCAL_WORLD_SIZE=str(count),
-                       MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port)))
+        start(
+            tool,
+            *args,
+            '--launcher',
+            'pytorch',
+            log=f'{log}.{rank}',
+            env=dict(
+                RANK=str(rank),
+                LOCAL_RANK=str(rank),
+                WORLD_SIZE=str(count),
+                LOCAL_WORLD_SIZE=str(count),
+                MASTER_ADDR='127.0.0.1',
+                MASTER_PORT=str(port),
+            ),
+        )
         for rank in range(count)
     ]
     for job in jobs:

@@ -5,6 +5,7 @@ compare the answer with what its label says. Positive is the window's way to
 the right and down, as in the paper's Eq. 2; the picture's content moves the
 opposite way.
 """
+
 import cv2
 import numpy as np
 
@@ -28,7 +29,8 @@ def textured_image(size, seed=0):
     image = np.zeros((height, width, 3))
     for sigma in (0.7, 1.5, 4, 12):
         noise = cv2.GaussianBlur(
-            rng.standard_normal(image.shape), (0, 0), sigma)
+            rng.standard_normal(image.shape), (0, 0), sigma
+        )
         image += noise / noise.std()
     for _ in range(height * width // 400 + 2):  # discs and boxes: edges
         x, y = (int(rng.integers(0, n)) for n in (width, height))
@@ -71,8 +73,7 @@ def measured_motion(clip, box=None, max_step=None):
     gaps = len(clip) - 1
     totals = np.arange(-max_step * gaps, max_step * gaps + 1)
     steps = _steps(totals, gaps) + max_step  # (totals, gaps), as indices
-    score = sum(e[steps[:, n]][:, steps[:, n]]
-                for n, e in enumerate(evidence))
+    score = sum(e[steps[:, n]][:, steps[:, n]] for n, e in enumerate(evidence))
     # A hair in favour of less motion decides where nothing is to be seen.
     score = score - 1e-6 * (abs(totals)[:, None] + abs(totals))
     dy, dx = np.unravel_index(score.argmax(), score.shape)
@@ -91,8 +92,11 @@ def measured_label(clip, pool, source_size, box=None):
     Returns:
         Index of the label whose displacement (Eq. 2) is the nearest.
     """
-    source = (source_size, source_size) if np.ndim(source_size) == 0 \
+    source = (
+        (source_size, source_size)
+        if np.ndim(source_size) == 0
         else source_size
+    )
     room = np.array([source[1] - clip.shape[2], source[0] - clip.shape[1]])
     told = pool.speeds * room / pool.max_speed  # (C, 2)
     away = np.linalg.norm(told - measured_motion(clip, box), axis=1)
@@ -132,9 +136,10 @@ def _evidence(luma, max_step):
     n = np.rint(overlap(one, one))
     sum_a, sum_b = overlap(a, one), overlap(one, b)
     covariance = overlap(a, b) - sum_a * sum_b / n
-    variance = ((overlap(aa, one) - sum_a**2 / n)
-                * (overlap(one, bb) - sum_b**2 / n))
+    variance = (overlap(aa, one) - sum_a**2 / n) * (
+        overlap(one, bb) - sum_b**2 / n
+    )
     # Less than one grey level squared a pixel is rounding, not texture.
     seen = variance > n**2
     r = np.where(seen, covariance, 0) / np.sqrt(np.where(seen, variance, 1))
-    return -n / 2 * np.log1p(-np.clip(r, 0, 0.9995)**2)
+    return -n / 2 * np.log1p(-(np.clip(r, 0, 0.9995) ** 2))

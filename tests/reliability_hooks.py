@@ -1,4 +1,5 @@
 """Hooks that do to a run what a night may do to it, for custom_imports."""
+
 import os
 import resource
 import signal
@@ -47,10 +48,14 @@ class SampleLogHook(Hook):
         torch.save(runner.model.state_dict(), f'{self.out}.start')
 
     def before_train_iter(self, runner, batch_idx, data_batch=None):
-        self.seen.append([
-            (runner.epoch, int(sample.metainfo.get('sample_idx', -1)), x)
-            for x, sample in zip(data_batch['inputs'],
-                                 data_batch['data_samples'])])
+        self.seen.append(
+            [
+                (runner.epoch, int(sample.metainfo.get('sample_idx', -1)), x)
+                for x, sample in zip(
+                    data_batch['inputs'], data_batch['data_samples']
+                )
+            ]
+        )
 
     def after_train(self, runner):
         torch.save(self.seen, f'{self.out}.{get_rank()}')

@@ -1,4 +1,5 @@
 """The labels of the action videos are true of their pixels."""
+
 from dataclasses import replace
 
 import cv2
@@ -19,8 +20,12 @@ SEEDS = range(6)
 
 
 def make(action, seed, size=SIZE, num_frames=40):
-    plan = draw_action(action, size, num_frames,
-                       np.random.default_rng((seed, ACTIONS.index(action))))
+    plan = draw_action(
+        action,
+        size,
+        num_frames,
+        np.random.default_rng((seed, ACTIONS.index(action))),
+    )
     return plan, draw_look(np.random.default_rng((seed, 99)))
 
 
@@ -39,14 +44,22 @@ class Tracked:
         gone = replace(plan, centre=plan.centre - 1000)
         background = render_action(gone, look).astype(int)
         assert (background == background[0]).all()
-        self.mask = (abs(frames - background).max(axis=3) > 10)
+        self.mask = abs(frames - background).max(axis=3) > 10
         rows, columns = np.indices(self.mask.shape[1:])
         self.area = self.mask.sum(axis=(1, 2))
-        self.xy = np.stack([(self.mask * columns).sum(axis=(1, 2)),
-                            (self.mask * rows).sum(axis=(1, 2))],
-                           axis=1) / self.area[:, None]
-        self.moves = (np.diff(frames, axis=0) != 0).any(axis=3).sum(
-            axis=(1, 2))
+        self.xy = (
+            np.stack(
+                [
+                    (self.mask * columns).sum(axis=(1, 2)),
+                    (self.mask * rows).sum(axis=(1, 2)),
+                ],
+                axis=1,
+            )
+            / self.area[:, None]
+        )
+        self.moves = (
+            (np.diff(frames, axis=0) != 0).any(axis=3).sum(axis=(1, 2))
+        )
         self.extent = np.ptp(self.xy, axis=0)
         self.velocity = np.diff(self.xy, axis=0)
 
@@ -80,22 +93,27 @@ def what_moves(track):
     if (track.moves[-10:] == 0).all() and (track.moves[:10] > 0).all():
         # Straight: all of the path lies on the line between its ends.
         along = (track.xy[-1] - track.xy[0]) / np.linalg.norm(
-            track.xy[-1] - track.xy[0])
+            track.xy[-1] - track.xy[0]
+        )
         away = (track.xy - track.xy[0]) @ [-along[1], along[0]]
         return 'drift_stop' if abs(away).max() < 2.5 else 'unknown'
     if turns_back(vx, 0) > 10 and turns_back(vy, 0) > 10:
         return 'shake' if max(wide, high) < 16 else 'unknown'
     if turns_back(vx) == 0:
-        return ('zigzag' if turns_back(vy) >= 3 and wide > 15
-                else 'bounce' if wide < 4 and turns_back(vy) >= 3
-                else 'unknown')
+        return (
+            'zigzag'
+            if turns_back(vy) >= 3 and wide > 15
+            else 'bounce'
+            if wide < 4 and turns_back(vy) >= 3
+            else 'unknown'
+        )
     if wide < 4:
         return 'bounce' if turns_back(vy) >= 3 else 'unknown'
     if high < 3:
         return 'oscillate' if turns_back(vx) >= 2 else 'unknown'
     # Hangs low in the middle of the swing, and the swing is an arc.
     middle = (x.max() + x.min()) / 2
-    if np.corrcoef(y, (x - middle)**2)[0, 1] < -0.9:
+    if np.corrcoef(y, (x - middle) ** 2)[0, 1] < -0.9:
         return 'pendulum'
     heading = swept(track.xy)
     heading = (heading - heading[0]) * np.sign(heading[-1] - heading[0])
@@ -132,7 +150,7 @@ def test_the_sprite_is_where_the_plan_says(action):
         assert abs(track.xy - plan.centre).max() < 2
         # Outline r(a) = R (1 + d cos ka) / (1 + d) encloses this area.
         depth = look.depth
-        full = np.pi * plan.scale**2 * (1 + depth**2 / 2) / (1 + depth)**2
+        full = np.pi * plan.scale**2 * (1 + depth**2 / 2) / (1 + depth) ** 2
         assert (track.area > 0.7 * full).all()
         assert (track.area < 1.3 * full + 10).all()
 
@@ -145,8 +163,9 @@ def test_the_sprite_stays_inside_of_the_frame(action, size):
         plan, _ = make(action, seed, size)
         reach = plan.scale[:, None]
         assert (plan.centre - reach > -1e-6).all()
-        assert (plan.centre + reach < [width - 1 + 1e-6,
-                                       height - 1 + 1e-6]).all()
+        assert (
+            plan.centre + reach < [width - 1 + 1e-6, height - 1 + 1e-6]
+        ).all()
 
 
 @pytest.mark.parametrize('action', ACTIONS)
@@ -158,8 +177,9 @@ def test_no_class_is_a_pretext_label(action):
         assert track.moves.max() > 20, 'rests'
         t = np.arange(len(track.xy))
         seen = np.column_stack([track.xy, np.sqrt(track.area / np.pi)])
-        line = np.stack([np.polyval(np.polyfit(t, s, 1), t)
-                         for s in seen.T], axis=1)
+        line = np.stack(
+            [np.polyval(np.polyfit(t, s, 1), t) for s in seen.T], axis=1
+        )
         bent = abs(seen - line).max()
         moved = np.linalg.norm(line[-1, :2] - line[0, :2])
         # What does not leave a line does not travel either: the sprite
@@ -191,8 +211,9 @@ def test_a_pendulum_points_to_its_pivot():
     lines = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     fits = []
     for tilt in np.radians(np.arange(360)):
-        turn = np.array([[np.cos(tilt), -np.sin(tilt)],
-                         [np.sin(tilt), np.cos(tilt)]])
+        turn = np.array(
+            [[np.cos(tilt), -np.sin(tilt)], [np.sin(tilt), np.cos(tilt)]]
+        )
         normal = lines @ turn.T
         value = (normal * plan.centre).sum(axis=1)
         fits.append(np.linalg.lstsq(normal, value, rcond=None))
@@ -208,15 +229,17 @@ def test_one_frame_does_not_tell_the_class():
         for seed in range(60):
             plan, _ = make(action, seed)
             n = seed * 7 % 40
-            seen.append([*plan.centre[n], 2 * plan.scale[n],
-                         plan.angle[n] % 360 / 10])
+            seen.append(
+                [*plan.centre[n], 2 * plan.scale[n], plan.angle[n] % 360 / 10]
+            )
             labels.append(plan.label)
     seen, labels = np.array(seen), np.array(labels)
     distance = np.linalg.norm(seen[:, None] - seen, axis=2)
     np.fill_diagonal(distance, np.inf)
     nearest = np.argsort(distance, axis=1)[:, :9]
     votes = np.apply_along_axis(
-        np.bincount, 1, labels[nearest], minlength=len(ACTIONS))
+        np.bincount, 1, labels[nearest], minlength=len(ACTIONS)
+    )
     assert (votes.argmax(axis=1) == labels).mean() < 0.25
 
 
@@ -229,7 +252,8 @@ def test_same_seed_same_pixels_and_nothing_global():
     assert clips[0].dtype == np.uint8
     assert np.array_equal(*clips)
     assert not np.array_equal(
-        clips[0], render_action(*make('spiral', 4, (48, 64), 20)))
+        clips[0], render_action(*make('spiral', 4, (48, 64), 20))
+    )
 
 
 def read(path):
@@ -252,8 +276,9 @@ def spy(monkeypatch):
 
 
 def test_files_hold_what_was_rendered(tmp_path, spy):
-    paths = write_action_videos(tmp_path, 2, 'train', height=48, width=80,
-                                num_frames=24)
+    paths = write_action_videos(
+        tmp_path, 2, 'train', height=48, width=80, num_frames=24
+    )
     assert len(paths) == len(spy) == 2 * len(ACTIONS)
     luma = np.array([0.299, 0.587, 0.114])
     for path, (plan, _, frames) in zip(paths, spy):
@@ -274,11 +299,11 @@ def test_files_hold_what_was_rendered(tmp_path, spy):
 def test_list_file_and_labels(tmp_path):
     chosen = ('zoom', 'bounce', 'circle')
     root = tmp_path / 'a b ü'
-    paths = write_action_videos(root, 2, 'test', num_frames=16,
-                                actions=chosen)
+    paths = write_action_videos(root, 2, 'test', num_frames=16, actions=chosen)
     assert (root / 'test.txt').read_text().splitlines() == [
         f'test/{name}/{name}_test_{i:03d}.mp4 {label}'
-        for label, name in enumerate(chosen) for i in range(2)
+        for label, name in enumerate(chosen)
+        for i in range(2)
     ]
     assert [p.relative_to(root).as_posix() for p in paths] == [
         line.rsplit(' ', 1)[0]
@@ -299,8 +324,11 @@ def test_looks_are_shared_by_classes_and_by_no_two_splits(tmp_path, spy):
             assert shown == looks.setdefault(split, shown)
         assert len(set(looks[split])) == 3
     seeds = [
-        {s for look in looks[split]
-         for s in (look.background_seed, look.sprite_seed)}
+        {
+            s
+            for look in looks[split]
+            for s in (look.background_seed, look.sprite_seed)
+        }
         for split in ('train', 'test')
     ]
     assert len(seeds[0]) == len(seeds[1]) == 6
@@ -308,13 +336,17 @@ def test_looks_are_shared_by_classes_and_by_no_two_splits(tmp_path, spy):
     # Seen in the pixels too: the upper left corners are all different.
     motion, _ = make('rotate', 0)
     gone = replace(motion, centre=motion.centre - 1000)
-    views = {render_action(gone, look)[0].tobytes()
-             for split in looks for look in looks[split]}
+    views = {
+        render_action(gone, look)[0].tobytes()
+        for split in looks
+        for look in looks[split]
+    }
     assert len(views) == 6
 
 
 def test_second_run_keeps_files_and_an_interrupted_one_is_finished(
-        tmp_path, monkeypatch):
+    tmp_path, monkeypatch
+):
     arguments = {'split': 'train', 'num_frames': 16, 'actions': ACTIONS[:2]}
     whole = write_action_videos(tmp_path / 'whole', 2, **arguments)
 
@@ -350,7 +382,6 @@ def test_second_run_keeps_files_and_an_interrupted_one_is_finished(
 
 def test_a_half_written_video_is_not_counted(tmp_path, monkeypatch):
     class Breaks:
-
         def __init__(self, *args):
             self.writer = real(*args)
             self.left = 3
@@ -372,50 +403,68 @@ def test_a_half_written_video_is_not_counted(tmp_path, monkeypatch):
 
     # A writer that loses frames in silence, as on a full disk.
     monkeypatch.setattr(
-        Breaks, 'write',
-        lambda self, frame: setattr(self, 'left', self.left - 1)
-        or (self.left > 0 and self.writer.write(frame)))
+        Breaks,
+        'write',
+        lambda self, frame: (
+            setattr(self, 'left', self.left - 1)
+            or (self.left > 0 and self.writer.write(frame))
+        ),
+    )
     with pytest.raises(OSError, match='only 2 of 16 frames'):
         write_action_videos(tmp_path, 1, 'train', num_frames=16)
     assert [p for p in tmp_path.rglob('*') if 'mp4' in p.name] == []
 
 
 def test_a_video_does_not_depend_on_the_others(tmp_path):
-    few = write_action_videos(tmp_path / 'few', 1, 'train', num_frames=16,
-                              actions=('zoom',))
-    many = write_action_videos(tmp_path / 'many', 2, 'train', num_frames=16,
-                               actions=('circle', 'zoom'))
+    few = write_action_videos(
+        tmp_path / 'few', 1, 'train', num_frames=16, actions=('zoom',)
+    )
+    many = write_action_videos(
+        tmp_path / 'many',
+        2,
+        'train',
+        num_frames=16,
+        actions=('circle', 'zoom'),
+    )
     assert few[0].name == many[2].name
     assert np.array_equal(read(few[0]), read(many[2]))
 
 
 def test_other_settings_are_not_mixed(tmp_path):
-    write = {'videos_per_class': 1, 'split': 'train', 'num_frames': 16,
-             'actions': ('zoom',)}
+    write = {
+        'videos_per_class': 1,
+        'split': 'train',
+        'num_frames': 16,
+        'actions': ('zoom',),
+    }
     before, _ = write_action_videos(
-        tmp_path, seed=0, **{**write, 'videos_per_class': 2})
+        tmp_path, seed=0, **{**write, 'videos_per_class': 2}
+    )
     old = read(before)
     with pytest.raises(ValueError, match='other settings|give another root'):
         write_action_videos(tmp_path, seed=1, **write)
     assert np.array_equal(read(before), old)
     (tmp_path / 'train.json').unlink()
-    after, = write_action_videos(tmp_path, seed=1, **write)
+    (after,) = write_action_videos(tmp_path, seed=1, **write)
     assert after == before
     assert len(list(tmp_path.rglob('*.mp4'))) == 1
     assert not np.array_equal(read(after), old)
 
 
-@pytest.mark.parametrize('arguments, says', [
-    ({'actions': ('zoom', 'walk')}, 'walk'),
-    ({'actions': ()}, 'actions'),
-    ({'actions': ('zoom', 'zoom')}, 'different'),
-    ({'split': 'a/b'}, 'split'),
-    ({'split': 'a b'}, 'split'),
-    ({'videos_per_class': 0}, 'videos_per_class=0'),
-    ({'height': 63}, 'even'),
-    ({'height': 30}, '32x32'),
-    ({'num_frames': 8}, '16 frames'),
-])
+@pytest.mark.parametrize(
+    'arguments, says',
+    [
+        ({'actions': ('zoom', 'walk')}, 'walk'),
+        ({'actions': ()}, 'actions'),
+        ({'actions': ('zoom', 'zoom')}, 'different'),
+        ({'split': 'a/b'}, 'split'),
+        ({'split': 'a b'}, 'split'),
+        ({'videos_per_class': 0}, 'videos_per_class=0'),
+        ({'height': 63}, 'even'),
+        ({'height': 30}, '32x32'),
+        ({'num_frames': 8}, '16 frames'),
+    ],
+)
 def test_arguments_are_checked(tmp_path, arguments, says):
     valid = {'videos_per_class': 1, 'split': 'train'}
     with pytest.raises(ValueError, match=says):

@@ -3,6 +3,7 @@
 The networks are as narrow as their arguments allow. What counts is what they
 return: features, vectors, or tuples of both.
 """
+
 import re
 from functools import cache
 from pathlib import Path
@@ -21,78 +22,199 @@ from mosi_mmaction import DeadLeavesDataset
 
 PAGE = Path(__file__).parents[1] / 'docs' / 'your_backbone.md'
 FRAMES, SIDE = 8, 32
-_NARROW = dict(depth=18, stage_blocks=(1, 1, 1, 1), pretrained=None,
-               pretrained2d=False, base_channels=8)
-_PATHWAY = dict(type='resnet3d', depth=18, stage_blocks=(1, 1, 1, 1),
-                pretrained=None, conv1_stride_t=1, pool1_stride_t=1)
-_VIT = dict(type='VisionTransformer', img_size=SIDE, patch_size=8,
-            embed_dims=48, depth=2, num_heads=4, num_frames=FRAMES)
+_NARROW = dict(
+    depth=18,
+    stage_blocks=(1, 1, 1, 1),
+    pretrained=None,
+    pretrained2d=False,
+    base_channels=8,
+)
+_PATHWAY = dict(
+    type='resnet3d',
+    depth=18,
+    stage_blocks=(1, 1, 1, 1),
+    pretrained=None,
+    conv1_stride_t=1,
+    pool1_stride_t=1,
+)
+_VIT = dict(
+    type='VisionTransformer',
+    img_size=SIDE,
+    patch_size=8,
+    embed_dims=48,
+    depth=2,
+    num_heads=4,
+    num_frames=FRAMES,
+)
 
 #: Arguments of the backbone, and the head's in_channels.
 BACKBONES = {
     'ResNet3d': (dict(type='ResNet3d', **_NARROW), 64),
-    'ResNet3d with non-local': (dict(
-        type='ResNet3d', **_NARROW,
-        non_local=((0, ), (1, ), (1, ), (0, )),
-        non_local_cfg=dict(
-            sub_sample=True, use_scale=False, norm_cfg=dict(type='BN3d'),
-            mode='embedded_gaussian')), 64),
+    'ResNet3d with non-local': (
+        dict(
+            type='ResNet3d',
+            **_NARROW,
+            non_local=((0,), (1,), (1,), (0,)),
+            non_local_cfg=dict(
+                sub_sample=True,
+                use_scale=False,
+                norm_cfg=dict(type='BN3d'),
+                mode='embedded_gaussian',
+            ),
+        ),
+        64,
+    ),
     'SlowOnly': (dict(type='ResNet3dSlowOnly', lateral=False, **_NARROW), 64),
-    'SlowFast': (dict(
-        type='ResNet3dSlowFast', resample_rate=4, speed_ratio=4,
-        channel_ratio=4,
-        slow_pathway=dict(_PATHWAY, lateral=True, base_channels=16,
-                          conv1_kernel=(1, 7, 7), inflate=(0, 0, 1, 1)),
-        fast_pathway=dict(_PATHWAY, lateral=False, base_channels=4,
-                          conv1_kernel=(5, 7, 7))), 128 + 32),
-    'CSN': (dict(
-        type='ResNet3dCSN', depth=50, pretrained=None, pretrained2d=False,
-        base_channels=8, num_stages=2, stage_blocks=(1, 1),
-        out_indices=(1, ), inflate=(1, 1), spatial_strides=(1, 2),
-        temporal_strides=(1, 2), dilations=(1, 1)), 64),
-    'R(2+1)D': (dict(
-        type='ResNet2Plus1d', **_NARROW,
-        conv_cfg=dict(type='Conv2plus1d'), norm_cfg=dict(type='BN3d'),
-        inflate=(1, 1, 1, 1), conv1_kernel=(3, 7, 7), conv1_stride_t=1,
-        pool1_stride_t=1, spatial_strides=(1, 2, 2, 2),
-        temporal_strides=(1, 2, 2, 2)), 64),
+    'SlowFast': (
+        dict(
+            type='ResNet3dSlowFast',
+            resample_rate=4,
+            speed_ratio=4,
+            channel_ratio=4,
+            slow_pathway=dict(
+                _PATHWAY,
+                lateral=True,
+                base_channels=16,
+                conv1_kernel=(1, 7, 7),
+                inflate=(0, 0, 1, 1),
+            ),
+            fast_pathway=dict(
+                _PATHWAY,
+                lateral=False,
+                base_channels=4,
+                conv1_kernel=(5, 7, 7),
+            ),
+        ),
+        128 + 32,
+    ),
+    'CSN': (
+        dict(
+            type='ResNet3dCSN',
+            depth=50,
+            pretrained=None,
+            pretrained2d=False,
+            base_channels=8,
+            num_stages=2,
+            stage_blocks=(1, 1),
+            out_indices=(1,),
+            inflate=(1, 1),
+            spatial_strides=(1, 2),
+            temporal_strides=(1, 2),
+            dilations=(1, 1),
+        ),
+        64,
+    ),
+    'R(2+1)D': (
+        dict(
+            type='ResNet2Plus1d',
+            **_NARROW,
+            conv_cfg=dict(type='Conv2plus1d'),
+            norm_cfg=dict(type='BN3d'),
+            inflate=(1, 1, 1, 1),
+            conv1_kernel=(3, 7, 7),
+            conv1_stride_t=1,
+            pool1_stride_t=1,
+            spatial_strides=(1, 2, 2, 2),
+            temporal_strides=(1, 2, 2, 2),
+        ),
+        64,
+    ),
     'X3D': (dict(type='X3D', num_stages=2, spatial_strides=(2, 2)), 48),
     # Its poolings want 16 frames; out_dim is what they leave of 32 x 32.
     # Without batch norm its first steps go anywhere.
-    'C3D': (dict(type='C3D', out_dim=512 * 2 * 2, dropout_ratio=0.,
-                 norm_cfg=dict(type='BN3d')), 4096),
-    'MViT': (dict(
-        type='MViT', spatial_size=SIDE, temporal_size=FRAMES,
-        arch=dict(embed_dims=16, num_layers=4, num_heads=1,
-                  downscale_indices=[1, 3])), 64 + 64),
-    'Swin3D': (dict(
-        type='SwinTransformer3D', pretrained2d=False, window_size=(4, 4, 4),
-        arch=dict(embed_dims=16, depths=[1, 1, 2, 1],
-                  num_heads=[1, 2, 4, 8])), 128),
+    'C3D': (
+        dict(
+            type='C3D',
+            out_dim=512 * 2 * 2,
+            dropout_ratio=0.0,
+            norm_cfg=dict(type='BN3d'),
+        ),
+        4096,
+    ),
+    'MViT': (
+        dict(
+            type='MViT',
+            spatial_size=SIDE,
+            temporal_size=FRAMES,
+            arch=dict(
+                embed_dims=16,
+                num_layers=4,
+                num_heads=1,
+                downscale_indices=[1, 3],
+            ),
+        ),
+        64 + 64,
+    ),
+    'Swin3D': (
+        dict(
+            type='SwinTransformer3D',
+            pretrained2d=False,
+            window_size=(4, 4, 4),
+            arch=dict(
+                embed_dims=16, depths=[1, 1, 2, 1], num_heads=[1, 2, 4, 8]
+            ),
+        ),
+        128,
+    ),
     'VideoMAE ViT': (_VIT, 48),
     'VideoMAE ViT, feature map': (dict(_VIT, return_feat_map=True), 48),
-    'TimeSformer': (dict(
-        type='TimeSformer', num_frames=FRAMES, img_size=SIDE, patch_size=8,
-        embed_dims=48, num_heads=4, num_transformer_layers=2), 48),
-    'UniFormer': (dict(
-        type='UniFormer', img_size=SIDE, depth=[1, 1, 1, 1],
-        embed_dim=[16, 32, 48, 64], head_dim=16, pretrained2d=False), 64),
-    'UniFormerV2': (dict(
-        type='UniFormerV2', input_resolution=SIDE, patch_size=8, width=48,
-        layers=2, heads=4, t_size=FRAMES, return_list=[0, 1], n_layers=2,
-        n_dim=48, n_head=4, mlp_dropout=[0., 0.], clip_pretrained=False), 48),
+    'TimeSformer': (
+        dict(
+            type='TimeSformer',
+            num_frames=FRAMES,
+            img_size=SIDE,
+            patch_size=8,
+            embed_dims=48,
+            num_heads=4,
+            num_transformer_layers=2,
+        ),
+        48,
+    ),
+    'UniFormer': (
+        dict(
+            type='UniFormer',
+            img_size=SIDE,
+            depth=[1, 1, 1, 1],
+            embed_dim=[16, 32, 48, 64],
+            head_dim=16,
+            pretrained2d=False,
+        ),
+        64,
+    ),
+    'UniFormerV2': (
+        dict(
+            type='UniFormerV2',
+            input_resolution=SIDE,
+            patch_size=8,
+            width=48,
+            layers=2,
+            heads=4,
+            t_size=FRAMES,
+            return_list=[0, 1],
+            n_layers=2,
+            n_dim=48,
+            n_head=4,
+            mlp_dropout=[0.0, 0.0],
+            clip_pretrained=False,
+        ),
+        48,
+    ),
     'OmniResNet': (dict(type='OmniResNet', layers=[1, 1, 1, 1]), 2048),
 }
 
 #: Parameters that a backbone has and does not use as it is set here.
 UNUSED = {
-    'VideoMAE ViT, feature map': {'backbone.fc_norm.weight',
-                                  'backbone.fc_norm.bias'},
+    'VideoMAE ViT, feature map': {
+        'backbone.fc_norm.weight',
+        'backbone.fc_norm.bias',
+    },
 }
 
 # C3D has 50 million parameters however it is set.
-NAMES = [pytest.param(name, marks=pytest.mark.slow) if name == 'C3D' else name
-         for name in BACKBONES]
+NAMES = [
+    pytest.param(name, marks=pytest.mark.slow) if name == 'C3D' else name
+    for name in BACKBONES
+]
 
 
 @cache
@@ -100,23 +222,34 @@ def batch(frames):
     """The nine clips of an image, all labels among them."""
     init_default_scope('mmaction')
     data = DeadLeavesDataset(
-        num_images=1, size=64, seed=0, test_mode=True, pipeline=[
-            dict(type='CropSource', size=64, flip_ratio=0.),
+        num_images=1,
+        size=64,
+        seed=0,
+        test_mode=True,
+        pipeline=[
+            dict(type='CropSource', size=64, flip_ratio=0.0),
             dict(type='DrawPseudoMotion', clip_len=frames, crop_size=SIDE),
             dict(type='RenderPseudoMotion'),
             dict(type='PackMoSIInputs'),
-        ])
+        ],
+    )
     return pseudo_collate([data[0]])
 
 
 def build(backbone, in_channels, channels_last=False):
     torch.manual_seed(0)
-    model = MODELS.build(dict(
-        type='Recognizer3D', backbone=backbone,
-        cls_head=dict(type='MoSIHead', in_channels=in_channels,
-                      dropout_ratio=0.),
-        data_preprocessor=dict(type='MoSIDataPreprocessor',
-                               channels_last=channels_last)))
+    model = MODELS.build(
+        dict(
+            type='Recognizer3D',
+            backbone=backbone,
+            cls_head=dict(
+                type='MoSIHead', in_channels=in_channels, dropout_ratio=0.0
+            ),
+            data_preprocessor=dict(
+                type='MoSIDataPreprocessor', channels_last=channels_last
+            ),
+        )
+    )
     torch.manual_seed(0)
     # Recognizer3D.init_weights() does this, and logs every tensor.
     model.backbone.init_weights()
@@ -138,8 +271,9 @@ def test_pretrains(name):
     data = batch(16 if name == 'C3D' else FRAMES)
     model = build(backbone, in_channels)
     optim_wrapper = build_optim_wrapper(
-        model, dict(optimizer=dict(type='Adam', lr=1e-4 if name == 'C3D'
-                                   else 1e-3)))
+        model,
+        dict(optimizer=dict(type='Adam', lr=1e-4 if name == 'C3D' else 1e-3)),
+    )
     model.train()
     losses = []
     for _ in range(3):
@@ -151,8 +285,11 @@ def test_pretrains(name):
     # train_step has cleared the gradients.
     packed = model.data_preprocessor(data, training=True)
     model(**packed, mode='loss')['loss_cls'].backward()
-    first = next(m for m in model.backbone.modules()
-                 if isinstance(m, (nn.Conv2d, nn.Conv3d, nn.Linear)))
+    first = next(
+        m
+        for m in model.backbone.modules()
+        if isinstance(m, (nn.Conv2d, nn.Conv3d, nn.Linear))
+    )
     assert first.weight.grad.abs().sum() > 0
     unused = {n for n, p in model.named_parameters() if p.grad is None}
     assert unused == UNUSED.get(name, set())
@@ -166,8 +303,10 @@ def test_loss_is_that_of_averaged_features(name):
     for channels_last in (False, True):
         model = build(backbone, in_channels, channels_last)
         model.backbone.register_forward_pre_hook(
-            lambda module, args: formats.append(args[0].is_contiguous(
-                memory_format=torch.channels_last_3d)))
+            lambda module, args: formats.append(
+                args[0].is_contiguous(memory_format=torch.channels_last_3d)
+            )
+        )
         model.eval()
         with torch.no_grad():
             packed = model.data_preprocessor(data)
@@ -185,8 +324,9 @@ def test_loss_is_that_of_averaged_features(name):
 
 
 def test_the_page_about_your_own_backbone(tmp_path, monkeypatch):
-    network, leaf = re.findall(r'^```python\n(.*?)^```', PAGE.read_text(),
-                               re.M | re.S)
+    network, leaf = re.findall(
+        r'^```python\n(.*?)^```', PAGE.read_text(), re.M | re.S
+    )
     assert len(leaf.splitlines()) == 5
     (tmp_path / 'my_network.py').write_text(network)
     (tmp_path / 'leaf.py').write_text(leaf)
@@ -194,8 +334,11 @@ def test_the_page_about_your_own_backbone(tmp_path, monkeypatch):
     cfg = Config.fromfile(tmp_path / 'leaf.py')  # does custom_imports
     init_default_scope('mmaction')
     model = MODELS.build(cfg.model)
-    steps = [t for t in cfg.train_dataloader.dataset.pipeline
-             if t.type != 'LoadSourceFrame']
+    steps = [
+        t
+        for t in cfg.train_dataloader.dataset.pipeline
+        if t.type != 'LoadSourceFrame'
+    ]
     data = DeadLeavesDataset(num_images=1, size=320, pipeline=steps)
     sample = data[0]
     assert sample['inputs'].shape == (9, 3, 16, 112, 112)

@@ -24,12 +24,14 @@ def batch(n=3):
     return torch.randn(n, 3, 8, 64, 64)
 
 
-@pytest.mark.parametrize('name, parameters, stem, shape', [
-    ('MoSIResNet2Plus1d', 14_365_477, (64, 16, 56, 56), (512, 2, 7, 7)),
-    ('ResNet2d3d', 14_057_536, (64, 16, 28, 28), (256, 4, 4, 4)),
-])
-def test_defaults_are_the_networks_of_the_paper(name, parameters, stem,
-                                                shape):
+@pytest.mark.parametrize(
+    'name, parameters, stem, shape',
+    [
+        ('MoSIResNet2Plus1d', 14_365_477, (64, 16, 56, 56), (512, 2, 7, 7)),
+        ('ResNet2d3d', 14_057_536, (64, 16, 28, 28), (256, 4, 4, 4)),
+    ],
+)
+def test_defaults_are_the_networks_of_the_paper(name, parameters, stem, shape):
     net = MODELS.build({'type': name}).eval()
     assert sum(p.numel() for p in net.parameters()) == parameters
     seen = []
@@ -69,33 +71,43 @@ def test_weights_start_from_torch_defaults(cls, initialised):
         bound = 1 / math.sqrt(conv.weight[0].numel())
         assert 0.9 * bound < conv.weight.abs().max() <= bound
         assert conv.bias is None
-    scaled = torch.cat([c.weight.flatten() * math.sqrt(c.weight[0].numel())
-                        for c in convs])
+    scaled = torch.cat(
+        [c.weight.flatten() * math.sqrt(c.weight[0].numel()) for c in convs]
+    )
     assert scaled.std().item() == pytest.approx(1 / math.sqrt(3), rel=0.02)
     for norm in net.modules():
         if isinstance(norm, _BatchNorm):
             assert (norm.weight == 1).all() and (norm.bias == 0).all()
 
 
-@pytest.mark.parametrize('cls, depth, blocks', [
-    (MoSIResNet2Plus1d, 10, (1, 1, 1, 1)),
-    (MoSIResNet2Plus1d, 18, (2, 2, 2, 2)),
-    (MoSIResNet2Plus1d, 34, (3, 4, 6, 3)),
-    (ResNet2d3d, 18, (2, 2, 2, 2)),
-])
+@pytest.mark.parametrize(
+    'cls, depth, blocks',
+    [
+        (MoSIResNet2Plus1d, 10, (1, 1, 1, 1)),
+        (MoSIResNet2Plus1d, 18, (2, 2, 2, 2)),
+        (MoSIResNet2Plus1d, 34, (3, 4, 6, 3)),
+        (ResNet2d3d, 18, (2, 2, 2, 2)),
+    ],
+)
 def test_depth_and_width(cls, depth, blocks):
     net = tiny(cls, depth=depth).eval()
     stages = [net.layer1, net.layer2, net.layer3, net.layer4]
     assert tuple(map(len, stages)) == blocks
     with torch.no_grad():
         out = net(batch(1))
-    assert out.shape[1] == net.feat_dim == (
-        32 if cls is MoSIResNet2Plus1d else 16)
+    assert (
+        out.shape[1]
+        == net.feat_dim
+        == (32 if cls is MoSIResNet2Plus1d else 16)
+    )
 
 
 def test_shortcut_is_one_plain_convolution():
-    shortcuts = [m.downsample for m in tiny(MoSIResNet2Plus1d).modules()
-                 if getattr(m, 'downsample', None) is not None]
+    shortcuts = [
+        m.downsample
+        for m in tiny(MoSIResNet2Plus1d).modules()
+        if getattr(m, 'downsample', None) is not None
+    ]
     assert [isinstance(s.conv, nn.Conv3d) for s in shortcuts] == [True] * 3
     assert {s.conv.stride for s in shortcuts} == {(2, 2, 2)}
 
@@ -117,7 +129,7 @@ def test_frozen_stages_do_not_move(cls, frozen):
     # even what has no gradient.
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1, weight_decay=0.5)
     parts = ['conv1', 'layer1', 'layer2', 'layer3', 'layer4']
-    still, moving = parts[:frozen + 1], parts[frozen + 1:]
+    still, moving = parts[: frozen + 1], parts[frozen + 1 :]
     for name, parameter in net.named_parameters():
         assert parameter.requires_grad == (name.split('.')[0] in moving)
 
@@ -137,10 +149,11 @@ def test_frozen_stages_do_not_move(cls, frozen):
 
 
 @BOTH
-@pytest.mark.parametrize('argument', [
-    {'depth': 50}, {'frozen_stages': 5}, {'frozen_stages': -2}])
+@pytest.mark.parametrize(
+    'argument', [{'depth': 50}, {'frozen_stages': 5}, {'frozen_stages': -2}]
+)
 def test_impossible_arguments_are_named(cls, argument):
-    (name, value), = argument.items()
+    ((name, value),) = argument.items()
     with pytest.raises(ValueError, match=f'{name}={value}.*allowed'):
         tiny(cls, **argument)
 
@@ -165,8 +178,14 @@ def test_pretrained_takes_every_tensor(cls, whole, tmp_path):
     net.init_weights()
     other = tiny(cls)
     other.init_weights(path)
-    third = tiny(cls, init_cfg={'type': 'Pretrained', 'checkpoint': path,
-                                **({'prefix': 'backbone.'} if whole else {})})
+    third = tiny(
+        cls,
+        init_cfg={
+            'type': 'Pretrained',
+            'checkpoint': path,
+            **({'prefix': 'backbone.'} if whole else {}),
+        },
+    )
     third.init_weights()
     for name, tensor in source.state_dict().items():
         assert torch.equal(tensor, net.state_dict()[name]), name
@@ -184,6 +203,9 @@ def test_pretrained_that_does_not_fit_stops(cls, tmp_path):
     torch.save(state, path)
     with pytest.raises(ValueError) as error:
         tiny(cls, pretrained=path).init_weights()
-    for said in (path, '1 are missing (layer3.0.conv2.bn.weight)',
-                 'conv1.bn.bias (5,) instead of (4,)'):
+    for said in (
+        path,
+        '1 are missing (layer3.0.conv2.bn.weight)',
+        'conv1.bn.bias (5,) instead of (4,)',
+    ):
         assert said in str(error.value)

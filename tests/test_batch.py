@@ -1,4 +1,5 @@
 """A batch crosses between processes as one tensor, and stays the same."""
+
 import copy
 import pickle
 from multiprocessing.reduction import ForkingPickler
@@ -23,7 +24,7 @@ from mosi_mmaction import (
 )
 
 
-def packed(rendered, sizes=((90, 70), ) * 3):
+def packed(rendered, sizes=((90, 70),) * 3):
     batch = []
     for i, size in enumerate(sizes):
         plan = draw_plan(LabelPool(), size, 30, 6, i, True, True)
@@ -39,13 +40,14 @@ def packed(rendered, sizes=((90, 70), ) * 3):
 def test_stacked_or_not_the_network_gets_the_same(rendered, channels_last):
     batch = packed(rendered)
     preprocessor = MoSIDataPreprocessor(
-        render=not rendered, channels_last=channels_last)
-    one, many = (preprocessor(c(batch))
-                 for c in (mosi_collate, pseudo_collate))
+        render=not rendered, channels_last=channels_last
+    )
+    one, many = (
+        preprocessor(c(batch)) for c in (mosi_collate, pseudo_collate)
+    )
     assert torch.equal(one['inputs'], many['inputs'])
     assert one['inputs'].stride() == many['inputs'].stride()
-    for sample, a, b in zip(
-            batch, one['data_samples'], many['data_samples']):
+    for sample, a, b in zip(batch, one['data_samples'], many['data_samples']):
         assert a is b is sample['data_samples']
 
 
@@ -60,8 +62,7 @@ def test_stacking_transposes_nothing(rendered):
 
 def test_sizes_that_differ_stay_a_list_for_the_preprocessor_to_tell():
     batch = mosi_collate(packed(False, [(90, 70), (80, 70)]))
-    assert [x.numel() for x in batch['inputs']] == [
-        90 * 70 * 3, 80 * 70 * 3]
+    assert [x.numel() for x in batch['inputs']] == [90 * 70 * 3, 80 * 70 * 3]
     with pytest.raises(ValueError, match='different sizes.*CropSource'):
         MoSIDataPreprocessor(render=True)(batch)
 
@@ -71,15 +72,18 @@ def test_one_tensor_crosses(rendered, monkeypatch):
     crossed = []
     table = ForkingPickler._extra_reducers
     reduce_tensor = table[torch.Tensor]
-    monkeypatch.setitem(table, torch.Tensor, lambda t: (
-        crossed.append(t), reduce_tensor(t))[1])
+    monkeypatch.setitem(
+        table, torch.Tensor, lambda t: (crossed.append(t), reduce_tensor(t))[1]
+    )
     batch = mosi_collate(packed(rendered))
     ForkingPickler.dumps(batch)
     assert len(crossed) == 1 and crossed[0] is batch['inputs']
 
 
-@pytest.mark.parametrize('copied', [
-    copy.deepcopy, copy.copy, lambda s: pickle.loads(pickle.dumps(s))])
+@pytest.mark.parametrize(
+    'copied',
+    [copy.deepcopy, copy.copy, lambda s: pickle.loads(pickle.dumps(s))],
+)
 def test_a_data_sample_arrives_whole(copied):
     sample = packed(True)[0]['data_samples']
     sample.pred_score = torch.tensor([0.25, 0.75], requires_grad=True)
@@ -97,9 +101,15 @@ def test_a_data_sample_arrives_whole(copied):
     assert set(other.keys()) == set(sample.keys())
 
 
-@pytest.mark.parametrize('inputs', [
-    torch.zeros(3, 4, 4), torch.zeros(2, 2, dtype=torch.uint8),
-    [torch.zeros(3, 4, 4, dtype=torch.uint8)], np.zeros(3)])
+@pytest.mark.parametrize(
+    'inputs',
+    [
+        torch.zeros(3, 4, 4),
+        torch.zeros(2, 2, dtype=torch.uint8),
+        [torch.zeros(3, 4, 4, dtype=torch.uint8)],
+        np.zeros(3),
+    ],
+)
 def test_what_is_not_ours_stays_as_mmengine_collates_it(inputs):
     batch = [dict(inputs=inputs, data_samples=i) for i in range(2)]
     ours, stock = mosi_collate(batch), pseudo_collate(batch)
@@ -133,9 +143,10 @@ def test_workers_send_what_the_trainer_would_make():
     for workers in (0, 2):
         loader.num_workers = workers
         loader.persistent_workers = workers > 0
-        batches.append(list(Runner.build_dataloader(
-            copy.deepcopy(loader), seed=0)))
-    (here, ), (there, ) = batches
+        batches.append(
+            list(Runner.build_dataloader(copy.deepcopy(loader), seed=0))
+        )
+    (here,), (there,) = batches
     assert torch.equal(here['inputs'], there['inputs'])
     assert here['inputs'].stride() == there['inputs'].stride()
     for a, b in zip(here['data_samples'], there['data_samples']):

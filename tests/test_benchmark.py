@@ -1,4 +1,5 @@
 """The benchmark tool reports what it measured; no test looks at a clock."""
+
 import importlib
 import json
 import os
@@ -39,13 +40,32 @@ def run(tool, capsys):
 
 
 def test_turns_are_medians_without_the_warm_up(tool):
-    ticks = iter([
-        0, 100, 100, 300,  # warm-up: a 100, b 200
-        300, 301, 301, 311, 311, 314, 314, 334, 334, 336, 336, 366])
+    ticks = iter(
+        [
+            0,
+            100,
+            100,
+            300,  # warm-up: a 100, b 200
+            300,
+            301,
+            301,
+            311,
+            311,
+            314,
+            314,
+            334,
+            334,
+            336,
+            336,
+            366,
+        ]
+    )
     order = []
-    times = tool.take_turns({'a': lambda: order.append('a'),
-                             'b': lambda: order.append('b')}, 3,
-                            clock=lambda: next(ticks))
+    times = tool.take_turns(
+        {'a': lambda: order.append('a'), 'b': lambda: order.append('b')},
+        3,
+        clock=lambda: next(ticks),
+    )
     assert times == {'a': 2, 'b': 20}  # of 1, 3, 2 and of 10, 20, 30
     assert order == ['a', 'b'] * 4
 
@@ -55,18 +75,23 @@ def test_render(run):
     for name, case in cases.items():
         if 'render_batch' in name:
             assert case['ratio'] == pytest.approx(
-                case['ms'] / case['worker_ms'], rel=1e-2)
+                case['ms'] / case['worker_ms'], rel=1e-2
+            )
             continue
         assert case['peer'] == 'copy of the clips'
         assert case['ratio'] == pytest.approx(
-            case['ms'] / case['copy_ms'], rel=1e-2)
+            case['ms'] / case['copy_ms'], rel=1e-2
+        )
         assert case['us_per_frame'] == pytest.approx(
-            1e3 * case['ms'] / (case['clips'] * case['frames']), rel=1e-2)
+            1e3 * case['ms'] / (case['clips'] * case['frames']), rel=1e-2
+        )
     assert {'plain', 'mask', 'jitter', 'mask+jitter'} <= set(cases)
-    assert [cases[f'mask+jitter, {n} speeds']['clips']
-            for n in (3, 5, 7, 9)] == [5, 9, 13, 17]
-    assert [cases[f'mask+jitter, {n} frames']['frames']
-            for n in (8, 16, 32, 64)] == [8, 16, 32, 64]
+    assert [
+        cases[f'mask+jitter, {n} speeds']['clips'] for n in (3, 5, 7, 9)
+    ] == [5, 9, 13, 17]
+    assert [
+        cases[f'mask+jitter, {n} frames']['frames'] for n in (8, 16, 32, 64)
+    ] == [8, 16, 32, 64]
 
 
 def test_cases_differ_in_what_they_draw(tool, rng):
@@ -97,10 +122,12 @@ class MoSIGenerator:
         data['video'] = data['video'].float()
         return data, {}
 """)
-    case = run('render', '--repeats', 1, '--official',
-               tmp_path)["mask+jitter, authors' release"]
+    case = run('render', '--repeats', 1, '--official', tmp_path)[
+        "mask+jitter, authors' release"
+    ]
     assert case['ratio'] == pytest.approx(
-        case['ms'] / case['ours_ms'], rel=1e-2)
+        case['ms'] / case['ours_ms'], rel=1e-2
+    )
 
 
 def test_official_without_a_clone(run, tmp_path):
@@ -111,8 +138,10 @@ def test_official_without_a_clone(run, tmp_path):
 def test_pipeline(run, tmp_path):
     rng = np.random.default_rng(0)
     for i in range(3):
-        cv2.imwrite(str(tmp_path / f'{i} a.jpg'),
-                    rng.integers(0, 256, (200, 300, 3), dtype=np.uint8))
+        cv2.imwrite(
+            str(tmp_path / f'{i} a.jpg'),
+            rng.integers(0, 256, (200, 300, 3), dtype=np.uint8),
+        )
     (tmp_path / 'notes.txt').write_text('not an image')
     cases = run('pipeline', '--images', tmp_path, '--repeats', 1)
     bare = cases['decode and resize']
@@ -121,22 +150,26 @@ def test_pipeline(run, tmp_path):
     for case in cases.values():
         assert case['images'] == 3
         assert case['ms'] == pytest.approx(
-            1e3 / case['images_per_second'], rel=1e-2)
+            1e3 / case['images_per_second'], rel=1e-2
+        )
         assert case['ratio'] == pytest.approx(
-            bare['ms'] / case['ms'], rel=1e-2)
+            bare['ms'] / case['ms'], rel=1e-2
+        )
 
 
 def test_pipeline_packs_clips_or_images(tool, tmp_path, textured):
     cv2.imwrite(str(tmp_path / 'a.jpg'), textured((200, 300)))
     clips = tool.packed_dataset(str(tmp_path), ['a.jpg'], None)[0]
     assert clips['inputs'].shape == (9, 3, 16, 112, 112)
-    image = tool.packed_dataset(str(tmp_path), ['a.jpg'],
-                                tool.render_on_device)[0]
+    image = tool.packed_dataset(
+        str(tmp_path), ['a.jpg'], tool.render_on_device
+    )[0]
     assert image['inputs'].shape == (3, 320, 320)
 
 
-@pytest.mark.parametrize('folder, said', [
-    ('', 'no image file'), ('nowhere', 'there is no folder')])
+@pytest.mark.parametrize(
+    'folder, said', [('', 'no image file'), ('nowhere', 'there is no folder')]
+)
 def test_pipeline_without_images(run, tmp_path, folder, said):
     with pytest.raises(FileNotFoundError, match=said):
         run('pipeline', '--images', tmp_path / folder)
@@ -148,11 +181,13 @@ def test_index(run):
     together = cases['2 workers']
     assert resident['n'] == first['n'] == together['n'] == 20_000
     assert resident['bytes_per_image'] == pytest.approx(
-        resident['bytes'] / 20_000, rel=1e-2)
+        resident['bytes'] / 20_000, rel=1e-2
+    )
     assert resident['bytes_of_a_path'] == pytest.approx(30, abs=2)
     assert first['seconds'] >= first['list_seconds'] > 0
     assert together['ratio'] == pytest.approx(
-        together['bytes'] / together['alone_bytes'], rel=1e-2)
+        together['bytes'] / together['alone_bytes'], rel=1e-2
+    )
 
 
 PSS = """
@@ -171,7 +206,10 @@ def test_pss_sees_memory():
     # tests, which may end in between.
     out = subprocess.run(
         [sys.executable, '-W', 'ignore', '-c', PSS, str(TOOL.parent)],
-        check=True, capture_output=True, text=True).stdout
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
     assert int(out.splitlines()[-1]) == pytest.approx(64 * 2**20, rel=0.1)
 
 
@@ -185,12 +223,12 @@ def test_list_of_the_index(tool, tmp_path):
 
 
 def test_data_wait_counts_the_wait(tool):
-    cfg = tool.Config.fromfile(tool.config_path(
-        'tiny/mosi_r2p1d_deadleaves'))
+    cfg = tool.Config.fromfile(tool.config_path('tiny/mosi_r2p1d_deadleaves'))
     cfg.model.backbone.base_channels = 2
     cfg.model.cls_head.in_channels = 16
-    cfg.train_dataloader.update(batch_size=1, num_workers=0,
-                                persistent_workers=False)
+    cfg.train_dataloader.update(
+        batch_size=1, num_workers=0, persistent_workers=False
+    )
     cfg.train_dataloader.dataset.num_images = 6
     tool.init_default_scope('mmaction')
     times = tool.data_wait(cfg, 2)
@@ -199,8 +237,10 @@ def test_data_wait_counts_the_wait(tool):
         tool.data_wait(cfg, 30)
 
 
-@pytest.mark.skipif(os.environ.get('MOSI_FULL_SIZE') is None,
-                    reason='minutes on a CPU; set MOSI_FULL_SIZE=1')
+@pytest.mark.skipif(
+    os.environ.get('MOSI_FULL_SIZE') is None,
+    reason='minutes on a CPU; set MOSI_FULL_SIZE=1',
+)
 def test_train(run):
     cases = run('train', '--steps', 2, '--repeats', 1)
     assert cases['R(2+1)D-10, stock']['ratio'] == 1

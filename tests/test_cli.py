@@ -1,4 +1,5 @@
 """What the tools check before a run starts."""
+
 import importlib.util
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,8 +12,10 @@ from mosi_mmaction import config_path
 from mosi_mmaction.cli import build_runner, check_steps
 
 
-@pytest.mark.parametrize('samples, drop_last, fits', [
-    (9, True, False), (10, True, True), (9, False, True)])
+@pytest.mark.parametrize(
+    'samples, drop_last, fits',
+    [(9, True, False), (10, True, True), (9, False, True)],
+)
 def test_fewer_samples_than_a_batch(samples, drop_last, fits):
     loader = DataLoader(range(samples), 10, drop_last=drop_last)
     runner = SimpleNamespace(train_loop=SimpleNamespace(dataloader=loader))
@@ -44,6 +47,10 @@ def test_tests_stop_at_what_validations_skip():
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
     cfg = Config.fromfile(config_path('tiny/mosi_r2p1d_images'))
-    tool.merge_args(cfg, SimpleNamespace(
-        config='', checkpoint='a.pth', show=False, show_dir=None, dump=None))
+    tool.merge_args(
+        cfg,
+        SimpleNamespace(
+            config='', checkpoint='a.pth', show=False, show_dir=None, dump=None
+        ),
+    )
     assert cfg.test_dataloader.dataset.bad_files == 'raise'

@@ -1,4 +1,5 @@
 """Every mend of compat.py, in processes of their own where it matters."""
+
 import builtins
 import json
 import os
@@ -24,10 +25,18 @@ REPOSITORY = Path(__file__).parents[1]
 def run(*args, path='', **env):
     """Run python; -> (exit status, stdout, stderr)."""
     env = {
-        **os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(path), **env
+        **os.environ,
+        'OMP_NUM_THREADS': '1',
+        'PYTHONPATH': str(path),
+        **env,
     }
-    done = subprocess.run([sys.executable, *map(str, args)], env=env,
-                          capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, *map(str, args)],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     return done.returncode, done.stdout, done.stderr
 
 
@@ -51,7 +60,9 @@ spec.loader.exec_module(compat)
 
 # ------------------------------------------------------------ import orders
 def test_mmaction_models_import_after_apply():
-    out = run_code(LOAD_COMPAT + """
+    out = run_code(
+        LOAD_COMPAT
+        + """
 tops = {name.partition('.')[0] for name in sys.modules}
 assert not tops & {'mmaction', 'mmcv'}
 compat.apply()
@@ -65,13 +76,16 @@ try:
     mmaction.models.localizers.DRN()
 except NotImplementedError as error:
     print(error)
-""")
+"""
+    )
     assert out[0] == 'mmaction.models.backbones.resnet2plus1d'
     assert 'mmaction2#2714' in out[1]
 
 
 def test_apply_after_mmaction_failed_to_import():
-    out = run_code(LOAD_COMPAT + """
+    out = run_code(
+        LOAD_COMPAT
+        + """
 import mmaction
 try:
     import mmaction.models
@@ -80,7 +94,8 @@ except ModuleNotFoundError as error:
 compat.apply()
 import mmaction.models
 print(mmaction.models.ResNet2Plus1d.__name__)
-""")
+"""
+    )
     assert out == ['mmaction.models.localizers.drn', 'ResNet2Plus1d']
 
 
@@ -95,7 +110,9 @@ print(MODELS.get('Recognizer3D').__name__)
 
 # ------------------------------------------------------------- requirements
 def test_missing_mmcv_is_one_sentence_with_the_command():
-    out = run_code(LOAD_COMPAT + """
+    out = run_code(
+        LOAD_COMPAT
+        + """
 class Block:
     def find_spec(self, name, path=None, target=None):
         if name.partition('.')[0] == 'mmcv':
@@ -105,16 +122,27 @@ try:
     compat.apply()
 except ImportError as error:
     print(error)
-""")
-    assert out == ['mosi_mmaction needs mmcv>=2.0.1,<2.2, which is missing: '
-                   'run `pip install "mosi_mmaction[lite]"`']
+"""
+    )
+    assert out == [
+        'mosi_mmaction needs mmcv>=2.0.1,<2.2, which is missing: '
+        'run `pip install "mosi_mmaction[lite]"`'
+    ]
 
 
-@pytest.mark.parametrize('version, fits', [
-    ('1.7.2', False), ('2.0.0', False), ('2.0.1', True), ('2.1.0', True),
-    ('2.2.0', False)])
+@pytest.mark.parametrize(
+    'version, fits',
+    [
+        ('1.7.2', False),
+        ('2.0.0', False),
+        ('2.0.1', True),
+        ('2.1.0', True),
+        ('2.2.0', False),
+    ],
+)
 def test_range_of_mmcv(version, fits, monkeypatch):
     import mmcv
+
     monkeypatch.setattr(mmcv, '__version__', version)
     if fits:
         compat.check_mmcv()
@@ -124,11 +152,13 @@ def test_range_of_mmcv(version, fits, monkeypatch):
     assert str(info.value) == (
         f'mosi_mmaction needs mmcv>=2.0.1,<2.2, but found {version}: run '
         '`pip uninstall -y mmcv mmcv-lite mmcv-full && pip install '
-        '"mosi_mmaction[lite]"`')
+        '"mosi_mmaction[lite]"`'
+    )
 
 
 def test_broken_requirement_of_mmcv_is_not_called_a_missing_mmcv(
-        tmp_path, monkeypatch):
+    tmp_path, monkeypatch
+):
     (tmp_path / 'mmcv').mkdir()
     (tmp_path / 'mmcv' / '__init__.py').write_text('import not_there_at_all')
     monkeypatch.syspath_prepend(tmp_path)
@@ -171,16 +201,19 @@ def test_history_buffers_of_any_numpy_load(tmp_path, core):
             'array': np.arange(6, dtype=np.float32).reshape(2, 3),
             'weight': torch.ones(2),
         },
-        path, _use_new_zipfile_serialization=False)
-    content, replaced = re.subn(rb'numpy\._?core\.',
-                                f'numpy.{core}.'.encode(),
-                                path.read_bytes())
+        path,
+        _use_new_zipfile_serialization=False,
+    )
+    content, replaced = re.subn(
+        rb'numpy\._?core\.', f'numpy.{core}.'.encode(), path.read_bytes()
+    )
     assert replaced
     path.write_bytes(content)
     loaded = load(path)
     buffer = loaded['message_hub']['loss']
-    assert [buffer.statistics(name) for name in
-            ('min', 'max', 'mean', 'current')] == [1, 4, 8 / 3, 3]
+    assert [
+        buffer.statistics(name) for name in ('min', 'max', 'mean', 'current')
+    ] == [1, 4, 8 / 3, 3]
     assert [s.dtype for s in loaded['scalars']] == list('?bBhHiIlLqQefd')
     assert all(s == 1 for s in loaded['scalars'])
     assert loaded['array'].tolist() == [[0, 1, 2], [3, 4, 5]]
@@ -211,17 +244,21 @@ def test_hostile_call_is_refused_and_not_made(tmp_path):
     assert marker.exists()  # so the file was hostile indeed
 
 
-@pytest.mark.parametrize('owner, name', [
-    (HistoryBuffer, 'update'),
-    (HistoryBuffer, '__init__'),
-    (HistoryBuffer, '__subclasses__'),
-    (Reduced(getattr, HistoryBuffer, 'min'), '__globals__'),
-    (OrderedDict, 'fromkeys'),
-    (history(), 'mean'),
-    (np.ndarray, 'tofile'),
-])
+@pytest.mark.parametrize(
+    'owner, name',
+    [
+        (HistoryBuffer, 'update'),
+        (HistoryBuffer, '__init__'),
+        (HistoryBuffer, '__subclasses__'),
+        (Reduced(getattr, HistoryBuffer, 'min'), '__globals__'),
+        (OrderedDict, 'fromkeys'),
+        (history(), 'mean'),
+        (np.ndarray, 'tofile'),
+    ],
+)
 def test_getattr_serves_nothing_but_history_buffers_methods(
-        tmp_path, owner, name):
+    tmp_path, owner, name
+):
     path = tmp_path / 'hostile.pth'
     torch.save(Reduced(getattr, owner, name), path)
     assert torch.load(path, weights_only=False) is not None
@@ -231,11 +268,17 @@ def test_getattr_serves_nothing_but_history_buffers_methods(
 
 def test_getattr_chain_that_would_run_code(tmp_path):
     path, marker = tmp_path / 'hostile.pth', tmp_path / 'marker'
-    names = Reduced(getattr, Reduced(getattr, HistoryBuffer, 'min'),
-                    '__globals__')
+    names = Reduced(
+        getattr, Reduced(getattr, HistoryBuffer, 'min'), '__globals__'
+    )
     module = Reduced(dict.__getitem__, names, '__builtins__')
-    torch.save(Reduced(Reduced(dict.__getitem__, module, 'exec'),
-                       f'open({str(marker)!r}, "w")'), path)
+    torch.save(
+        Reduced(
+            Reduced(dict.__getitem__, module, 'exec'),
+            f'open({str(marker)!r}, "w")',
+        ),
+        path,
+    )
     with pytest.raises(ValueError, match='refused'):
         load(path)
     assert not marker.exists()
@@ -243,10 +286,13 @@ def test_getattr_chain_that_would_run_code(tmp_path):
     assert marker.exists()
 
 
-@pytest.mark.parametrize('function, args', [
-    (builtins.eval, ('1',)),
-    (HistoryBuffer.min, (history(),)),
-])
+@pytest.mark.parametrize(
+    'function, args',
+    [
+        (builtins.eval, ('1',)),
+        (HistoryBuffer.min, (history(),)),
+    ],
+)
 def test_other_calls_stay_forbidden(tmp_path, function, args):
     path = tmp_path / 'hostile.pth'
     torch.save(Reduced(function, *args), path)
@@ -277,7 +323,8 @@ def fake_distribution(root, name, version, modules):
     info = root / f'{name}-{version}.dist-info'
     info.mkdir()
     (info / 'METADATA').write_text(
-        f'Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n')
+        f'Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n'
+    )
     for module in modules:
         folder = root.joinpath(*module.split('.'))
         folder.mkdir(parents=True, exist_ok=True)
@@ -288,7 +335,8 @@ def fake_distribution(root, name, version, modules):
                 'def __getattr__(name):\n'
                 '    if name[:2] == "__":\n'
                 '        raise AttributeError(name)\n'
-                '    return object\n')
+                '    return object\n'
+            )
 
 
 TRANSFORMERS = [m for m in compat._MULTIMODAL_IMPORTS if 'transf' in m]
@@ -296,7 +344,9 @@ TRANSFORMERS = [m for m in compat._MULTIMODAL_IMPORTS if 'transf' in m]
 
 def test_multimodal_models_that_cannot_import_are_switched_off(tmp_path):
     fake_distribution(tmp_path, 'transformers', '4.40.0', TRANSFORMERS)
-    out = run_code(LOAD_COMPAT + """
+    out = run_code(
+        LOAD_COMPAT
+        + """
 compat.apply()
 import mmaction.models
 from mmaction.registry import MODELS
@@ -304,18 +354,24 @@ try:
     MODELS.build(dict(type='VindLUVQA'))
 except ImportError as error:
     print('multi-modal dependencies' in str(error))
-""", path=tmp_path)
+""",
+        path=tmp_path,
+    )
     assert out == ['True']
 
 
 def test_multimodal_models_that_can_import_are_left_on(tmp_path):
     fake_distribution(tmp_path, 'transformers', '4.40.0', TRANSFORMERS)
     fake_distribution(tmp_path, 'timm', '0.9.0', ['timm.models.layers'])
-    out = run_code(LOAD_COMPAT + """
+    out = run_code(
+        LOAD_COMPAT
+        + """
 compat.disable_broken_multimodal()
 from mmaction.utils.dependency import WITH_MULTIMODAL
 print(WITH_MULTIMODAL)
-""", path=tmp_path)
+""",
+        path=tmp_path,
+    )
     assert out == ['True']
 
 
@@ -323,7 +379,9 @@ print(WITH_MULTIMODAL)
 def test_package_helpers_without_pkg_resources(tmp_path):
     config = tmp_path / 'config.py'
     config.write_text("_base_ = 'mmaction::_base_/default_runtime.py'")
-    out = run_code(LOAD_COMPAT + f"""
+    out = run_code(
+        LOAD_COMPAT
+        + f"""
 sys.modules['pkg_resources'] = None  # what `import` takes for missing
 import json, mmengine.hub
 from mmengine.config import Config
@@ -346,7 +404,8 @@ try:
 except ModuleNotFoundError as error:
     print(error)
 print(Config.fromfile({str(config)!r}).default_scope)
-""")
+"""
+    )
     assert out[0] == 'True True True False'
     assert out[1:4] == ['mmaction', 'mmaction', 'mmengine']
     assert 'not_there_at_all' in out[4]
@@ -354,7 +413,8 @@ print(Config.fromfile({str(config)!r}).default_scope)
 
 
 def test_package_helpers_stay_where_pkg_resources_exists(
-        tmp_path, monkeypatch):
+    tmp_path, monkeypatch
+):
     (tmp_path / 'pkg_resources.py').touch()
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(compat.package_utils, 'is_installed', len)
@@ -363,7 +423,9 @@ def test_package_helpers_stay_where_pkg_resources_exists(
 
 
 # ------------------------------------------------------- processes on one CPU
-TOY = LOAD_COMPAT + """
+TOY = (
+    LOAD_COMPAT
+    + """
 import json
 import torch
 import torch.distributed as dist
@@ -443,21 +505,25 @@ with open(f'{work_dir}/rank{dist.get_rank()}.json', 'w') as file:
         head=runner.model.module.head.weight.flatten().tolist()), file)
 compat.end_rank()
 """
+)
 
 
 def reference(epochs):
     """Two replicas with averaged gradients, without any framework."""
-    x = torch.arange(7.)[:, None] ** 1.5 * torch.tensor([1., -.5])
+    x = torch.arange(7.0)[:, None] ** 1.5 * torch.tensor([1.0, -0.5])
     head, norm = torch.nn.Linear(2, 1), torch.nn.BatchNorm1d(2)
-    torch.nn.init.constant_(head.weight, .25)
+    torch.nn.init.constant_(head.weight, 0.25)
     torch.nn.init.zeros_(head.bias)
     optimizer = torch.optim.SGD(
-        [*head.parameters(), *norm.parameters()], lr=0.1)
+        [*head.parameters(), *norm.parameters()], lr=0.1
+    )
     for _ in range(epochs):
         # Sample 0 is repeated to give both processes four samples.
         for batches in (((0, 2), (1, 3)), ((4, 6), (5, 0))):
-            losses = [(head(norm(x[list(batch)])) - 1).square().mean()
-                      for batch in batches]
+            losses = [
+                (head(norm(x[list(batch)])) - 1).square().mean()
+                for batch in batches
+            ]
             optimizer.zero_grad()
             (sum(losses) / 2).backward()
             optimizer.step()
@@ -471,17 +537,30 @@ def test_two_processes_train_validate_save_and_resume(tmp_path):
 
     def train(epochs, resume):
         status, _, err = run(
-            '-m', 'torch.distributed.run', '--standalone',
-            '--local-addr=127.0.0.1', '--nproc-per-node=2', script, work_dir,
-            epochs, resume, CUDA_VISIBLE_DEVICES='-1')
+            '-m',
+            'torch.distributed.run',
+            '--standalone',
+            '--local-addr=127.0.0.1',
+            '--nproc-per-node=2',
+            script,
+            work_dir,
+            epochs,
+            resume,
+            CUDA_VISIBLE_DEVICES='-1',
+        )
         assert status == 0, err
-        return [json.loads((work_dir / f'rank{i}.json').read_text())
-                for i in range(2)]
+        return [
+            json.loads((work_dir / f'rank{i}.json').read_text())
+            for i in range(2)
+        ]
 
     ranks = train(epochs=2, resume=0)
     for rank in ranks:
         assert (rank['backend'], rank['world_size'], rank['norm']) == (
-            'gloo', 2, '_BatchNormXd')
+            'gloo',
+            2,
+            '_BatchNormXd',
+        )
         assert rank['head'] == pytest.approx(reference(2), rel=1e-5)
     assert reference(2) != pytest.approx(reference(1), rel=1e-2)
     assert ranks[0]['seen'] == [list(range(7))] * 2  # each sample once
@@ -495,6 +574,7 @@ def test_two_processes_train_validate_save_and_resume(tmp_path):
 
 def test_cpu_distributed_changes_nothing_for_one_process():
     from mmengine.config import Config
+
     cfg = Config({'sync_bn': 'torch'})
     compat.cpu_distributed(cfg, 'none')
     assert cfg.to_dict() == {'sync_bn': 'torch'}
@@ -502,6 +582,7 @@ def test_cpu_distributed_changes_nothing_for_one_process():
 
 def test_launcher_without_its_environment_says_so(monkeypatch):
     from mmengine.config import Config
+
     monkeypatch.setattr(compat, 'get_device', lambda: 'cpu')
     # It sets variables and thread counts of this process.
     monkeypatch.setattr(compat, 'set_multi_processing', lambda **_: None)
@@ -515,13 +596,16 @@ def test_launcher_without_its_environment_says_so(monkeypatch):
 
 def test_cpu_distributed_keeps_the_configs_own_wrapper(monkeypatch):
     from mmengine.config import Config
+
     monkeypatch.setattr(compat, 'get_device', lambda: 'cpu')
     monkeypatch.setattr(compat, 'is_distributed', lambda: True)
     cfg = Config({'model_wrapper_cfg': {'find_unused_parameters': True}})
     compat.cpu_distributed(cfg, 'slurm')
     assert cfg.model_wrapper_cfg == {
-        'type': 'CPUDistributedDataParallel', 'broadcast_buffers': False,
-        'find_unused_parameters': True}
+        'type': 'CPUDistributedDataParallel',
+        'broadcast_buffers': False,
+        'find_unused_parameters': True,
+    }
     cfg = Config({'model_wrapper_cfg': {'type': 'Other'}})
     compat.cpu_distributed(cfg, 'slurm')
     assert cfg.model_wrapper_cfg.type == 'Other'

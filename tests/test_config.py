@@ -1,4 +1,5 @@
 """One line changes the motion of a whole config, and survives its dump."""
+
 import copy
 from functools import cache
 from pathlib import Path
@@ -20,14 +21,18 @@ def leaf(tmp_path, base, line=''):
     path = tmp_path / 'leaf of mine.py'
     path.write_text(
         f"_base_ = [__import__('mosi_mmaction').config_path({base!r})]\n"
-        f'{line}\n')
+        f'{line}\n'
+    )
     return Config.fromfile(path)
 
 
 def motion_leaf(tmp_path, base='mosi_r2p1d_hmdb', **args):
     given = ', '.join(f'{k}={v!r}' for k, v in args.items())
-    return leaf(tmp_path, base,
-                f"__import__('mosi_mmaction').set_motion(_base_, {given})")
+    return leaf(
+        tmp_path,
+        base,
+        f"__import__('mosi_mmaction').set_motion(_base_, {given})",
+    )
 
 
 @cache
@@ -37,8 +42,10 @@ def config(name):
 
 def steps(cfg, kind):
     """Return a transform's config in every pipeline, None where absent."""
-    return [next((s for s in cfg[loader].dataset.pipeline
-                  if s.type == kind), None) for loader in LOADERS]
+    return [
+        next((s for s in cfg[loader].dataset.pipeline if s.type == kind), None)
+        for loader in LOADERS
+    ]
 
 
 # ------------------------------------------------------------- config_path
@@ -54,18 +61,27 @@ def test_config_path():
 
 
 def test_a_leaf_inherits_by_name(tmp_path):
-    assert leaf(tmp_path, 'mosi_r2p1d_hmdb').to_dict() == \
-        config('mosi_r2p1d_hmdb').to_dict()
+    assert (
+        leaf(tmp_path, 'mosi_r2p1d_hmdb').to_dict()
+        == config('mosi_r2p1d_hmdb').to_dict()
+    )
 
 
 # -------------------------------------------------------------- set_motion
-@pytest.mark.parametrize('args', [
-    dict(axes='x'), dict(axes='y', num_speeds=7), dict(num_speeds=3),
-    dict(decoupled=False), dict(static=False),
-    dict(decoupled=False, static=False, num_speeds=3),
-])
-@pytest.mark.parametrize('base', ['mosi_r2p1d_hmdb',
-                                  'tiny/mosi_r2p1d_deadleaves'])
+@pytest.mark.parametrize(
+    'args',
+    [
+        dict(axes='x'),
+        dict(axes='y', num_speeds=7),
+        dict(num_speeds=3),
+        dict(decoupled=False),
+        dict(static=False),
+        dict(decoupled=False, static=False, num_speeds=3),
+    ],
+)
+@pytest.mark.parametrize(
+    'base', ['mosi_r2p1d_hmdb', 'tiny/mosi_r2p1d_deadleaves']
+)
 def test_pool_reaches_pipelines_and_head(tmp_path, base, args):
     cfg = motion_leaf(tmp_path, base, **args)
     pool = LabelPool(**args)
@@ -84,8 +100,9 @@ def test_pool_reaches_pipelines_and_head(tmp_path, base, args):
 
 
 def test_it_survives_dump_and_reload(tmp_path):
-    cfg = motion_leaf(tmp_path, axes='x', clip_len=8, static_mask=None,
-                      separate=True)
+    cfg = motion_leaf(
+        tmp_path, axes='x', clip_len=8, static_mask=None, separate=True
+    )
     cfg.dump(tmp_path / 'dumped.py')
     back = Config.fromfile(tmp_path / 'dumped.py')
     assert back.to_dict() == cfg.to_dict()
@@ -100,14 +117,18 @@ def test_separate_is_of_the_head_alone(tmp_path):
     head = MODELS.build(cfg.model.cls_head)
     assert head.separate and head.pool == LabelPool()
     assert steps(cfg, 'DrawPseudoMotion') == steps(
-        config('mosi_r2p1d_hmdb'), 'DrawPseudoMotion')
+        config('mosi_r2p1d_hmdb'), 'DrawPseudoMotion'
+    )
 
 
-@pytest.mark.parametrize('base, clip_len, size', [
-    ('mosi_r2p1d_hmdb', 8, 209),   # 112 + 208 * 7 / 15
-    ('mosi_r2p1d_hmdb', 31, 528),
-    ('tiny/mosi_r2p1d_images', 16, 101),  # 32 + 32 * 15 / 7
-])
+@pytest.mark.parametrize(
+    'base, clip_len, size',
+    [
+        ('mosi_r2p1d_hmdb', 8, 209),  # 112 + 208 * 7 / 15
+        ('mosi_r2p1d_hmdb', 31, 528),
+        ('tiny/mosi_r2p1d_images', 16, 101),  # 32 + 32 * 15 / 7
+    ],
+)
 def test_clip_len_keeps_the_pixels_a_frame(tmp_path, base, clip_len, size):
     cfg, told = motion_leaf(tmp_path, base, clip_len=clip_len), config(base)
     motion = steps(cfg, 'DrawPseudoMotion')
@@ -115,24 +136,27 @@ def test_clip_len_keeps_the_pixels_a_frame(tmp_path, base, clip_len, size):
     assert [s.size for s in steps(cfg, 'CropSource')] == [size] * 3
     loads = steps(cfg, 'LoadSourceFrame')
     assert [s.short_side for s in loads] == [size] * 3
-    pace = [(steps(c, 'CropSource')[0].size - m.crop_size)
-            / (m.clip_len - 1) for c in (cfg, told)
-            for m in steps(c, 'DrawPseudoMotion')[:1]]
+    pace = [
+        (steps(c, 'CropSource')[0].size - m.crop_size) / (m.clip_len - 1)
+        for c in (cfg, told)
+        for m in steps(c, 'DrawPseudoMotion')[:1]
+    ]
     assert pace[0] == pytest.approx(pace[1], rel=0.02)
 
 
 @pytest.mark.parametrize('value', [0.4, (0.2, 0.6)])
 def test_static_mask_changes_or_comes_back(tmp_path, value):
     cfg = motion_leaf(tmp_path, static_mask=value)
-    assert [TRANSFORMS.build(s).side_ratio
-            for s in steps(cfg, 'DrawStaticMask')] == [
-        (0.4, 0.4) if value == 0.4 else value] * 3
+    assert [
+        TRANSFORMS.build(s).side_ratio for s in steps(cfg, 'DrawStaticMask')
+    ] == [(0.4, 0.4) if value == 0.4 else value] * 3
     bare = motion_leaf(tmp_path, static_mask=None)
     assert steps(bare, 'DrawStaticMask') == [None] * 3
     set_motion(bare, static_mask=value)
     for loader in LOADERS:
         assert [dict(s) for s in bare[loader].dataset.pipeline] == [
-            dict(s) for s in cfg[loader].dataset.pipeline]
+            dict(s) for s in cfg[loader].dataset.pipeline
+        ]
 
 
 def test_color_jitter_is_for_training(tmp_path):
@@ -152,12 +176,13 @@ def test_color_jitter_is_for_training(tmp_path):
 def test_other_configs_stay_as_they_are(tmp_path):
     before = copy.deepcopy(config('mosi_r2p1d_hmdb').to_dict())
     motion_leaf(tmp_path, axes='y', static_mask=None, clip_len=4)
-    assert Config.fromfile(config_path('mosi_r2p1d_hmdb')
-                           ).to_dict() == before
+    assert Config.fromfile(config_path('mosi_r2p1d_hmdb')).to_dict() == before
 
 
-@pytest.mark.parametrize('args, message', [
-    (dict(axis='x'), r"\['axis'\].*axes"), (dict(masked=None), 'masked')])
+@pytest.mark.parametrize(
+    'args, message',
+    [(dict(axis='x'), r"\['axis'\].*axes"), (dict(masked=None), 'masked')],
+)
 def test_unknown_arguments(args, message):
     with pytest.raises(ValueError, match=message):
         set_motion(config('mosi_r2p1d_hmdb').copy(), **args)
@@ -170,8 +195,11 @@ def test_a_config_without_pseudo_motion():
 
 # ------------------------------------------------------ the other one-liners
 def test_set_epochs(tmp_path):
-    cfg = leaf(tmp_path, 'mosi_r2p1d_hmdb',
-               "__import__('mosi_mmaction').config.set_epochs(_base_, 30)")
+    cfg = leaf(
+        tmp_path,
+        'mosi_r2p1d_hmdb',
+        "__import__('mosi_mmaction').config.set_epochs(_base_, 30)",
+    )
     assert cfg.train_cfg.max_epochs == cfg.max_epochs == 30
     warmup, cosine = cfg.param_scheduler
     assert (warmup.begin, warmup.end) == (0, 10)
@@ -191,21 +219,26 @@ def test_clip_len_needs_a_source_that_follows():
 
 def test_set_decoder():
     cfg = Config.fromfile(config_path('finetune_r2p1d_hmdb'))._cfg_dict
-    before = {loader: [s.type for s in cfg[loader].dataset.pipeline]
-              for loader in LOADERS}
-    for name, kind in (('pyav', 'PyAV'), ('decord', 'Decord'),
-                       ('video', 'Video')):
+    before = {
+        loader: [s.type for s in cfg[loader].dataset.pipeline]
+        for loader in LOADERS
+    }
+    for name, kind in (
+        ('pyav', 'PyAV'),
+        ('decord', 'Decord'),
+        ('video', 'Video'),
+    ):
         set_decoder(cfg, name)
         for loader in LOADERS:
             names = [s['type'] for s in cfg[loader].dataset.pipeline]
-            assert names == [s.replace('Video', kind)
-                             for s in before[loader]]
+            assert names == [s.replace('Video', kind) for s in before[loader]]
             assert kind + 'Init' in names and kind + 'Decode' in names
-    for wrong, where in (('av', 'finetune_r2p1d_hmdb'),
-                         ('pyav', 'mosi_r2p1d_hmdb')):
+    for wrong, where in (
+        ('av', 'finetune_r2p1d_hmdb'),
+        ('pyav', 'mosi_r2p1d_hmdb'),
+    ):
         with pytest.raises(ValueError, match='set_decoder'):
-            set_decoder(Config.fromfile(config_path(where))._cfg_dict,
-                        wrong)
+            set_decoder(Config.fromfile(config_path(where))._cfg_dict, wrong)
 
 
 def test_public_names():

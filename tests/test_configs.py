@@ -4,6 +4,7 @@ Only what makes a run long or needs data is replaced: networks become narrow,
 data sets few and small, and they are made here. Pipelines, heads, metrics,
 schedules and hooks are those of the config.
 """
+
 import copy
 import logging
 import math
@@ -26,8 +27,11 @@ from PIL import Image
 from mosi_mmaction.action_videos import write_action_videos
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
-NAMES = sorted(p.relative_to(CONFIGS).as_posix()
-               for p in CONFIGS.rglob('*.py') if '_base_' not in p.parts)
+NAMES = sorted(
+    p.relative_to(CONFIGS).as_posix()
+    for p in CONFIGS.rglob('*.py')
+    if '_base_' not in p.parts
+)
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 every_config = pytest.mark.parametrize('name', NAMES)
@@ -57,8 +61,9 @@ def is_pretraining(cfg):
 @pytest.fixture(autouse=True)
 def _unformatted(monkeypatch):
     """Dump configs as they are: yapf is slow; test_config.py has it."""
-    monkeypatch.setattr(config_module, 'FormatCode',
-                        lambda text, **_: (text, True))
+    monkeypatch.setattr(
+        config_module, 'FormatCode', lambda text, **_: (text, True)
+    )
 
 
 # ------------------------------------------------------------ small worlds
@@ -68,8 +73,9 @@ def sources(tmp_path_factory):
     root = tmp_path_factory.mktemp('a few sources')
     for i in range(2):
         Image.fromarray(textured_image((60, 70), i)).save(root / f'{i}.png')
-    write_action_videos(root / 'videos', 1, 'few', num_frames=24,
-                        actions=('circle', 'shake'))
+    write_action_videos(
+        root / 'videos', 1, 'few', num_frames=24, actions=('circle', 'shake')
+    )
     return root
 
 
@@ -150,8 +156,9 @@ class Watch(Hook):
     def before_train_epoch(self, runner):  # weights are initialised by now
         self.before = self.weights(runner)
 
-    def after_train_iter(self, runner, batch_idx, data_batch=None,
-                         outputs=None):
+    def after_train_iter(
+        self, runner, batch_idx, data_batch=None, outputs=None
+    ):
         self.losses.append(outputs['loss'].item())
 
     def after_val_epoch(self, runner, metrics=None):
@@ -160,16 +167,16 @@ class Watch(Hook):
     def changed(self, runner):
         after = self.weights(runner)
         assert all(v.isfinite().all() for v in after.values())
-        return {k for k, v in after.items()
-                if not torch.equal(v, self.before[k])}
+        return {
+            k for k, v in after.items() if not torch.equal(v, self.before[k])
+        }
 
     def weights(self, runner):
         return {k: v.clone() for k, v in runner.model.state_dict().items()}
 
 
 @every_config
-def test_it_learns_a_step_and_is_evaluated(name, sources, tmp_path,
-                                           runner_of):
+def test_it_learns_a_step_and_is_evaluated(name, sources, tmp_path, runner_of):
     cfg = small(load(name), sources)
     runner = runner_of(cfg, tmp_path / Path(name).stem)
     watch = Watch()
@@ -178,20 +185,27 @@ def test_it_learns_a_step_and_is_evaluated(name, sources, tmp_path,
         runner.train()
         assert len(watch.losses) == 1 and math.isfinite(watch.losses[0])
         changed = watch.changed(runner)
-        trained = {n for n, p in runner.model.named_parameters()
-                   if p.requires_grad}
+        trained = {
+            n for n, p in runner.model.named_parameters() if p.requires_grad
+        }
         if cfg.model.backbone.get('frozen_stages', -1) == 4:
             # A linear probe: nothing else, not even batch norm's averages.
-            assert changed == trained == {
-                'cls_head.fc_cls.weight', 'cls_head.fc_cls.bias'}
+            assert (
+                changed
+                == trained
+                == {'cls_head.fc_cls.weight', 'cls_head.fc_cls.bias'}
+            )
         else:
             assert trained == {n for n, _ in runner.model.named_parameters()}
             assert len(changed & trained) > 0.9 * len(trained)
     metrics = watch.metrics
     if cfg.get('val_dataloader') != cfg.test_dataloader:
         metrics = runner.test()
-    key = dict(MoSIMetric='pretext/top1', AccMetric='acc/top1',
-               NearestNeighborMetric='retrieval/R@1')
+    key = dict(
+        MoSIMetric='pretext/top1',
+        AccMetric='acc/top1',
+        NearestNeighborMetric='retrieval/R@1',
+    )
     assert 0 <= metrics[key[cfg.test_evaluator.type]] <= 1
 
 
@@ -222,14 +236,19 @@ def test_streams_and_seeds(name):
         if not plain.get(loader):
             continue
         assert plain[loader]['sampler'] == dict(
-            type='EpochSampler', shuffle=loader == 'train_dataloader')
+            type='EpochSampler', shuffle=loader == 'train_dataloader'
+        )
         for holder in dicts(plain[loader]):
             if 'pipeline' in holder:
-                kinds = [s['type'] for s in holder['pipeline']
-                         if s['type'] != 'SetRole']
+                kinds = [
+                    s['type']
+                    for s in holder['pipeline']
+                    if s['type'] != 'SetRole'
+                ]
                 assert kinds[0] == 'SeedSample'
                 assert holder.get('test_mode', False) == (
-                    loader != 'train_dataloader')
+                    loader != 'train_dataloader'
+                )
 
 
 @every_config
@@ -240,8 +259,11 @@ def test_no_training_source_is_held_out(name):
 
     def identity(loader):
         dataset = plain[loader]['dataset']
-        return {k: v for k, v in dataset.items()
-                if k in ('ann_file', 'split', 'seed')}
+        return {
+            k: v
+            for k, v in dataset.items()
+            if k in ('ann_file', 'split', 'seed')
+        }
 
     train = identity('train_dataloader')
     assert train
@@ -251,7 +273,8 @@ def test_no_training_source_is_held_out(name):
         for key in ('val_fraction', 'data_root'):
             dataset = plain[loader]['dataset']
             assert dataset.get(key) == plain['train_dataloader'][
-                'dataset'].get(key)
+                'dataset'
+            ].get(key)
 
 
 @every_config
@@ -262,21 +285,23 @@ def test_batches_and_rates_belong_together(name):
     batch = plain['train_dataloader']['batch_size']
     gpus = 1 if name.startswith('tiny/') else 8
     assert plain['auto_scale_lr'] == dict(
-        enable=False, base_batch_size=gpus * batch)
+        enable=False, base_batch_size=gpus * batch
+    )
     warmup, cosine = plain['param_scheduler']
     epochs = plain['train_cfg']['max_epochs']
     assert warmup['end'] == cosine['begin'] < cosine['end'] == epochs
     assert cosine['T_max'] == epochs - cosine['begin']
     assert cosine['eta_min'] == 0
     decay = plain['optim_wrapper']['paramwise_cfg']
-    assert decay == dict(norm_decay_mult=0.)
+    assert decay == dict(norm_decay_mult=0.0)
 
 
 @every_config
 def test_checkpoints_are_checked(name):
     cfg = load(name)
     assert cfg.default_hooks.loaded == dict(
-        type='CheckLoadedHook', prefix='backbone.')
+        type='CheckLoadedHook', prefix='backbone.'
+    )
     if is_pretraining(cfg):
         assert cfg.load_from is None
     else:
@@ -299,16 +324,22 @@ def test_paper_recipes():
         cfg = load(name)
         optimizer = cfg.optim_wrapper.optimizer
         warmup = cfg.param_scheduler[0]
-        assert (cfg.auto_scale_lr.base_batch_size, optimizer.lr,
-                optimizer.weight_decay, cfg.train_cfg.max_epochs,
-                warmup.end) == told[name], name
+        assert (
+            cfg.auto_scale_lr.base_batch_size,
+            optimizer.lr,
+            optimizer.weight_decay,
+            cfg.train_cfg.max_epochs,
+            warmup.end,
+        ) == told[name], name
         assert optimizer.type == 'Adam' and warmup.start_factor == 0.1
 
 
 def test_full_size_networks():
-    told = {'mosi_r2p1d_hmdb.py': 14_414_625,
-            'mosi_r2p1d-paper_hmdb.py': 14_365_477,
-            'mosi_r2d3d_hmdb.py': 14_057_536}
+    told = {
+        'mosi_r2p1d_hmdb.py': 14_414_625,
+        'mosi_r2p1d-paper_hmdb.py': 14_365_477,
+        'mosi_r2d3d_hmdb.py': 14_057_536,
+    }
     init_default_scope('mmaction')
     for name in set(told) & set(NAMES):
         backbone = MODELS.build(load(name).model.backbone)

@@ -1,4 +1,5 @@
 """The authors' layout is rebuilt here in plain torch, by name and shape."""
+
 import importlib.util
 import os
 import pickle
@@ -27,8 +28,9 @@ class Units(nn.Module):
         self.names = [name for name, *_ in layers]
         self.last_relu, self.pool = last_relu, pool
         for name, cin, cout, kernel, stride in layers:
-            conv = nn.Conv3d(cin, cout, kernel, stride,
-                             [k // 2 for k in kernel], bias=False)
+            conv = nn.Conv3d(
+                cin, cout, kernel, stride, [k // 2 for k in kernel], bias=False
+            )
             setattr(self, name, conv)
             setattr(self, f'{name}_bn', nn.BatchNorm3d(cout, eps=1e-3))
 
@@ -48,12 +50,13 @@ def conv_layers(arch, name, cin, cout, kernel, stride):
         return [(name, cin, cout, kernel, stride)]
     t, h, w = kernel
     mid = (t * h * w * cin * cout) // (h * w * cin + t * cout)
-    return [(f'{name}1', cin, mid, (1, h, w), (1, *stride[1:])),
-            (f'{name}2', mid, cout, (t, 1, 1), (stride[0], 1, 1))]
+    return [
+        (f'{name}1', cin, mid, (1, h, w), (1, *stride[1:])),
+        (f'{name}2', mid, cout, (t, 1, 1), (stride[0], 1, 1)),
+    ]
 
 
 class ResBlock(nn.Module):
-
     def __init__(self, arch, cin, cout, kernel, stride):
         super().__init__()
         if cin != cout or stride != (1, 1, 1):
@@ -61,7 +64,9 @@ class ResBlock(nn.Module):
             self.short_cut_bn = nn.BatchNorm3d(cout, eps=1e-3)
         self.conv_branch = Units(
             conv_layers(arch, 'a', cin, cout, kernel, stride)
-            + conv_layers(arch, 'b', cout, cout, kernel, (1, 1, 1)), False)
+            + conv_layers(arch, 'b', cout, cout, kernel, (1, 1, 1)),
+            False,
+        )
 
     def forward(self, x):
         short = x
@@ -71,23 +76,33 @@ class ResBlock(nn.Module):
 
 
 class Official(nn.Module):
-
     def __init__(self, arch, depth, width, head='out_joint', classes=9):
         super().__init__()
         flat = arch == 'r2d3d'
         widths = [width * n for n in ((1, 2, 4, 4) if flat else (1, 2, 4, 8))]
         strides = [(1, 1, 1), (1 if flat else 2, 2, 2), (2, 2, 2), (2, 2, 2)]
         self.backbone = nn.Sequential()
-        self.backbone.add_module('conv1', Units(
-            conv_layers(arch, 'a', 3, width, (1 if flat else 3, 7, 7),
-                        (1, 2, 2)), True, pool=flat))
+        self.backbone.add_module(
+            'conv1',
+            Units(
+                conv_layers(
+                    arch, 'a', 3, width, (1 if flat else 3, 7, 7), (1, 2, 2)
+                ),
+                True,
+                pool=flat,
+            ),
+        )
         cin = width
         for i, (cout, stride) in enumerate(zip(widths, strides)):
             kernel = (1 if flat and i < 2 else 3, 3, 3)
             stage = nn.Sequential()
             for j in range(BLOCKS[depth][i]):
-                stage.add_module(f'res_{j + 1}', ResBlock(
-                    arch, cin, cout, kernel, (1, 1, 1) if j else stride))
+                stage.add_module(
+                    f'res_{j + 1}',
+                    ResBlock(
+                        arch, cin, cout, kernel, (1, 1, 1) if j else stride
+                    ),
+                )
                 cin = cout
             self.backbone.add_module(f'conv{i + 2}', stage)
         self.head = nn.Module()
@@ -100,8 +115,9 @@ class Official(nn.Module):
 def official(arch, depth=None, width=4, **kwargs):
     """A network with nothing at its initial value, in evaluation mode."""
     torch.manual_seed(0)
-    net = Official(arch, depth or {'r2p1d': 10, 'r2d3d': 18}[arch], width,
-                   **kwargs).eval()
+    net = Official(
+        arch, depth or {'r2p1d': 10, 'r2d3d': 18}[arch], width, **kwargs
+    ).eval()
     for name, tensor in net.state_dict().items():
         if '_bn.' in name and tensor.is_floating_point():
             tensor.uniform_(0.5, 1.5)
@@ -116,8 +132,9 @@ def run(tmp_path, content, arch, *options):
     return status, dst
 
 
-@pytest.mark.parametrize('arch, parameters', [
-    ('r2p1d', 14_365_477), ('r2d3d', 14_057_536)])
+@pytest.mark.parametrize(
+    'arch, parameters', [('r2p1d', 14_365_477), ('r2d3d', 14_057_536)]
+)
 def test_the_layout_rebuilt_here_has_the_published_size(arch, parameters):
     with torch.device('meta'):
         net = Official(arch, {'r2p1d': 10, 'r2d3d': 18}[arch], 64)
@@ -125,21 +142,35 @@ def test_the_layout_rebuilt_here_has_the_published_size(arch, parameters):
     state = net.state_dict()
     assert sum(p.numel() for p in net.backbone.parameters()) == parameters
     placed, left_over, empty = tool.convert(
-        state, arch, {'r2p1d': 10, 'r2d3d': 18}[arch])
+        state, arch, {'r2p1d': 10, 'r2d3d': 18}[arch]
+    )
     assert (left_over, empty) == ([], [])
     assert {k for k in placed if k.startswith('backbone.')} == {
-        f'backbone.{k}' for k in ours.state_dict()}
+        f'backbone.{k}' for k in ours.state_dict()
+    }
 
 
-@pytest.mark.parametrize('arch, depth, wrapped', [
-    ('r2p1d', 10, True), ('r2p1d', 10, False), ('r2p1d', 18, True),
-    ('r2p1d', 34, True), ('r2d3d', 18, True), ('r2d3d', 34, False)])
+@pytest.mark.parametrize(
+    'arch, depth, wrapped',
+    [
+        ('r2p1d', 10, True),
+        ('r2p1d', 10, False),
+        ('r2p1d', 18, True),
+        ('r2p1d', 34, True),
+        ('r2d3d', 18, True),
+        ('r2d3d', 34, False),
+    ],
+)
 def test_outputs_are_equal(arch, depth, wrapped, tmp_path, capsys):
     net = official(arch, depth)
     content = net.state_dict()
     if wrapped:
-        content = {'epoch': 100, 'model_state': content, 'cfg': 'A: 1\n',
-                   'optimizer_state': {'state': {}, 'param_groups': []}}
+        content = {
+            'epoch': 100,
+            'model_state': content,
+            'cfg': 'A: 1\n',
+            'optimizer_state': {'state': {}, 'param_groups': []},
+        }
     status, dst = run(tmp_path, content, arch)
     assert status == 0
     said = capsys.readouterr().out
@@ -155,9 +186,15 @@ def test_outputs_are_equal(arch, depth, wrapped, tmp_path, capsys):
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize('head, ours, classes', [
-    ('out_joint', 'fc_cls', 9), ('out', 'fc_cls', 51),
-    ('out_x', 'fc_cls_x', 5), ('out_y', 'fc_cls_y', 5)])
+@pytest.mark.parametrize(
+    'head, ours, classes',
+    [
+        ('out_joint', 'fc_cls', 9),
+        ('out', 'fc_cls', 51),
+        ('out_x', 'fc_cls_x', 5),
+        ('out_y', 'fc_cls_y', 5),
+    ],
+)
 def test_heads_find_their_place(head, ours, classes, tmp_path):
     net = official('r2d3d', head=head, classes=classes)
     status, dst = run(tmp_path, net.state_dict(), 'r2d3d')
@@ -177,20 +214,30 @@ def test_what_found_no_place_and_what_stayed_empty_is_named(tmp_path, capsys):
     status, dst = run(tmp_path, state, 'r2p1d')
     said = capsys.readouterr().out
     assert status == 0 and dst.is_file()  # the backbone is whole
-    assert 'found no place: 2\n  backbone.conv5.nonlocal.theta.weight\n' \
+    assert (
+        'found no place: 2\n  backbone.conv5.nonlocal.theta.weight\n'
         '  head.projector.weight\n' in said
+    )
     assert 'stayed empty: 1\n  cls_head.fc_cls.bias\n' in said
 
 
-@pytest.mark.parametrize('key, ours', [
-    ('backbone.conv1.a1_bn.running_mean',
-     'backbone.conv1.conv.bn_s.running_mean'),
-    ('backbone.conv4.res_1.short_cut.weight',
-     'backbone.layer3.0.downsample.conv.weight'),
-])
+@pytest.mark.parametrize(
+    'key, ours',
+    [
+        (
+            'backbone.conv1.a1_bn.running_mean',
+            'backbone.conv1.conv.bn_s.running_mean',
+        ),
+        (
+            'backbone.conv4.res_1.short_cut.weight',
+            'backbone.layer3.0.downsample.conv.weight',
+        ),
+    ],
+)
 @pytest.mark.parametrize('how', ['absent', 'misshapen'])
-def test_an_incomplete_backbone_is_not_written(key, ours, how, tmp_path,
-                                               capsys):
+def test_an_incomplete_backbone_is_not_written(
+    key, ours, how, tmp_path, capsys
+):
     state = official('r2p1d').state_dict()
     value = state.pop(key)
     if how == 'misshapen':
@@ -203,22 +250,27 @@ def test_an_incomplete_backbone_is_not_written(key, ours, how, tmp_path,
     assert 'nothing was written' in said.err
 
 
-@pytest.mark.parametrize('arch, options, message', [
-    ('r2p1d', ['--depth', '18'], 'holds 10 layers, not --depth 18'),
-    ('r2d3d', [], 'does not fill the backbone'),
-])
+@pytest.mark.parametrize(
+    'arch, options, message',
+    [
+        ('r2p1d', ['--depth', '18'], 'holds 10 layers, not --depth 18'),
+        ('r2d3d', [], 'does not fill the backbone'),
+    ],
+)
 def test_another_network_is_refused(arch, options, message, tmp_path, capsys):
-    status, dst = run(tmp_path, official('r2p1d').state_dict(), arch,
-                      *options)
+    status, dst = run(tmp_path, official('r2p1d').state_dict(), arch, *options)
     assert status == 1 and not dst.exists()
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize('content, message', [
-    ({'conv1.weight': torch.zeros(1)}, 'have [0, 0, 0, 0] blocks'),
-    ({'model_state': {'epoch': 1}}, 'holds no state dict'),
-    ([1, 2], 'holds no state dict'),
-])
+@pytest.mark.parametrize(
+    'content, message',
+    [
+        ({'conv1.weight': torch.zeros(1)}, 'have [0, 0, 0, 0] blocks'),
+        ({'model_state': {'epoch': 1}}, 'holds no state dict'),
+        ([1, 2], 'holds no state dict'),
+    ],
+)
 def test_other_files_are_refused(content, message, tmp_path, capsys):
     status, dst = run(tmp_path, content, 'r2p1d')
     assert status == 1 and not dst.exists()
@@ -226,12 +278,11 @@ def test_other_files_are_refused(content, message, tmp_path, capsys):
 
 
 class Hostile:
-
     def __init__(self, path):
         self.path = str(path)
 
     def __reduce__(self):
-        return os.mkdir, (self.path, )
+        return os.mkdir, (self.path,)
 
 
 @pytest.mark.parametrize('kind', ['zip', 'pickle'])

@@ -1,4 +1,5 @@
 """Sources from trees, lists, videos and the computer; bad files; splits."""
+
 import hashlib
 import os
 import pickle
@@ -36,15 +37,16 @@ def write_image(path, level=128, size=16):
     """Write a flat image, so that its pixels tell which file it was."""
     path.parent.mkdir(parents=True, exist_ok=True)
     kind = 'JPEG' if path.suffix.lower() in ('.jpg', '.jpeg') else 'PNG'
-    Image.new('RGB', (size, size), (level, ) * 3).save(path, kind)
+    Image.new('RGB', (size, size), (level,) * 3).save(path, kind)
     return path
 
 
 def write_video(path, num_frames, first=10, size=32):
     """Write a video whose n-th frame has the grey level first + STEP n."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), 25,
-                             (size, size))
+    writer = cv2.VideoWriter(
+        str(path), cv2.VideoWriter_fourcc(*'MJPG'), 25, (size, size)
+    )
     for n in range(num_frames):
         writer.write(np.full((size, size, 3), first + STEP * n, np.uint8))
     writer.release()
@@ -72,8 +74,15 @@ def at(index, epoch=0, seed=0):
 
 # ------------------------------------------------------------------- trees
 ODD_NAMES = [
-    'a b/фото 写真.PNG', 'img2.jpg', 'img10.JPG', '#x, y.Jpeg', 'b/9.png',
-    'b/10.png', 'deep/er/im age.png', "quote'\".png", 'percent %20.png'
+    'a b/фото 写真.PNG',
+    'img2.jpg',
+    'img10.JPG',
+    '#x, y.Jpeg',
+    'b/9.png',
+    'b/10.png',
+    'deep/er/im age.png',
+    'quote\'".png',
+    'percent %20.png',
 ]
 
 
@@ -88,8 +97,9 @@ def test_tree_is_read_in_natural_order_whatever_the_names(tmp_path):
     assert list(data.paths) == natsorted(ODD_NAMES)
     order = [n for n in data.paths if n in ('img2.jpg', 'img10.JPG')]
     assert order == ['img2.jpg', 'img10.JPG']
-    assert list(data.paths).index('b/9.png') + 1 == list(
-        data.paths).index('b/10.png')
+    assert list(data.paths).index('b/9.png') + 1 == list(data.paths).index(
+        'b/10.png'
+    )
     for i, name in enumerate(data.paths):
         sample = data[i]
         assert sample['img_path'] == str(tmp_path / name)
@@ -100,7 +110,8 @@ def test_names_that_are_not_unicode(tmp_path):
     name = b'caf\xe9.png'
     try:
         write_image(tmp_path / 'x.png', 70).rename(
-            os.fsdecode(os.fsencode(tmp_path) + b'/' + name))
+            os.fsdecode(os.fsencode(tmp_path) + b'/' + name)
+        )
     except OSError:
         pytest.skip('this file system takes Unicode only')
     data = SourceImageDataset(str(tmp_path), pipeline=LOAD)
@@ -123,8 +134,12 @@ def test_path_list_is_a_list():
 def test_registered_names_and_metainfo(tmp_path):
     write_image(tmp_path / 'a.png')
     data = DATASETS.build(
-        dict(type='SourceImageDataset', data_root=str(tmp_path),
-             metainfo=dict(name='mine')))
+        dict(
+            type='SourceImageDataset',
+            data_root=str(tmp_path),
+            metainfo=dict(name='mine'),
+        )
+    )
     assert data.metainfo == {'name': 'mine'}
     assert len(data) == 1
     assert DATASETS.get('DeadLeavesDataset') is DeadLeavesDataset
@@ -132,9 +147,17 @@ def test_registered_names_and_metainfo(tmp_path):
 
 # ------------------------------------------------------------------- lists
 def test_list_lines(tmp_path):
-    there = ['a.png', 'b c.png', '#lead.png', 'comma, name.png',
-             'as it stands.png 5', 'run 12/1.png', 'walk/1.png',
-             'ж ф.png', 'two 3 4/1.png']
+    there = [
+        'a.png',
+        'b c.png',
+        '#lead.png',
+        'comma, name.png',
+        'as it stands.png 5',
+        'run 12/1.png',
+        'walk/1.png',
+        'ж ф.png',
+        'two 3 4/1.png',
+    ]
     for name in there:
         write_image(tmp_path / name)
     lines = {
@@ -144,25 +167,29 @@ def test_list_lines(tmp_path):
         '#lead.png 0': '#lead.png',
         'comma, name.png\t17  ': 'comma, name.png',
         'as it stands.png 5': 'as it stands.png 5',
-        'run 12 16 3': 'run 12',       # a folder, its frames, its label
+        'run 12 16 3': 'run 12',  # a folder, its frames, its label
         'walk 16 3': 'walk',
         'two 3 4 16 0': 'two 3 4',
         'ж ф.png -1': 'ж ф.png',
-        'gone.png 4': 'gone.png',      # found missing when it is loaded
+        'gone.png 4': 'gone.png',  # found missing when it is loaded
         'gone too.png': 'gone too.png',
         'gone 16 3': 'gone',
     }
     for end in ('\n', '\r\n'):
         text = f'{end}  {end}'.join(lines)  # without an end of the last
         (tmp_path / 'list.txt').write_bytes(text.encode())
-        assert list(read_list(str(tmp_path / 'list.txt'),
-                              str(tmp_path))) == list(lines.values())
+        assert list(
+            read_list(str(tmp_path / 'list.txt'), str(tmp_path))
+        ) == list(lines.values())
 
 
-@pytest.mark.parametrize('raw, reason', [
-    (b'a.png 1\n\nb\0c.png 2\n', 'NUL'),
-    ('a.png\r\n\r\nж.png\r\n'.encode('cp1251'), 'UTF-8'),
-])
+@pytest.mark.parametrize(
+    'raw, reason',
+    [
+        (b'a.png 1\n\nb\0c.png 2\n', 'NUL'),
+        ('a.png\r\n\r\nж.png\r\n'.encode('cp1251'), 'UTF-8'),
+    ],
+)
 def test_a_line_that_is_no_text_is_named(tmp_path, raw, reason):
     (tmp_path / 'list.txt').write_bytes(raw)
     with pytest.raises(ValueError, match=rf'list\.txt, line 3: .*{reason}'):
@@ -175,10 +202,14 @@ def test_list_below_data_root_or_as_it_stands(tmp_path, monkeypatch):
     (tmp_path / 'data/own.txt').write_text('x.png 1\n')
     (tmp_path / 'there.txt').write_text('y.png 0\n')
     monkeypatch.chdir(tmp_path)
-    for ann_file, name in (('own.txt', 'x.png'), ('there.txt', 'y.png'),
-                           (str(tmp_path / 'there.txt'), 'y.png')):
-        data = SourceImageDataset('data', ann_file, data_prefix='in',
-                                  pipeline=LOAD)
+    for ann_file, name in (
+        ('own.txt', 'x.png'),
+        ('there.txt', 'y.png'),
+        (str(tmp_path / 'there.txt'), 'y.png'),
+    ):
+        data = SourceImageDataset(
+            'data', ann_file, data_prefix='in', pipeline=LOAD
+        )
         assert list(data.paths) == [name]
         assert data[0]['img_path'] == f'data/in/{name}'
     with pytest.raises(FileNotFoundError, match=r"'gone\.txt'.*'data'"):
@@ -192,15 +223,20 @@ def test_split_is_a_hash_of_the_relative_path(tmp_path):
         write_image(tmp_path / name)
 
     def split(which, root=tmp_path, fraction=0.3):
-        return set(SourceImageDataset(str(root), split=which,
-                                      val_fraction=fraction).paths)
+        return set(
+            SourceImageDataset(
+                str(root), split=which, val_fraction=fraction
+            ).paths
+        )
 
     train, val = split('train'), split('val')
     assert train | val == set(names) and not train & val
     assert val == {
-        n for n in names
+        n
+        for n in names
         if int(hashlib.blake2b(n.encode(), digest_size=8).hexdigest(), 16)
-        < 0.3 * 2**64}
+        < 0.3 * 2**64
+    }
     # More files move none, nor does the place of the folder.
     for i in range(60, 100):
         write_image(tmp_path / f'd{i % 3}/{i} x.png')
@@ -219,20 +255,26 @@ def test_split_of_a_list_is_that_of_the_tree(tmp_path):
     for name in names:
         write_image(tmp_path / name)
     (tmp_path / 'list.txt').write_text(
-        ''.join(f'{n} {i}\n' for i, n in enumerate(names)))
+        ''.join(f'{n} {i}\n' for i, n in enumerate(names))
+    )
     for split in ('train', 'val'):
         of_list, of_tree = (
-            list(SourceImageDataset(str(tmp_path), ann_file, split=split,
-                                    val_fraction=0.4).paths)
-            for ann_file in ('list.txt', ''))
+            list(
+                SourceImageDataset(
+                    str(tmp_path), ann_file, split=split, val_fraction=0.4
+                ).paths
+            )
+            for ann_file in ('list.txt', '')
+        )
         assert of_list == of_tree
 
 
 @pytest.mark.parametrize('fraction', [0.02, 0.1, 0.5])
 def test_split_has_the_asked_share(fraction):
-    held = sum(in_validation(f'n{i:05}/x{i}.JPEG', fraction)
-               for i in range(20000))
-    sigma = (20000 * fraction * (1 - fraction))**0.5
+    held = sum(
+        in_validation(f'n{i:05}/x{i}.JPEG', fraction) for i in range(20000)
+    )
+    sigma = (20000 * fraction * (1 - fraction)) ** 0.5
     assert abs(held - 20000 * fraction) < 4 * sigma
 
 
@@ -271,25 +313,30 @@ def test_another_frame_in_every_epoch(videos, kind):
             assert frame(sample) == sample['frame_index']
             shown[epoch, i] = frame(sample)
     assert {frame(data[at(1, e)]) for e in range(40)} == {
-        shown[e, 1] for e in range(40)}
-    assert all(frame(data[at(i, e)]) == shown[e, i]
-               for i in range(3) for e in (7, 3))
+        shown[e, 1] for e in range(40)
+    }
+    assert all(
+        frame(data[at(i, e)]) == shown[e, i] for i in range(3) for e in (7, 3)
+    )
     for i in range(3):
         per_epoch = [shown[e, i] for e in range(40)]
         assert set(per_epoch) == set(range(10))  # misses one: p < 0.15 %
         assert per_epoch != [shown[e, (i + 1) % 3] for e in range(40)]
     assert [frame(data[at(0, e, seed=1)]) for e in range(40)] != [
-        shown[e, 0] for e in range(40)]
+        shown[e, 0] for e in range(40)
+    ]
 
 
 def test_middle_frame_for_validation(videos):
     write_frames(videos / 'frames/k', 7)
     middle = [dict(type='LoadSourceFrame', frame='middle')]
-    data = SourceImageDataset(str(videos / 'a b'), pipeline=middle,
-                              test_mode=True)
+    data = SourceImageDataset(
+        str(videos / 'a b'), pipeline=middle, test_mode=True
+    )
     assert [frame(data[i]) for i in range(2)] == [5, 5]
-    folders = SourceImageDataset(str(videos / 'frames'), pipeline=middle,
-                                 frame_dirs=True)
+    folders = SourceImageDataset(
+        str(videos / 'frames'), pipeline=middle, frame_dirs=True
+    )
     assert frame(folders[0]) == 3
 
 
@@ -303,8 +350,10 @@ def test_images_and_videos_mixed(videos):
 
 def test_a_video_for_the_image_loader_is_the_configs_mistake(videos):
     data = SourceImageDataset(
-        str(videos), pipeline=[dict(type='LoadSourceImage')],
-        max_bad_fraction=1)
+        str(videos),
+        pipeline=[dict(type='LoadSourceImage')],
+        max_bad_fraction=1,
+    )
     with pytest.raises(ValueError, match='LoadSourceFrame') as error:
         data[0]
     assert not isinstance(error.value, BadSourceError)
@@ -336,11 +385,14 @@ class RemoteBackend(LocalBackend):
         return super().list_dir_or_file(self._near(dir_path), *args)
 
 
-@pytest.mark.parametrize('args', [
-    dict(data_root='far://all'),
-    dict(data_root='far://all', ann_file='l.txt'),
-    dict(data_root='far://frames', frame_dirs=True),
-])
+@pytest.mark.parametrize(
+    'args',
+    [
+        dict(data_root='far://all'),
+        dict(data_root='far://all', ann_file='l.txt'),
+        dict(data_root='far://frames', frame_dirs=True),
+    ],
+)
 @pytest.mark.parametrize('backend', ['local', 'mosi_test_remote'])
 def test_files_through_a_backend(tmp_path, args, backend):
     write_image(tmp_path / 'all/a 1.png', 10)
@@ -350,12 +402,19 @@ def test_files_through_a_backend(tmp_path, args, backend):
     register_backend('mosi_test_remote', RemoteBackend, force=True)
     RemoteBackend.root = tmp_path
     if backend == 'local':
-        args = {**args, 'data_root':
-                args['data_root'].replace('far:/', str(tmp_path))}
-    data = SourceImageDataset(**args, backend_args=dict(backend=backend),
-                              pipeline=LOAD, bad_files='raise')
+        args = {
+            **args,
+            'data_root': args['data_root'].replace('far:/', str(tmp_path)),
+        }
+    data = SourceImageDataset(
+        **args,
+        backend_args=dict(backend=backend),
+        pipeline=LOAD,
+        bad_files='raise',
+    )
     assert list(data.paths) == (
-        ['f 2'] if 'frames' in args['data_root'] else ['a 1.png', 'b/v.avi'])
+        ['f 2'] if 'frames' in args['data_root'] else ['a 1.png', 'b/v.avi']
+    )
     for i in range(len(data)):
         assert level(data[i]) == pytest.approx(10, abs=2)
 
@@ -377,18 +436,23 @@ def test_zero_sources(tmp_path):
     splits = []
     for split in ('train', 'val'):
         try:
-            splits.append(len(SourceImageDataset(str(tmp_path),
-                                                 split=split)))
+            splits.append(len(SourceImageDataset(str(tmp_path), split=split)))
         except ValueError as error:
             assert f"split='{split}'" in str(error)
     assert splits == [1]
 
 
-@pytest.mark.parametrize('args', [
-    dict(split='test'), dict(val_fraction=0), dict(val_fraction=1),
-    dict(bad_files='ignore'), dict(max_bad_fraction=1.5),
-    dict(max_bad_fraction=-0.1),
-])
+@pytest.mark.parametrize(
+    'args',
+    [
+        dict(split='test'),
+        dict(val_fraction=0),
+        dict(val_fraction=1),
+        dict(bad_files='ignore'),
+        dict(max_bad_fraction=1.5),
+        dict(max_bad_fraction=-0.1),
+    ],
+)
 def test_arguments_out_of_range(tmp_path, args):
     write_image(tmp_path / 'a.png')
     with pytest.raises(ValueError, match=next(iter(args))):
@@ -414,13 +478,17 @@ def test_bad_file_is_replaced_by_any_other(tmp_path, caplog):
 
 
 def test_replacement_does_not_depend_on_who_found_the_file_bad(tmp_path):
-    pipeline = [dict(type='SeedSample'), *LOAD,
-                dict(type='CropSource', size=16)]
+    pipeline = [
+        dict(type='SeedSample'),
+        *LOAD,
+        dict(type='CropSource', size=16),
+    ]
     root = with_bad(tmp_path, {3, 8, 11, 12})
 
     def dataset():
-        return SourceImageDataset(root, pipeline=pipeline,
-                                  max_bad_fraction=0.5)
+        return SourceImageDataset(
+            root, pipeline=pipeline, max_bad_fraction=0.5
+        )
 
     visits = [at(i, e, 5) for e in range(12) for i in (3, 8, 11, 12)]
     first = dataset()
@@ -453,27 +521,34 @@ def listed(error):
 
 
 def test_too_many_bad_files_stop_with_their_list(tmp_path):
-    data = SourceImageDataset(with_bad(tmp_path, {2, 7, 9}), pipeline=LOAD,
-                              max_bad_fraction=0.1)
+    data = SourceImageDataset(
+        with_bad(tmp_path, {2, 7, 9}), pipeline=LOAD, max_bad_fraction=0.1
+    )
     data[at(2)], data[at(7)]
-    with pytest.raises(BadSourceError, match=r'3 of 20.*max_bad_fraction=0.1'
-                       ) as error:
+    with pytest.raises(
+        BadSourceError, match=r'3 of 20.*max_bad_fraction=0.1'
+    ) as error:
         data[at(9)]
     assert [p.rpartition('/')[2] for p in listed(error)] == [
-        '2.png', '7.png', '9.png']
+        '2.png',
+        '7.png',
+        '9.png',
+    ]
 
 
 def test_the_list_of_bad_files_has_an_end(tmp_path):
-    data = SourceImageDataset(with_bad(tmp_path, range(24), 24),
-                              pipeline=LOAD, max_bad_fraction=1)
+    data = SourceImageDataset(
+        with_bad(tmp_path, range(24), 24), pipeline=LOAD, max_bad_fraction=1
+    )
     with pytest.raises(BadSourceError, match='24 of 24.*') as error:
         data[at(0)]
     assert len(set(listed(error))) == 20
     assert '4 more' in str(error.value)
 
 
-@pytest.mark.parametrize('args', [dict(bad_files='raise'),
-                                  dict(test_mode=True)])
+@pytest.mark.parametrize(
+    'args', [dict(bad_files='raise'), dict(test_mode=True)]
+)
 def test_bad_file_raises(tmp_path, args):
     data = SourceImageDataset(with_bad(tmp_path, {3}), pipeline=LOAD, **args)
     with pytest.raises(BadSourceError, match=r'3\.png'):
@@ -484,8 +559,10 @@ def test_bad_file_raises(tmp_path, args):
 def test_held_out_files_may_be_skipped_if_that_is_asked_for(tmp_path):
     args = dict(pipeline=LOAD, test_mode=True, bad_files='skip')
     root = with_bad(tmp_path, {3})
-    data, again = SourceImageDataset(root, **args), SourceImageDataset(
-        root, **args)
+    data, again = (
+        SourceImageDataset(root, **args),
+        SourceImageDataset(root, **args),
+    )
     found = level(data[at(3)])
     assert found != 40 and found == level(data[at(3)]) == level(again[at(3)])
     for name in ('mosi_r2p1d_imagenet', 'tiny/mosi_r2p1d_images'):
@@ -499,8 +576,9 @@ def test_other_errors_are_not_skipped(tmp_path):
     def broken(results):
         raise ValueError('a mistake of ours')
 
-    data = SourceImageDataset(with_bad(tmp_path, set(), 3),
-                              pipeline=[broken], max_bad_fraction=1)
+    data = SourceImageDataset(
+        with_bad(tmp_path, set(), 3), pipeline=[broken], max_bad_fraction=1
+    )
     with pytest.raises(ValueError, match='of ours'):
         data[at(0)]
 
@@ -508,12 +586,12 @@ def test_other_errors_are_not_skipped(tmp_path):
 def test_missing_file_of_a_list_is_a_bad_file(tmp_path):
     with_bad(tmp_path, set())
     (tmp_path / 'l.txt').write_text(
-        ''.join(f'{i}.png 0\n' for i in range(20)) + 'gone.png 0\n')
+        ''.join(f'{i}.png 0\n' for i in range(20)) + 'gone.png 0\n'
+    )
     args = dict(ann_file='l.txt', pipeline=LOAD)
     assert level(SourceImageDataset(str(tmp_path), **args)[at(20)]) >= 10
     with pytest.raises(BadSourceError, match='gone.png'):
-        SourceImageDataset(str(tmp_path), bad_files='raise',
-                           **args)[at(20)]
+        SourceImageDataset(str(tmp_path), bad_files='raise', **args)[at(20)]
 
 
 def test_missing_or_empty_folder_of_frames_is_a_bad_source(tmp_path):
@@ -521,7 +599,8 @@ def test_missing_or_empty_folder_of_frames_is_a_bad_source(tmp_path):
         write_frames(tmp_path / str(i), 1)
     (tmp_path / 'empty').mkdir()
     (tmp_path / 'l.txt').write_text(
-        ''.join(f'{i} 1 0\n' for i in range(20)) + 'gone 1 0\nempty 1 0\n')
+        ''.join(f'{i} 1 0\n' for i in range(20)) + 'gone 1 0\nempty 1 0\n'
+    )
     args = dict(ann_file='l.txt', frame_dirs=True, pipeline=LOAD)
     data = SourceImageDataset(str(tmp_path), **args)
     assert frame(data[at(20)]) == frame(data[at(21)]) == 0
@@ -540,8 +619,11 @@ def test_dead_leaves_are_a_function_of_seed_and_index():
         assert image.dtype == np.uint8 and image.shape == (24, 24, 3)
         np.testing.assert_array_equal(image, more[i]['img'])
         np.testing.assert_array_equal(image, some[at(i, 9, 9)]['img'])
-    every = [DeadLeavesDataset(8, 24, seed=s)[i]['img'].tobytes()
-             for s in (0, 1) for i in range(8)]
+    every = [
+        DeadLeavesDataset(8, 24, seed=s)[i]['img'].tobytes()
+        for s in (0, 1)
+        for i in range(8)
+    ]
     assert len(set(every)) == 16
 
 
@@ -551,8 +633,14 @@ def test_dead_leaves_leave_no_part_flat(size, rng):
         image = draw_dead_leaves(size, rng).astype(float).mean(2)
         side = max(size // 4, 8)
         corners = range(0, size - side + 1, side)
-        assert min(image[y:y + side, x:x + side].std()
-                   for y in corners for x in corners) > 2
+        assert (
+            min(
+                image[y : y + side, x : x + side].std()
+                for y in corners
+                for x in corners
+            )
+            > 2
+        )
     assert 60 < image.mean() < 195
 
 
@@ -566,6 +654,13 @@ def test_scan_of_frame_folders(tmp_path):
     for name in ('v10/1.png', 'v9/1.JPG', 'v9/sub/1.png', 'v9/clip.mp4'):
         write_image(tmp_path / name)
     assert list(scan_tree(str(tmp_path), frame_dirs=True)) == [
-        'v9', 'v9/sub', 'v10']
+        'v9',
+        'v9/sub',
+        'v10',
+    ]
     assert list(scan_tree(str(tmp_path))) == [
-        'v9/1.JPG', 'v9/clip.mp4', 'v9/sub/1.png', 'v10/1.png']
+        'v9/1.JPG',
+        'v9/clip.mp4',
+        'v9/sub/1.png',
+        'v10/1.png',
+    ]

@@ -1,4 +1,5 @@
 """Files of every kind become RGB, or one error that says why not."""
+
 import io
 import os
 import pickle
@@ -46,12 +47,19 @@ def orientation(number):
 def test_lossless_files_keep_every_pixel(kind):
     args = dict(lossless=True) if kind == 'WEBP' else {}
     np.testing.assert_array_equal(
-        decode_image(encode(PHOTO, kind, **args), 'x'), PHOTO)
+        decode_image(encode(PHOTO, kind, **args), 'x'), PHOTO
+    )
 
 
-@pytest.mark.parametrize('args', [
-    dict(), dict(progressive=True), dict(subsampling=0),
-    dict(exif=orientation(1))])
+@pytest.mark.parametrize(
+    'args',
+    [
+        dict(),
+        dict(progressive=True),
+        dict(subsampling=0),
+        dict(exif=orientation(1)),
+    ],
+)
 def test_jpeg_is_rgb(args):
     out = decode_image(encode(SMOOTH, 'JPEG', quality=95, **args), 'x')
     assert out.shape == SMOOTH.shape and out.dtype == np.uint8
@@ -62,18 +70,20 @@ def test_the_name_does_not_matter(tmp_path):
     path = tmp_path / 'really a png.jpg'
     path.write_bytes(encode(PHOTO, 'PNG'))
     np.testing.assert_array_equal(
-        decode_image(read_bytes(str(path)), str(path)), PHOTO)
+        decode_image(read_bytes(str(path)), str(path)), PHOTO
+    )
 
 
 def test_modes_become_rgb():
     gray = PHOTO[..., 0]
     rgba = np.dstack([PHOTO, gray])
     for name, image, told in (
-            ('L', Image.fromarray(gray), np.dstack([gray] * 3)),
-            ('LA', Image.fromarray(rgba).convert('LA'), None),
-            ('RGBA', Image.fromarray(rgba), PHOTO),
-            ('P', Image.fromarray(PHOTO).quantize(32), None),
-            ('1', Image.fromarray(gray).convert('1'), None)):
+        ('L', Image.fromarray(gray), np.dstack([gray] * 3)),
+        ('LA', Image.fromarray(rgba).convert('LA'), None),
+        ('RGBA', Image.fromarray(rgba), PHOTO),
+        ('P', Image.fromarray(PHOTO).quantize(32), None),
+        ('1', Image.fromarray(gray).convert('1'), None),
+    ):
         out = decode_image(encode(image, 'PNG'), name)
         if told is None:
             told = np.array(image.convert('RGB'))
@@ -93,8 +103,9 @@ def test_sixteen_bits_keep_the_high_ones(kind):
     out = decode_image(encode(Image.fromarray(deep), kind), 'x')
     np.testing.assert_array_equal(out, np.dstack([deep >> 8] * 3))
     flat = np.full((48, 64), 200, np.uint16)  # eight bits in a wide file
-    assert (decode_image(encode(Image.fromarray(flat), kind), 'x')
-            == 200).all()
+    assert (
+        decode_image(encode(Image.fromarray(flat), kind), 'x') == 200
+    ).all()
 
 
 def test_sixteen_bit_colour():
@@ -105,22 +116,33 @@ def test_sixteen_bit_colour():
 
 
 def test_first_frame_of_an_animation():
-    frames = [Image.fromarray(np.full((16, 16, 3), v, np.uint8))
-              for v in (60, 120, 180)]
+    frames = [
+        Image.fromarray(np.full((16, 16, 3), v, np.uint8))
+        for v in (60, 120, 180)
+    ]
     for kind in ('GIF', 'PNG', 'WEBP', 'TIFF'):
         args = dict(lossless=True) if kind == 'WEBP' else {}
-        raw = encode(frames[0], kind, save_all=True,
-                     append_images=frames[1:], **args)
+        raw = encode(
+            frames[0], kind, save_all=True, append_images=frames[1:], **args
+        )
         assert (decode_image(raw, kind) == 60).all(), kind
 
 
 @pytest.mark.parametrize('kind', ['JPEG', 'PNG', 'WEBP'])
 @pytest.mark.parametrize('short_side', [None, 12])
-@pytest.mark.parametrize('number, upright', [
-    (1, lambda a: a), (2, lambda a: a[:, ::-1]),
-    (3, lambda a: a[::-1, ::-1]), (4, lambda a: a[::-1]),
-    (5, lambda a: a.swapaxes(0, 1)), (6, lambda a: np.rot90(a, -1)),
-    (7, lambda a: np.rot90(a, 2).swapaxes(0, 1)), (8, np.rot90)])
+@pytest.mark.parametrize(
+    'number, upright',
+    [
+        (1, lambda a: a),
+        (2, lambda a: a[:, ::-1]),
+        (3, lambda a: a[::-1, ::-1]),
+        (4, lambda a: a[::-1]),
+        (5, lambda a: a.swapaxes(0, 1)),
+        (6, lambda a: np.rot90(a, -1)),
+        (7, lambda a: np.rot90(a, 2).swapaxes(0, 1)),
+        (8, np.rot90),
+    ],
+)
 def test_exif_rotation_is_honoured(kind, short_side, number, upright):
     args = dict(lossless=True) if kind == 'WEBP' else dict(quality=95)
     raw = encode(SMOOTH, kind, exif=orientation(number), **args)
@@ -128,25 +150,38 @@ def test_exif_rotation_is_honoured(kind, short_side, number, upright):
     told = upright(SMOOTH)
     if out.shape != told.shape:
         assert kind == 'JPEG' and short_side
-        told = cv2.resize(np.ascontiguousarray(told), out.shape[1::-1],
-                          interpolation=cv2.INTER_AREA)
+        told = cv2.resize(
+            np.ascontiguousarray(told),
+            out.shape[1::-1],
+            interpolation=cv2.INTER_AREA,
+        )
     assert out.shape == told.shape
     assert np.abs(out.astype(int) - told).mean() < 2.5
 
 
-@pytest.mark.parametrize('short_side, shape', [
-    (None, (480, 640)), (480, (480, 640)), (241, (480, 640)),
-    (240, (240, 320)), (121, (240, 320)), (120, (120, 160)),
-    (60, (60, 80)), (5, (60, 80))])
-def test_reduced_decoding_never_falls_below_the_short_side(short_side,
-                                                           shape):
+@pytest.mark.parametrize(
+    'short_side, shape',
+    [
+        (None, (480, 640)),
+        (480, (480, 640)),
+        (241, (480, 640)),
+        (240, (240, 320)),
+        (121, (240, 320)),
+        (120, (120, 160)),
+        (60, (60, 80)),
+        (5, (60, 80)),
+    ],
+)
+def test_reduced_decoding_never_falls_below_the_short_side(short_side, shape):
     large = cv2.resize(SMOOTH, (640, 480))
     out = decode_image(encode(large, 'JPEG', quality=95), 'x', short_side)
     assert out.shape == (*shape, 3)
     told = cv2.resize(large, shape[::-1], interpolation=cv2.INTER_AREA)
     assert np.abs(out.astype(int) - told).mean() < 2
-    assert decode_image(encode(large, 'PNG'), 'x', short_side
-                        ).shape == large.shape
+    assert (
+        decode_image(encode(large, 'PNG'), 'x', short_side).shape
+        == large.shape
+    )
 
 
 # ---------------------------------------------------------- what is refused
@@ -154,7 +189,7 @@ def test_reduced_decoding_never_falls_below_the_short_side(short_side,
 @pytest.mark.parametrize('share', [0.1, 0.5, 0.9])
 def test_cut_files_are_refused_not_filled_with_grey(kind, share):
     raw = encode(PHOTO, kind)
-    caught = error(decode_image, raw[:int(len(raw) * share)], 'a b/cut')
+    caught = error(decode_image, raw[: int(len(raw) * share)], 'a b/cut')
     assert str(caught).startswith('a b/cut: ')
     assert caught.path == 'a b/cut'
 
@@ -165,9 +200,18 @@ def test_a_jpeg_with_something_behind_it_is_read():
     assert np.abs(decode_image(raw + b'\0' * 99, 'x') - told).mean() < 1
 
 
-@pytest.mark.parametrize('raw', [
-    b'no image', b'\xff\xd8\xff\xd9', b'\x89PNG\r\n\x1a\n', b'GIF89a',
-    b'\0' * 1000, b'<html>404</html>', b'RIFF\0\0\0\0WEBP'])
+@pytest.mark.parametrize(
+    'raw',
+    [
+        b'no image',
+        b'\xff\xd8\xff\xd9',
+        b'\x89PNG\r\n\x1a\n',
+        b'GIF89a',
+        b'\0' * 1000,
+        b'<html>404</html>',
+        b'RIFF\0\0\0\0WEBP',
+    ],
+)
 def test_what_is_no_image(raw):
     assert 'not a readable image' in str(error(decode_image, raw, 'x'))
 
@@ -197,12 +241,20 @@ def test_decompression_bomb_is_one_error():
     error(decode_image, bytes(raw), 'x')
 
 
-@pytest.mark.parametrize('args', [
-    {}, dict(progressive=True), dict(subsampling=0), dict(comment=b'x' * 9),
-    dict(exif=Image.Exif().tobytes() + bytes(5000)),
-    dict(icc_profile=bytes(70000))])
-@pytest.mark.parametrize('mode, components', [('RGB', 3), ('L', 1),
-                                              ('CMYK', 4)])
+@pytest.mark.parametrize(
+    'args',
+    [
+        {},
+        dict(progressive=True),
+        dict(subsampling=0),
+        dict(comment=b'x' * 9),
+        dict(exif=Image.Exif().tobytes() + bytes(5000)),
+        dict(icc_profile=bytes(70000)),
+    ],
+)
+@pytest.mark.parametrize(
+    'mode, components', [('RGB', 3), ('L', 1), ('CMYK', 4)]
+)
 def test_header_of_a_jpeg(args, mode, components):
     raw = encode(Image.new(mode, (321, 123)), 'JPEG', **args)
     assert decode._jpeg_frame(raw) == (321, 123, components)
@@ -216,7 +268,7 @@ def test_header_of_a_jpeg(args, mode, components):
 def test_jpeg_too_large_is_refused_before_it_is_decoded():
     raw = encode(SMOOTH, 'JPEG')
     at = raw.index(b'\xff\xc0') + 5
-    huge = raw[:at] + struct.pack('>HH', 60000, 60001) + raw[at + 4:]
+    huge = raw[:at] + struct.pack('>HH', 60000, 60001) + raw[at + 4 :]
     with pytest.raises(BadSourceError, match='60001x60000 pixels are more'):
         decode_image(huge, 'a.jpg')
     # Cut anywhere, a header is a header or not there.
@@ -229,14 +281,16 @@ def test_older_opencv_swaps_the_channels(monkeypatch, short_side):
     raw = encode(SMOOTH, 'JPEG')
     new = decode_image(raw, 'a.jpg', short_side)
     monkeypatch.setattr(decode, '_COLOR', cv2.IMREAD_COLOR)
-    np.testing.assert_array_equal(decode_image(raw, 'a.jpg', short_side),
-                                  new)
+    np.testing.assert_array_equal(decode_image(raw, 'a.jpg', short_side), new)
 
 
 def test_bytes_that_cannot_be_read(tmp_path):
     (tmp_path / 'empty.jpg').touch()
-    for name, reason in (('gone.jpg', 'No such file'),
-                         ('', 'folder'), ('empty.jpg', 'is empty')):
+    for name, reason in (
+        ('gone.jpg', 'No such file'),
+        ('', 'folder'),
+        ('empty.jpg', 'is empty'),
+    ):
         path = os.path.join(tmp_path, name)
         caught = error(read_bytes, path)
         assert path in str(caught) and reason in str(caught), str(caught)

@@ -1,4 +1,5 @@
 """Rendering on the device against the worker's renderer and the slow loop."""
+
 import copy
 from dataclasses import replace
 
@@ -43,9 +44,17 @@ def batches(draw, **kind):
     plan = draw(plans(**kind))
     batch = [plan]
     for seed in draw(st.lists(seeds, max_size=2)):
-        batch.append(draw_plan(
-            plan.pool, plan.source_size, plan.crop_size, plan.clip_len, seed,
-            plan.boxes is not None, plan.color is not None))
+        batch.append(
+            draw_plan(
+                plan.pool,
+                plan.source_size,
+                plan.crop_size,
+                plan.clip_len,
+                seed,
+                plan.boxes is not None,
+                plan.color is not None,
+            )
+        )
     return [noise(p, i) for i, p in enumerate(batch)], batch
 
 
@@ -55,7 +64,8 @@ def test_without_jitter_the_device_equals_the_worker(batch):
     images, batch_plans = batch
     np.testing.assert_array_equal(
         on_device(images, batch_plans),
-        [render(i, p) for i, p in zip(images, batch_plans)])
+        [render(i, p) for i, p in zip(images, batch_plans)],
+    )
 
 
 @settings(max_examples=300)
@@ -103,7 +113,8 @@ def test_autocast_does_not_touch_pixels(masked, jittered):
     expected = on_device([noise(plan)], [plan])
     with torch.autocast('cpu', dtype=torch.bfloat16):
         np.testing.assert_array_equal(
-            on_device([noise(plan)], [plan]), expected)
+            on_device([noise(plan)], [plan]), expected
+        )
 
 
 def test_images_are_not_changed_and_memory_is_channels_last():
@@ -119,22 +130,43 @@ def test_images_are_not_changed_and_memory_is_channels_last():
     assert torch.equal(planar, clips)  # whatever the memory format
 
 
-@pytest.mark.parametrize('change', [
-    dict(pool=LabelPool(3)), dict(masked=False), dict(jittered=False),
-    dict(crop=29), dict(frames=5), dict(source=61)],
-    ids=lambda change: next(iter(change)))
+@pytest.mark.parametrize(
+    'change',
+    [
+        dict(pool=LabelPool(3)),
+        dict(masked=False),
+        dict(jittered=False),
+        dict(crop=29),
+        dict(frames=5),
+        dict(source=61),
+    ],
+    ids=lambda change: next(iter(change)),
+)
 def test_plans_of_different_kinds(change):
-    kind = dict(pool=LabelPool(), source=60, crop=30, frames=4, seed=0,
-                masked=True, jittered=True)
+    kind = dict(
+        pool=LabelPool(),
+        source=60,
+        crop=30,
+        frames=4,
+        seed=0,
+        masked=True,
+        jittered=True,
+    )
     batch_plans = [draw_plan(**kind), draw_plan(**{**kind, **change})]
     images = torch.zeros(2, 3, 60, 60, dtype=torch.uint8)
     with pytest.raises(ValueError, match='2 kinds of plans in one batch'):
         render_batch(images, batch_plans)
 
 
-@pytest.mark.parametrize('shape, dtype', [
-    ((2, 3, 60, 61), torch.uint8), ((1, 3, 60, 60), torch.uint8),
-    ((2, 60, 60, 3), torch.uint8), ((2, 3, 60, 60), torch.float32)])
+@pytest.mark.parametrize(
+    'shape, dtype',
+    [
+        ((2, 3, 60, 61), torch.uint8),
+        ((1, 3, 60, 60), torch.uint8),
+        ((2, 60, 60, 3), torch.uint8),
+        ((2, 3, 60, 60), torch.float32),
+    ],
+)
 def test_images_that_are_not_the_plans(shape, dtype):
     batch_plans = [draw_plan(LabelPool(), 60, 30, 4, s) for s in (0, 1)]
     with pytest.raises(ValueError) as error:
@@ -147,8 +179,10 @@ def test_images_that_are_not_the_plans(shape, dtype):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
 @every_kind
 def test_a_gpu_equals_the_cpu(masked, jittered):
-    batch_plans = [draw_plan(LabelPool(), (90, 70), 30, 6, s, masked,
-                             jittered) for s in range(4)]
+    batch_plans = [
+        draw_plan(LabelPool(), (90, 70), 30, 6, s, masked, jittered)
+        for s in range(4)
+    ]
     images = torch.from_numpy(np.stack([noise(p) for p in batch_plans]))
     images = images.movedim(-1, 1)
     torch.cuda.set_sync_debug_mode('error')  # any wait is an error
@@ -171,57 +205,69 @@ def packed(plan, seed, rendered):
 
 
 def batch_of(batch_plans, rendered):
-    return pseudo_collate([packed(p, i, rendered)
-                           for i, p in enumerate(batch_plans)])
+    return pseudo_collate(
+        [packed(p, i, rendered) for i, p in enumerate(batch_plans)]
+    )
 
 
 @pytest.mark.parametrize('channels_last', [False, True])
 @every_kind
-def test_preprocessor_makes_one_batch_of_both(masked, jittered,
-                                              channels_last):
-    batch_plans = [draw_plan(LabelPool(), 60, 30, 4, s, masked, jittered)
-                   for s in range(3)]
-    options = dict(mean=(1, 2, 3), std=(4, 5, 6),
-                   channels_last=channels_last)
+def test_preprocessor_makes_one_batch_of_both(masked, jittered, channels_last):
+    batch_plans = [
+        draw_plan(LabelPool(), 60, 30, 4, s, masked, jittered)
+        for s in range(3)
+    ]
+    options = dict(mean=(1, 2, 3), std=(4, 5, 6), channels_last=channels_last)
     worker = MoSIDataPreprocessor(**options)(batch_of(batch_plans, True))
     device = MoSIDataPreprocessor(**options, render=True)(
-        batch_of(batch_plans, False))
+        batch_of(batch_plans, False)
+    )
     assert device['inputs'].stride() == worker['inputs'].stride()
     assert device['inputs'].dtype == torch.float32
-    std = torch.tensor([4., 5, 6]).view(3, 1, 1, 1)
+    std = torch.tensor([4.0, 5, 6]).view(3, 1, 1, 1)
     levels = (device['inputs'] - worker['inputs']).abs() * std
     assert levels.max() <= jittered + 1e-4
-    for i, (a, b) in enumerate(zip(device['data_samples'],
-                                   worker['data_samples'])):
+    for i, (a, b) in enumerate(
+        zip(device['data_samples'], worker['data_samples'])
+    ):
         assert torch.equal(a.gt_label, b.gt_label)
         assert a.motion is batch_plans[i]  # neither copied nor lost
     for clip in device['inputs'].flatten(0, 1):
-        assert clip.is_contiguous(
-            memory_format=torch.contiguous_format) != channels_last
+        assert (
+            clip.is_contiguous(memory_format=torch.contiguous_format)
+            != channels_last
+        )
 
 
 def test_normalised_values_are_the_formula():
     plan = draw_plan(LabelPool(), 60, 30, 4, 0, True)
     for rendered in (True, False):
         batch = MoSIDataPreprocessor(
-            mean=(1, 2, 3), std=(4, 5, 6), render=not rendered)(
-                batch_of([plan], rendered))['inputs']
+            mean=(1, 2, 3), std=(4, 5, 6), render=not rendered
+        )(batch_of([plan], rendered))['inputs']
         expected = (render(noise(plan, 0), plan) - [1, 2, 3]) / [4, 5, 6]
         np.testing.assert_allclose(
-            batch[0].movedim(1, -1), expected, rtol=1e-5, atol=1e-5)
+            batch[0].movedim(1, -1), expected, rtol=1e-5, atol=1e-5
+        )
 
 
 def test_rendered_twice():
     plan = draw_plan(LabelPool(), 60, 30, 4, 0)
-    with pytest.raises(ValueError, match='render=True but got clips that are '
-                       'rendered already: take RenderPseudoMotion out'):
+    with pytest.raises(
+        ValueError,
+        match='render=True but got clips that are '
+        'rendered already: take RenderPseudoMotion out',
+    ):
         MoSIDataPreprocessor(render=True)(batch_of([plan], True))
 
 
 def test_rendered_never():
     plan = draw_plan(LabelPool(), 60, 30, 4, 0)
-    with pytest.raises(ValueError, match='put RenderPseudoMotion before '
-                       'PackMoSIInputs.*or set render=True'):
+    with pytest.raises(
+        ValueError,
+        match='put RenderPseudoMotion before '
+        'PackMoSIInputs.*or set render=True',
+    ):
         MoSIDataPreprocessor()(batch_of([plan], False))
 
 
@@ -236,8 +282,9 @@ def test_images_without_a_plan():
 
 
 def test_images_of_different_sizes():
-    batch = batch_of([draw_plan(LabelPool(), side, 30, 4, 0)
-                      for side in (60, 61)], False)
+    batch = batch_of(
+        [draw_plan(LabelPool(), side, 30, 4, 0) for side in (60, 61)], False
+    )
     with pytest.raises(ValueError, match=r'\(60, 60\), \(61, 61\).*CropSou'):
         MoSIDataPreprocessor(render=True)(batch)
 
@@ -245,24 +292,30 @@ def test_images_of_different_sizes():
 # One line of a config
 
 
-@pytest.mark.parametrize('name', ['mosi_r2p1d_hmdb',
-                                  'tiny/mosi_r2p1d_deadleaves'])
+@pytest.mark.parametrize(
+    'name', ['mosi_r2p1d_hmdb', 'tiny/mosi_r2p1d_deadleaves']
+)
 def test_one_line_moves_the_rendering(name, tmp_path):
     leaf = tmp_path / 'leaf.py'
     leaf.write_text(
         f'_base_ = [{config_path(name)!r}]\n'
-        "__import__('mosi_mmaction.device').device.render_on_device(_base_)\n")
+        "__import__('mosi_mmaction.device').device.render_on_device(_base_)\n"
+    )
     stock, cfg = Config.fromfile(config_path(name)), Config.fromfile(leaf)
     cfg.dump(tmp_path / 'dumped.py')
     for moved in (cfg, Config.fromfile(tmp_path / 'dumped.py')):
         assert moved.model.data_preprocessor == dict(
-            stock.model.data_preprocessor, render=True)
+            stock.model.data_preprocessor, render=True
+        )
         for loader in ('train', 'val', 'test'):
-            before, after = (c[f'{loader}_dataloader'].dataset.pipeline
-                             for c in (stock, moved))
+            before, after = (
+                c[f'{loader}_dataloader'].dataset.pipeline
+                for c in (stock, moved)
+            )
             assert dict(type='RenderPseudoMotion') in before
-            assert after == [s for s in before
-                             if s['type'] != 'RenderPseudoMotion']
+            assert after == [
+                s for s in before if s['type'] != 'RenderPseudoMotion'
+            ]
     with pytest.raises(ValueError, match='no pipeline with RenderPseudo'):
         render_on_device(cfg)
     cfg = copy.deepcopy(stock)
@@ -272,8 +325,7 @@ def test_one_line_moves_the_rendering(name, tmp_path):
 
 def test_fine_tuning_renders_nothing():
     with pytest.raises(ValueError, match='is it one of fine-tuning'):
-        render_on_device(Config.fromfile(config_path(
-            'finetune_r2p1d_hmdb')))
+        render_on_device(Config.fromfile(config_path('finetune_r2p1d_hmdb')))
 
 
 def test_a_data_set_sends_the_same_clips_either_way():
@@ -282,13 +334,21 @@ def test_a_data_set_sends_the_same_clips_either_way():
     render_on_device(moved)
     batches = []
     for c in (cfg, moved):
-        data = DeadLeavesDataset(**dict(
-            {k: v for k, v in c.val_dataloader.dataset.items()
-             if k != 'type'}, num_images=2))
+        data = DeadLeavesDataset(
+            **dict(
+                {
+                    k: v
+                    for k, v in c.val_dataloader.dataset.items()
+                    if k != 'type'
+                },
+                num_images=2,
+            )
+        )
         options = dict(c.model.data_preprocessor)
         assert options.pop('type') == 'MoSIDataPreprocessor'
-        batches.append(MoSIDataPreprocessor(**options)(
-            pseudo_collate([data[0], data[1]])))
+        batches.append(
+            MoSIDataPreprocessor(**options)(pseudo_collate([data[0], data[1]]))
+        )
     assert torch.equal(batches[0]['inputs'], batches[1]['inputs'])
 
 
@@ -299,8 +359,15 @@ def test_a_wrong_renderer_would_be_noticed():
     image = noise(plan)
     right = render(image, plan)
     other = replace(plan, background=(plan.background + 1) % 4)
-    first = replace(plan, color=replace(plan.color, **{
-        k: np.repeat(v[:, :1], 4, axis=1)
-        for k, v in vars(plan.color).items()}))
+    first = replace(
+        plan,
+        color=replace(
+            plan.color,
+            **{
+                k: np.repeat(v[:, :1], 4, axis=1)
+                for k, v in vars(plan.color).items()
+            },
+        ),
+    )
     for wrong in (other, first):
         assert abs(on_device([image], [wrong])[0] - right).max() > 1

@@ -9,6 +9,7 @@ right before it says what it needs that a test has not:
 `<!-- long -->` moves the blocks of its page to the tests marked `long`.
 Checkpoints that another page would have made are there, untrained.
 """
+
 import ast
 import os
 import re
@@ -24,13 +25,18 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md',
-         *sorted((ROOT / 'docs').glob('*.md'))]
+PAGES = [
+    ROOT / 'README.md',
+    ROOT / 'CONTRIBUTING.md',
+    *sorted((ROOT / 'docs').glob('*.md')),
+]
 BLOCK = re.compile(
-    r'^(?:<!--((?:(?!-->).)*)-->\n)?```(\w*)\n(.*?)^```$', re.M | re.S)
+    r'^(?:<!--((?:(?!-->).)*)-->\n)?```(\w*)\n(.*?)^```$', re.M | re.S
+)
 SHOWN = {'text', 'bibtex', 'yaml'}  # not run
 NEEDS = re.compile(
-    r' needs .*(data|GPU|installation|Slurm|minutes|run by tests/\w+\.py)')
+    r' needs .*(data|GPU|installation|Slurm|minutes|run by tests/\w+\.py)'
+)
 
 page_by_page = pytest.mark.parametrize('page', PAGES, ids=lambda p: p.stem)
 
@@ -44,14 +50,24 @@ class Block(NamedTuple):
 
 def blocks(page):
     text = page.read_text(encoding='utf-8')
-    return [Block(found[1] or '', found[2], found[3],
-                  text[:found.start(3)].count('\n') + 1)
-            for found in BLOCK.finditer(text)]
+    return [
+        Block(
+            found[1] or '',
+            found[2],
+            found[3],
+            text[: found.start(3)].count('\n') + 1,
+        )
+        for found in BLOCK.finditer(text)
+    ]
 
 
 def to_run(page):
-    return [b for b in blocks(page) if b.language in ('shell', 'python')
-            and not b.mark.startswith(' needs ')]
+    return [
+        b
+        for b in blocks(page)
+        if b.language in ('shell', 'python')
+        and not b.mark.startswith(' needs ')
+    ]
 
 
 # ------------------------------------------------------------- blocks, run
@@ -61,11 +77,12 @@ def draw_video(path, dx, dy, seed):
     wall = rng.integers(0, 80, (48, 64, 3), dtype=np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
     writer = cv2.VideoWriter(
-        str(path), cv2.VideoWriter_fourcc(*'MJPG'), 25, (64, 48))
+        str(path), cv2.VideoWriter_fourcc(*'MJPG'), 25, (64, 48)
+    )
     for n in range(24):
         frame = wall.copy()
         x, y = (20 + n * dx) % 48, (16 + n * dy) % 32
-        frame[y:y + 16, x:x + 16] = 200 + seed
+        frame[y : y + 16, x : x + 16] = 200 + seed
         writer.write(frame)
     writer.release()
 
@@ -79,8 +96,15 @@ def furnish(clone):
     from mosi_mmaction import config_path
     from mosi_mmaction.datasets.dead_leaves import draw_dead_leaves
 
-    for name in ('README.md', 'Makefile', 'configs', 'docs', 'tests',
-                 'tools', 'zoo'):
+    for name in (
+        'README.md',
+        'Makefile',
+        'configs',
+        'docs',
+        'tests',
+        'tools',
+        'zoo',
+    ):
         (clone / name).symlink_to(ROOT / name)
     rng = np.random.default_rng(0)
     for number in range(30):
@@ -99,42 +123,55 @@ def furnish(clone):
     for name, content in lines.items():
         (lists / f'{name}.txt').write_text(content, encoding='utf-8')
     (lists / 'classes.txt').write_text(
-        '\n'.join(sorted(actions)) + '\n', encoding='utf-8')
+        '\n'.join(sorted(actions)) + '\n', encoding='utf-8'
+    )
     (lists / 'finetune.py').write_text(
         "_base_ = [__import__('mosi_mmaction').config_path("
         "'tiny/finetune_r2p1d_weizmann')]\n"
         "__import__('mosi_mmaction').set_videos("
-        "_base_, videos='videos', lists='lists')\n")
+        "_base_, videos='videos', lists='lists')\n"
+    )
 
     init_default_scope('mmaction')
     from mmaction.registry import MODELS
+
     for config, run, epoch in (
-            (config_path('tiny/mosi_r2p1d_images'), 'mosi_r2p1d_images', 14),
-            (lists / 'finetune.py', 'my_actions', 40)):
+        (config_path('tiny/mosi_r2p1d_images'), 'mosi_r2p1d_images', 14),
+        (lists / 'finetune.py', 'my_actions', 40),
+    ):
         cfg = Config.fromfile(config)
         work_dir = clone / 'work_dirs' / run
         (work_dir / '20260101_000000' / 'vis_data').mkdir(parents=True)
         cfg.dump(work_dir / Path(config).name)
-        torch.save(dict(meta={}, state_dict=MODELS.build(
-            cfg.model).state_dict()), work_dir / f'epoch_{epoch}.pth')
+        torch.save(
+            dict(meta={}, state_dict=MODELS.build(cfg.model).state_dict()),
+            work_dir / f'epoch_{epoch}.pth',
+        )
         (work_dir / '20260101_000000/vis_data/scalars.json').write_text(
             '{"loss": 2.2, "epoch": 1, "iter": 1, "step": 1}\n'
-            '{"pretext/top1": 0.11, "step": 1}\n')
+            '{"pretext/top1": 0.11, "step": 1}\n'
+        )
 
 
 def run_shell(code, folder):
     env = {k: v for k, v in os.environ.items() if not k.startswith('MOSI_')}
     env['PATH'] = f'{Path(sys.executable).parent}{os.pathsep}{env["PATH"]}'
     done = subprocess.run(
-        ['bash', '-euo', 'pipefail', '-c', code], cwd=folder, env=env,
-        text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        timeout=900)
+        ['bash', '-euo', 'pipefail', '-c', code],
+        cwd=folder,
+        env=env,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=900,
+    )
     assert done.returncode == 0, f'{code}\n{done.stdout[-4000:]}'
 
 
 def run_python(block, folder, names, title):
     if re.search(r'^_base_ =', block.code, re.M):  # a config of the reader's
         from mmengine.config import Config
+
         named = re.match(r'# (\w+\.py)\n', block.code)
         leaf = folder / (named[1] if named else f'leaf{block.line}.py')
         leaf.write_text(block.code, encoding='utf-8')
@@ -143,10 +180,20 @@ def run_python(block, folder, names, title):
         exec(compile(block.code, title, 'exec'), names)
 
 
-@pytest.mark.parametrize('page', [
-    pytest.param(page, id=page.stem, marks=[pytest.mark.long] if any(
-        b.mark.startswith(' long') for b in to_run(page)) else [])
-    for page in PAGES if to_run(page)])
+@pytest.mark.parametrize(
+    'page',
+    [
+        pytest.param(
+            page,
+            id=page.stem,
+            marks=[pytest.mark.long]
+            if any(b.mark.startswith(' long') for b in to_run(page))
+            else [],
+        )
+        for page in PAGES
+        if to_run(page)
+    ],
+)
 def test_blocks_run(page, tmp_path, monkeypatch):
     for name in ('DATA', 'SPLITS', 'PRETRAINED'):
         monkeypatch.delenv(f'MOSI_{name}', raising=False)
@@ -168,22 +215,26 @@ def test_blocks_say_what_they_are(page):
         where = f'{page.name}:{block.line}'
         assert block.language in SHOWN | {'shell', 'python'}, where
         if block.mark:
-            assert block.mark.startswith(' long') or NEEDS.match(
-                block.mark), f'{where}: <!--{block.mark}-->'
+            assert block.mark.startswith(' long') or NEEDS.match(block.mark), (
+                f'{where}: <!--{block.mark}-->'
+            )
         for test in re.findall(r'tests/\w+\.py', block.mark):
             assert (ROOT / test).is_file(), f'{where}: {test}'
     # A command that no fence shows would be run by nothing.
     hidden = re.findall(
         r'^    (?:python|pip|make|tools/|apt-get|export|MOSI_\w+=).*',
-        BLOCK.sub('', text), re.M)
+        BLOCK.sub('', text),
+        re.M,
+    )
     assert not hidden, f'{page.name}: put into a fence: {hidden}'
     assert text.count('```') == 2 * len(blocks(page)), f'{page.name}: fences'
 
 
 @page_by_page
 def test_commands_name_what_there_is(page):
-    targets = set(re.findall(r'^([\w-]+):', (ROOT / 'Makefile').read_text(),
-                             re.M))
+    targets = set(
+        re.findall(r'^([\w-]+):', (ROOT / 'Makefile').read_text(), re.M)
+    )
     for block in blocks(page):
         if block.language != 'shell':
             continue
@@ -220,8 +271,9 @@ def slugs(page):
         title = re.sub(r'\[(.*?)\]\(.*?\)|[`*]', r'\1', title).strip().lower()
         github = re.sub(r'[^\w\- ]', '', title).replace(' ', '-')
         plain = unicodedata.normalize('NFKD', title).encode('ascii', 'ignore')
-        site = re.sub(r'[-\s]+', '-', re.sub(
-            r'[^\w\s-]', '', plain.decode()).strip())
+        site = re.sub(
+            r'[-\s]+', '-', re.sub(r'[^\w\s-]', '', plain.decode()).strip()
+        )
         if github == site:
             found.add(site)
     return found
@@ -245,27 +297,38 @@ def test_links_lead_somewhere(page):
 # ----------------------------------------------------------- troubleshooting
 #: Pieces of messages in docs/troubleshooting.md that other packages say.
 UPSTREAM = {
-    'libGL.so.1: cannot open shared object file', 'libgthread-2.0.so.0:',
+    'libGL.so.1: cannot open shared object file',
+    'libgthread-2.0.so.0:',
     "No module named 'importlib_metadata'",
     "No module named 'mmaction.models.localizers.drn'",
     "cannot import name 'apply_chunking_to_forward' from 'transformers",
-    "No module named 'timm'", "No module named 'pkg_resources'",
-    "No module named 'torchvision'", "module 'numpy' has no attribute",
-    'imgaug', 'MoSIHead is not in the mmaction::model registry',
-    'ConfigParsingError', "_base_ = 'mosi_mmaction::", 'read_base()',
+    "No module named 'timm'",
+    "No module named 'pkg_resources'",
+    "No module named 'torchvision'",
+    "module 'numpy' has no attribute",
+    'imgaug',
+    'MoSIHead is not in the mmaction::model registry',
+    'ConfigParsingError',
+    "_base_ = 'mosi_mmaction::",
+    'read_base()',
     'prefetch_factor option could only be specified in multiprocessing',
-    'persistent_workers option needs num_workers > 0', '--cfg-options',
-    'Target 10 is out of bounds', 'device-side assert triggered',
-    'Python integer -25 out of bounds for uint8', 'Weights only load failed',
-    'Unsupported global: GLOBAL mmengine.logging.history_buffer.'
-    'HistoryBuffer', 'Torch not compiled with CUDA enabled',
+    'persistent_workers option needs num_workers > 0',
+    '--cfg-options',
+    'Target 10 is out of bounds',
+    'device-side assert triggered',
+    'Python integer -25 out of bounds for uint8',
+    'Weights only load failed',
+    'Unsupported global: GLOBAL mmengine.logging.history_buffer.HistoryBuffer',
+    'Torch not compiled with CUDA enabled',
     'Found no NVIDIA driver',
     'DistributedDataParallel device_ids and output_device arguments only '
-    'work with', 'SyncBatchNorm expected input tensor to be on GPU',
+    'work with',
+    'SyncBatchNorm expected input tensor to be on GPU',
     'is only available training on gpu, npu, mlu or musa',
     "'Video' object has no attribute 'get_batch'",
     'Expected to have finished reduction in the prior iteration',
-    'CUDA out of memory', 'AccMetric',
+    'CUDA out of memory',
+    'AccMetric',
     'terminate called without an active exception',
     "Expected input type to be list, but got <class 'torch.Tensor'>",
 }
@@ -282,8 +345,10 @@ def said(node):
 
 def test_messages_are_those_that_are_said():
     ours = []
-    for file in [*(ROOT / 'mosi_mmaction').rglob('*.py'),
-                 *(ROOT / 'tools').rglob('*.py')]:
+    for file in [
+        *(ROOT / 'mosi_mmaction').rglob('*.py'),
+        *(ROOT / 'tools').rglob('*.py'),
+    ]:
         tree = ast.parse(file.read_text(encoding='utf-8'))
         ours += filter(None, map(said, ast.walk(tree)))
     table = (ROOT / 'docs/troubleshooting.md').read_text(encoding='utf-8')
@@ -296,5 +361,6 @@ def test_messages_are_those_that_are_said():
                 piece = piece.strip(' \'"()')
                 quoted += bool(piece)
                 assert piece in upstream or any(
-                    piece in text for text in ours), piece
+                    piece in text for text in ours
+                ), piece
     assert quoted > 40

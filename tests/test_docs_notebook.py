@@ -1,4 +1,5 @@
 """The notebook of the docs runs, and is committed small."""
+
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,10 @@ def test_runs(path, tmp_path, monkeypatch):
     monkeypatch.delenv('MPLBACKEND', raising=False)
     notebook = nbformat.read(path, as_version=4)
     nbclient.NotebookClient(
-        notebook, timeout=300,
-        resources={'metadata': {'path': str(tmp_path)}}).execute()
-    assert all(cell.get('execution_count') for cell in notebook.cells
-               if cell.cell_type == 'code')
+        notebook, timeout=300, resources={'metadata': {'path': str(tmp_path)}}
+    ).execute()
+    assert all(
+        cell.get('execution_count')
+        for cell in notebook.cells
+        if cell.cell_type == 'code'
+    )

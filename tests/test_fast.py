@@ -1,4 +1,5 @@
 """The fast recipe: the same training, in other formats and orders."""
+
 import copy
 import json
 import os
@@ -31,8 +32,11 @@ def tiny_config():
     cfg.model.data_preprocessor.channels_last = False
     cfg.model.backbone.base_channels = 4
     cfg.model.cls_head.update(in_channels=32, num_speeds=3, axes='x')
-    pipeline = [s for s in cfg.train_dataloader.dataset.pipeline
-                if s['type'] != 'DrawStaticMask']
+    pipeline = [
+        s
+        for s in cfg.train_dataloader.dataset.pipeline
+        if s['type'] != 'DrawStaticMask'
+    ]
     for step in pipeline:
         if step['type'] == 'DrawPseudoMotion':
             step.update(num_speeds=3, axes='x')
@@ -54,8 +58,7 @@ def build(cfg):
 
 
 def train(model, optim_wrapper, batch):
-    return model.train_step(copy.deepcopy(batch), optim_wrapper)[
-        'loss'].item()
+    return model.train_step(copy.deepcopy(batch), optim_wrapper)['loss'].item()
 
 
 @pytest.mark.slow
@@ -66,13 +69,22 @@ def test_loss_curve_is_that_of_the_stock_recipe(bfloat16, monkeypatch):
     stock = tiny_config()
     fast = copy.deepcopy(stock)
     fast_recipe(fast)
-    data = DeadLeavesDataset(**dict(
-        {k: v for k, v in stock.train_dataloader.dataset.items()
-         if k != 'type'}, num_images=240))
+    data = DeadLeavesDataset(
+        **dict(
+            {
+                k: v
+                for k, v in stock.train_dataloader.dataset.items()
+                if k != 'type'
+            },
+            num_images=240,
+        )
+    )
     batches = [
-        pseudo_collate([data[EpochIndex(i, seed=0, epoch=0)]
-                        for i in range(k, k + 6)])
-        for k in range(0, 240, 6)]
+        pseudo_collate(
+            [data[EpochIndex(i, seed=0, epoch=0)] for i in range(k, k + 6)]
+        )
+        for k in range(0, 240, 6)
+    ]
     # Imitated bfloat16 has no gradients to go on with, see the wrapper.
     goes_on = native or not bfloat16
     one, beside, free = build(stock), build(fast), build(fast)
@@ -81,14 +93,20 @@ def test_loss_curve_is_that_of_the_stock_recipe(bfloat16, monkeypatch):
         # Two trainings drift apart whatever differs between them, so the
         # one beside takes its step from where the stock one is.
         beside[0].load_state_dict(one[0].state_dict())
-        curves.append([train(*one, batch), train(*beside, batch),
-                       train(*free, batch) if goes_on else 0.])
+        curves.append(
+            [
+                train(*one, batch),
+                train(*beside, batch),
+                train(*free, batch) if goes_on else 0.0,
+            ]
+        )
     stock_loss, fast_loss, free_loss = np.array(curves).T
     # bfloat16 has 8 bits: each layer's result is off by up to 0.4 %.
     rtol, atol = (0.03, 0.01) if bfloat16 else (1e-4, 1e-5)
     np.testing.assert_allclose(fast_loss, stock_loss, rtol=rtol, atol=atol)
-    assert any(isinstance(module, FoldedConv3d)
-               for module in free[0].modules())
+    assert any(
+        isinstance(module, FoldedConv3d) for module in free[0].modules()
+    )
     # Both learn: from ln 3 down to less than 0.6 of it.
     assert stock_loss[:3].mean() == pytest.approx(np.log(3), abs=0.15)
     for curve in (stock_loss, free_loss):
@@ -109,8 +127,10 @@ def test_weights_change_their_format_and_nothing_else(channels_last):
         assert torch.equal(value, before[name]), name
         if value.ndim == 5 and min(value.shape[1], value[0, 0].numel()) > 1:
             convolutions += 1
-            assert value.is_contiguous(
-                memory_format=torch.channels_last_3d) == channels_last, name
+            assert (
+                value.is_contiguous(memory_format=torch.channels_last_3d)
+                == channels_last
+            ), name
     assert convolutions > 10
     # An optimizer holds the very same parameters.
     assert all(a is b for a, b in zip(parameters, model.parameters()))
@@ -127,17 +147,28 @@ def run(conv, clip):
     return [out, clip.grad, *(p.grad.clone() for p in conv.parameters())]
 
 
-@pytest.mark.parametrize('kernel, stride, padding', [
-    ((1, 3, 3), 1, (0, 1, 1)), ((1, 7, 7), (1, 2, 2), (0, 3, 3)),
-    ((1, 3, 2), (1, 2, 1), (0, 0, 1)), ((1, 1, 1), 1, 0),
-    ((1, 1, 1), (1, 2, 2), 0), ((1, 1, 1), (2, 1, 1), 0),
-    ((3, 1, 1), 1, (1, 0, 0)), ((3, 1, 1), (2, 1, 1), (1, 0, 0)),
-    ((7, 1, 1), (2, 1, 1), (3, 0, 0)), ((2, 1, 1), (3, 1, 1), 0),
-    ((5, 1, 1), 1, (4, 0, 0)), ((4, 1, 1), (4, 1, 1), (2, 0, 0))])
+@pytest.mark.parametrize(
+    'kernel, stride, padding',
+    [
+        ((1, 3, 3), 1, (0, 1, 1)),
+        ((1, 7, 7), (1, 2, 2), (0, 3, 3)),
+        ((1, 3, 2), (1, 2, 1), (0, 0, 1)),
+        ((1, 1, 1), 1, 0),
+        ((1, 1, 1), (1, 2, 2), 0),
+        ((1, 1, 1), (2, 1, 1), 0),
+        ((3, 1, 1), 1, (1, 0, 0)),
+        ((3, 1, 1), (2, 1, 1), (1, 0, 0)),
+        ((7, 1, 1), (2, 1, 1), (3, 0, 0)),
+        ((2, 1, 1), (3, 1, 1), 0),
+        ((5, 1, 1), 1, (4, 0, 0)),
+        ((4, 1, 1), (4, 1, 1), (2, 0, 0)),
+    ],
+)
 @pytest.mark.parametrize('bias', [True, False])
 @pytest.mark.parametrize('batch, frames', [(1, 8), (3, 5), (2, 4)])
-def test_folded_is_the_same_convolution(kernel, stride, padding, bias, batch,
-                                        frames):
+def test_folded_is_the_same_convolution(
+    kernel, stride, padding, bias, batch, frames
+):
     torch.manual_seed(0)
     conv = torch.nn.Conv3d(5, 6, kernel, stride, padding, bias=bias)
     clip = torch.randn(batch, 5, frames, 7, 9)
@@ -151,20 +182,23 @@ def test_folded_is_the_same_convolution(kernel, stride, padding, bias, batch,
     # Elsewhere it is what it was.
     half = conv.to(torch.bfloat16)(clip.bfloat16())
     assert half.dtype == torch.bfloat16
-    torch.testing.assert_close(half.float(), expected[0], rtol=.05, atol=.1)
+    torch.testing.assert_close(half.float(), expected[0], rtol=0.05, atol=0.1)
 
 
 def test_what_is_no_factor_is_left_alone():
-    convs = [torch.nn.Conv3d(4, 4, 3),
-             torch.nn.Conv3d(4, 4, (1, 3, 3), (2, 1, 1)),
-             torch.nn.Conv3d(4, 4, (3, 1, 1), (1, 2, 2)),
-             torch.nn.Conv3d(4, 4, (1, 3, 3), padding=1),
-             torch.nn.Conv3d(4, 4, (1, 3, 3), groups=2),
-             torch.nn.Conv3d(4, 4, (3, 1, 1), dilation=(2, 1, 1)),
-             torch.nn.Conv3d(4, 4, (1, 3, 3), padding='same'),
-             torch.nn.Conv3d(4, 4, (1, 3, 3), padding=(0, 1, 1),
-                             padding_mode='reflect'),
-             torch.nn.Conv2d(4, 4, 3)]
+    convs = [
+        torch.nn.Conv3d(4, 4, 3),
+        torch.nn.Conv3d(4, 4, (1, 3, 3), (2, 1, 1)),
+        torch.nn.Conv3d(4, 4, (3, 1, 1), (1, 2, 2)),
+        torch.nn.Conv3d(4, 4, (1, 3, 3), padding=1),
+        torch.nn.Conv3d(4, 4, (1, 3, 3), groups=2),
+        torch.nn.Conv3d(4, 4, (3, 1, 1), dilation=(2, 1, 1)),
+        torch.nn.Conv3d(4, 4, (1, 3, 3), padding='same'),
+        torch.nn.Conv3d(
+            4, 4, (1, 3, 3), padding=(0, 1, 1), padding_mode='reflect'
+        ),
+        torch.nn.Conv2d(4, 4, 3),
+    ]
     types = [type(conv) for conv in convs]
     assert fold_convolutions(torch.nn.Sequential(*convs)) == 0
     assert [type(conv) for conv in convs] == types
@@ -176,19 +210,25 @@ def test_folding_finds_all_of_r2p1d():
     clips = torch.randn(2, 3, 8, 16, 16)
     model.eval()
     expected = model.backbone(clips)
-    parts = [m for m in model.backbone.modules()
-             if isinstance(m, torch.nn.Conv3d)]
+    parts = [
+        m for m in model.backbone.modules() if isinstance(m, torch.nn.Conv3d)
+    ]
     # All but the shortcuts, which leave out frames and pixels at once.
-    strided = [m for m in parts if m.kernel_size == (1, 1, 1)
-               and m.stride == (2, 2, 2)]
+    strided = [
+        m
+        for m in parts
+        if m.kernel_size == (1, 1, 1) and m.stride == (2, 2, 2)
+    ]
     assert fold_convolutions(model) == len(parts) - len(strided)
     assert len(parts) > 20 and len(strided) < 4
-    torch.testing.assert_close(model.backbone(clips), expected, rtol=1e-4,
-                               atol=1e-5)
+    torch.testing.assert_close(
+        model.backbone(clips), expected, rtol=1e-4, atol=1e-5
+    )
     assert list(model.state_dict()) == list(before)
     copied = copy.deepcopy(model)
-    torch.testing.assert_close(copied.backbone(clips), expected, rtol=1e-4,
-                               atol=1e-5)
+    torch.testing.assert_close(
+        copied.backbone(clips), expected, rtol=1e-4, atol=1e-5
+    )
 
 
 def test_compiled_backbone_keeps_its_names():
@@ -200,28 +240,37 @@ def test_compiled_backbone_keeps_its_names():
     model.eval()
     expected = model.backbone(clips)
     FastModelHook(compile=dict(backend='eager')).before_run(
-        SimpleNamespace(model=model))
+        SimpleNamespace(model=model)
+    )
     assert list(model.state_dict()) == names
     torch.testing.assert_close(model.backbone(clips), expected)
 
 
-@pytest.mark.parametrize('name', [TINY, 'mosi_r2p1d_hmdb',
-                                  'finetune_r2p1d_hmdb'])
+@pytest.mark.parametrize(
+    'name', [TINY, 'mosi_r2p1d_hmdb', 'finetune_r2p1d_hmdb']
+)
 def test_one_line_makes_a_config_fast(name, tmp_path):
     leaf = tmp_path / 'leaf.py'
     leaf.write_text(
         f'_base_ = [{config_path(name)!r}]\n'
         "__import__('mosi_mmaction.fast').fast.fast_recipe(_base_)\n"
-        "custom_hooks = [dict(type='EMAHook')]\n")
+        "custom_hooks = [dict(type='EMAHook')]\n"
+    )
     stock, fast = Config.fromfile(config_path(name)), Config.fromfile(leaf)
     fast.dump(tmp_path / 'dumped.py')
     for cfg in (fast, Config.fromfile(tmp_path / 'dumped.py')):
         assert cfg.default_hooks == dict(
             stock.default_hooks,
-            fast=dict(type='FastModelHook', compile=False, fold=True,
-                      keep_memory=True))
+            fast=dict(
+                type='FastModelHook',
+                compile=False,
+                fold=True,
+                keep_memory=True,
+            ),
+        )
         assert cfg.optim_wrapper == dict(
-            stock.optim_wrapper, type='AutocastOptimWrapper')
+            stock.optim_wrapper, type='AutocastOptimWrapper'
+        )
         expected = dict(stock.model.data_preprocessor)
         if expected['type'] == 'MoSIDataPreprocessor':
             expected['channels_last'] = True
@@ -237,9 +286,13 @@ def test_fast_twice_is_fast():
     assert cfg.to_dict() == once.to_dict()
 
 
-@pytest.mark.parametrize('wrapper, said', [
-    (dict(type='AmpOptimWrapper', dtype='float16'), "'AmpOptimWrapper'"),
-    (None, 'None')])
+@pytest.mark.parametrize(
+    'wrapper, said',
+    [
+        (dict(type='AmpOptimWrapper', dtype='float16'), "'AmpOptimWrapper'"),
+        (None, 'None'),
+    ],
+)
 def test_other_optimizer_wrappers(wrapper, said):
     cfg = dict(optim_wrapper=wrapper)
     with pytest.raises(ValueError, match=f'optim_wrapper is {said}'):
@@ -273,11 +326,20 @@ print(json.dumps(out))
 
 @pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='glibc only')
 def test_freed_memory_is_kept_until_it_is_released():
-    env = {k: v for k, v in os.environ.items()
-           if not k.startswith(('MALLOC_', 'GLIBC_', 'THP_', 'LD_PRELOAD'))}
-    out = json.loads(subprocess.run(
-        [sys.executable, '-W', 'ignore', '-c', MEMORY], env=env, check=True,
-        capture_output=True, text=True).stdout.splitlines()[-1])
+    env = {
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith(('MALLOC_', 'GLIBC_', 'THP_', 'LD_PRELOAD'))
+    }
+    out = json.loads(
+        subprocess.run(
+            [sys.executable, '-W', 'ignore', '-c', MEMORY],
+            env=env,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.splitlines()[-1]
+    )
     assert out['kept'] is True
     # 16384 pages of 4 KiB, or fewer and larger ones.
     assert max(out['again'], out['smaller']) < out['stock'] / 4
@@ -298,17 +360,24 @@ class Loader:
 
 @pytest.mark.parametrize('persistent', [True, False])
 @pytest.mark.parametrize('keep', [True, False])
-def test_memory_is_released_before_workers_are_forked(keep, persistent,
-                                                      monkeypatch):
+def test_memory_is_released_before_workers_are_forked(
+    keep, persistent, monkeypatch
+):
     calls = []
-    monkeypatch.setattr('mosi_mmaction.fast.keep_freed_memory',
-                        lambda: calls.append('keep') or True)
-    monkeypatch.setattr('mosi_mmaction.fast.release_freed_memory',
-                        lambda: calls.append('release'))
+    monkeypatch.setattr(
+        'mosi_mmaction.fast.keep_freed_memory',
+        lambda: calls.append('keep') or True,
+    )
+    monkeypatch.setattr(
+        'mosi_mmaction.fast.release_freed_memory',
+        lambda: calls.append('release'),
+    )
     hook = FastModelHook(channels_last=False, keep_memory=keep)
-    runner = SimpleNamespace(model=torch.nn.Linear(2, 2),
-                             train_dataloader=Loader(persistent),
-                             val_dataloader=Loader(persistent))
+    runner = SimpleNamespace(
+        model=torch.nn.Linear(2, 2),
+        train_dataloader=Loader(persistent),
+        val_dataloader=Loader(persistent),
+    )
     hook.before_run(runner)
     for _ in range(3):
         hook.before_train_epoch(runner)
@@ -317,12 +386,16 @@ def test_memory_is_released_before_workers_are_forked(keep, persistent,
         calls.append('val')
     start = ['release', 'train', 'release', 'val']
     later = ['train', 'val'] if persistent else start
-    assert calls == (['keep', *start, *later, *later] if keep
-                     else ['train', 'val'] * 3)
+    assert calls == (
+        ['keep', *start, *later, *later] if keep else ['train', 'val'] * 3
+    )
 
 
 def test_memory_of_a_gpu_is_not_ours(monkeypatch):
-    monkeypatch.setattr('mosi_mmaction.fast.keep_freed_memory',
-                        lambda: pytest.fail('asked for'))
+    monkeypatch.setattr(
+        'mosi_mmaction.fast.keep_freed_memory',
+        lambda: pytest.fail('asked for'),
+    )
     FastModelHook(channels_last=False, keep_memory=True).before_run(
-        SimpleNamespace(model=torch.nn.Linear(2, 2, device='meta')))
+        SimpleNamespace(model=torch.nn.Linear(2, 2, device='meta'))
+    )

@@ -1,4 +1,5 @@
 """Losses written out, pools that must agree, no wait for the device."""
+
 import itertools
 
 import numpy as np
@@ -12,8 +13,9 @@ from mosi_mmaction import LabelPool, MoSIHead, PooledFeatureHead
 
 POOLS = [
     dict(zip(('num_speeds', 'axes', 'decoupled', 'static'), values))
-    for values in itertools.product((3, 5), ('x', 'y', 'xy'), (True, False),
-                                    (True, False))
+    for values in itertools.product(
+        (3, 5), ('x', 'y', 'xy'), (True, False), (True, False)
+    )
     if values[2] or values[1] == 'xy'
 ]
 
@@ -21,8 +23,9 @@ POOLS = [
 def make(in_channels=6, seed=0, **args):
     """Return a head without dropout, its weights large enough to matter."""
     torch.manual_seed(seed)
-    head = MoSIHead(in_channels, **{'dropout_ratio': 0., 'init_std': 1.,
-                                    **args})
+    head = MoSIHead(
+        in_channels, **{'dropout_ratio': 0.0, 'init_std': 1.0, **args}
+    )
     head.init_weights()
     for name, bias in head.named_parameters():
         if name.endswith('bias'):
@@ -58,12 +61,15 @@ def written_out(head, x, labels):
     joint, loss = 0, 0
     speeds = head.pool.speeds
     if not head.separate:
-        joint = log_softmax(x @ weights['fc_cls.weight'].T
-                            + weights['fc_cls.bias'])
+        joint = log_softmax(
+            x @ weights['fc_cls.weight'].T + weights['fc_cls.bias']
+        )
         return -joint[np.arange(len(x)), labels].mean(), joint
     for axis in head.pool.axes:
-        scores = log_softmax(x @ weights[f'fc_cls_{axis}.weight'].T
-                             + weights[f'fc_cls_{axis}.bias'])
+        scores = log_softmax(
+            x @ weights[f'fc_cls_{axis}.weight'].T
+            + weights[f'fc_cls_{axis}.bias']
+        )
         # Class k of an axis is the speed k - K.
         of_label = speeds[:, 'xy'.index(axis)] + head.pool.max_speed
         joint = joint + scores[:, of_label]
@@ -77,8 +83,11 @@ def test_class_count_follows_the_pool(args):
     joint = make(**args)
     assert joint.num_classes == len(pool) == joint.fc_cls.out_features
     separate = make(separate=True, **args)
-    own = {n: m.out_features for n, m in separate.named_children()
-           if isinstance(m, torch.nn.Linear)}
+    own = {
+        n: m.out_features
+        for n, m in separate.named_children()
+        if isinstance(m, torch.nn.Linear)
+    }
     assert own == {f'fc_cls_{a}': args['num_speeds'] for a in args['axes']}
     x = features(4)
     assert joint(x).shape == separate(x).shape == (4, len(pool))
@@ -93,8 +102,10 @@ def test_registered_with_the_papers_defaults():
     assert 'axis_labels' not in head.state_dict()
 
 
-@pytest.mark.parametrize('args', [{'num_speeds': 4}, {'axes': 'yx'},
-                                  {'axes': 'y', 'decoupled': False}])
+@pytest.mark.parametrize(
+    'args',
+    [{'num_speeds': 4}, {'axes': 'yx'}, {'axes': 'y', 'decoupled': False}],
+)
 def test_a_pool_that_is_none(args):
     with pytest.raises(ValueError, match=next(iter(args))):
         MoSIHead(4, **args)
@@ -126,10 +137,12 @@ def test_loss_of_a_batch_is_the_mean_of_its_images(separate):
     head = make(separate=separate)
     labels = [list(range(9))] * 3
     x = features(27)
-    alone = [head.loss(part, samples(labels[:1]))['loss_cls']
-             for part in x.split(9)]
-    assert head.loss(x, samples(labels))['loss_cls'].item() == \
-        pytest.approx(torch.stack(alone).mean().item(), rel=1e-5)
+    alone = [
+        head.loss(part, samples(labels[:1]))['loss_cls'] for part in x.split(9)
+    ]
+    assert head.loss(x, samples(labels))['loss_cls'].item() == pytest.approx(
+        torch.stack(alone).mean().item(), rel=1e-5
+    )
 
 
 def test_training_a_head_names_the_motions():
@@ -148,9 +161,10 @@ def test_training_a_head_names_the_motions():
 def test_loss_can_be_configured():
     x, labels = features(9), [list(range(9))]
     plain = make().loss(x, samples(labels))['loss_cls']
-    double = make(loss_cls=dict(type='CrossEntropyLoss', loss_weight=2.))
-    assert double.loss(x, samples(labels))['loss_cls'].item() == \
-        pytest.approx(2 * plain.item())
+    double = make(loss_cls=dict(type='CrossEntropyLoss', loss_weight=2.0))
+    assert double.loss(x, samples(labels))['loss_cls'].item() == pytest.approx(
+        2 * plain.item()
+    )
 
 
 @pytest.mark.parametrize('separate', [False, True])
@@ -164,12 +178,19 @@ def test_label_outside_of_the_pool(separate, wrong):
         head.predict(features(18), samples(labels))
 
 
-@pytest.mark.parametrize('other', [
-    dict(num_speeds=3), dict(axes='x'), dict(static=False),
-    dict(decoupled=False)])
+@pytest.mark.parametrize(
+    'other',
+    [
+        dict(num_speeds=3),
+        dict(axes='x'),
+        dict(static=False),
+        dict(decoupled=False),
+    ],
+)
 def test_clips_of_another_pool(other):
-    given = samples([list(range(9))], label_pool=LabelPool(**other),
-                    img_path='a b.jpg')
+    given = samples(
+        [list(range(9))], label_pool=LabelPool(**other), img_path='a b.jpg'
+    )
     for method in (make().loss, make().predict):
         with pytest.raises(ValueError, match=r"'a b\.jpg'.*set_motion"):
             method(features(9), given)
@@ -181,8 +202,10 @@ def test_clips_of_the_same_pool():
 
 
 @pytest.mark.parametrize('separate', [False, True])
-@pytest.mark.parametrize('args', [{}, dict(decoupled=False, num_speeds=3),
-                                  dict(axes='y', static=False)])
+@pytest.mark.parametrize(
+    'args',
+    [{}, dict(decoupled=False, num_speeds=3), dict(axes='y', static=False)],
+)
 def test_predictions(separate, args):
     head = make(separate=separate, **args)
     count = len(head.pool)
@@ -195,8 +218,9 @@ def test_predictions(separate, args):
     # With separate heads a label's score is the product of its speeds'.
     told = np.exp(log_softmax(joint)).reshape(3, count, count)
     for sample, scores in zip(out, told):
-        np.testing.assert_allclose(sample.pred_score, scores, rtol=1e-4,
-                                   atol=1e-7)
+        np.testing.assert_allclose(
+            sample.pred_score, scores, rtol=1e-4, atol=1e-7
+        )
         assert sample.pred_label.tolist() == scores.argmax(1).tolist()
         assert sample.gt_label.tolist() == list(range(count))
     assert len({tuple(s.pred_label.tolist()) for s in out}) > 1
@@ -208,9 +232,16 @@ def test_all_that_backbones_return():
     pooled = x.mean((2, 3, 4))
     told = head(pooled)
     tokens = x.flatten(2).swapaxes(1, 2)  # (M, T, D)
-    for given in (x, tokens, (x, ), [tokens], (x[:, :2], x[:, 2:]),
-                  (x[:, :4], pooled[:, 4:]), ((x[:, :2], ), tokens[..., 2:]),
-                  x.mean(2)):
+    for given in (
+        x,
+        tokens,
+        (x,),
+        [tokens],
+        (x[:, :2], x[:, 2:]),
+        (x[:, :4], pooled[:, 4:]),
+        ((x[:, :2],), tokens[..., 2:]),
+        x.mean(2),
+    ):
         torch.testing.assert_close(head(given), told)
 
 
@@ -226,17 +257,26 @@ def test_a_training_step_does_not_wait_for_the_device(separate):
     # Tensors on 'meta' have no values: to look at one on the host, by
     # item(), cpu(), bool() or an index that depends on it, is an error.
     init_default_scope('mmaction')
-    model = MODELS.build(dict(
-        type='Recognizer3D',
-        backbone=dict(type='ResNet3d', depth=18, pretrained=None,
-                      base_channels=4, norm_eval=False),
-        cls_head=dict(type='MoSIHead', in_channels=32, separate=separate),
-        data_preprocessor=dict(type='MoSIDataPreprocessor'))).to('meta')
+    model = MODELS.build(
+        dict(
+            type='Recognizer3D',
+            backbone=dict(
+                type='ResNet3d',
+                depth=18,
+                pretrained=None,
+                base_channels=4,
+                norm_eval=False,
+            ),
+            cls_head=dict(type='MoSIHead', in_channels=32, separate=separate),
+            data_preprocessor=dict(type='MoSIDataPreprocessor'),
+        )
+    ).to('meta')
     with pytest.raises((NotImplementedError, RuntimeError)):
         torch.ones(1, device='meta').item()
     data = dict(
         inputs=[torch.zeros(9, 3, 4, 16, 16, dtype=torch.uint8)] * 2,
-        data_samples=samples([range(9)] * 2, label_pool=LabelPool()))
+        data_samples=samples([range(9)] * 2, label_pool=LabelPool()),
+    )
     batch = model.data_preprocessor(data, training=True)
     assert batch['inputs'].device.type == 'meta'
     losses = model(**batch, mode='loss')
@@ -251,17 +291,23 @@ def test_a_training_step_does_not_wait_for_the_device(separate):
 def test_pooled_features_are_means(clips):
     maps, tokens = features(2 * clips), torch.randn(2 * clips, 4, 5)
     out = PooledFeatureHead().predict(
-        (maps, (tokens, )), [ActionDataSample() for _ in range(2)])
+        (maps, (tokens,)), [ActionDataSample() for _ in range(2)]
+    )
     assert len(out) == 2
     for i, sample in enumerate(out):
         of = slice(i * clips, (i + 1) * clips)
-        expected = np.concatenate([maps[of].numpy().mean((0, 2, 3, 4)),
-                                   tokens[of].numpy().mean((0, 1))])
+        expected = np.concatenate(
+            [
+                maps[of].numpy().mean((0, 2, 3, 4)),
+                tokens[of].numpy().mean((0, 1)),
+            ]
+        )
         np.testing.assert_allclose(sample.feature, expected, atol=1e-6)
 
 
 def test_features_keep_their_order():
-    x = torch.arange(4.).reshape(4, 1)
+    x = torch.arange(4.0).reshape(4, 1)
     out = PooledFeatureHead().predict(
-        x, [ActionDataSample() for _ in range(4)])
-    assert [s.feature.tolist() for s in out] == [[0.], [1.], [2.], [3.]]
+        x, [ActionDataSample() for _ in range(4)]
+    )
+    assert [s.feature.tolist() for s in out] == [[0.0], [1.0], [2.0], [3.0]]

@@ -1,4 +1,5 @@
 """Checkpoints and labels that do not fit stop the run, and say why."""
+
 from types import SimpleNamespace
 
 import pytest
@@ -19,8 +20,9 @@ from mosi_mmaction import (
 class Net(nn.Module):
     def __init__(self, width=3, classes=2):
         super().__init__()
-        self.backbone = nn.Sequential(nn.Conv2d(3, width, 1),
-                                      nn.BatchNorm2d(width))
+        self.backbone = nn.Sequential(
+            nn.Conv2d(3, width, 1), nn.BatchNorm2d(width)
+        )
         self.cls_head = nn.Linear(width, classes)
 
 
@@ -28,8 +30,11 @@ def check(model, loaded, prefix='backbone.', resume=False):
     """Run the hook; return what it logged."""
     lines = []
     runner = SimpleNamespace(
-        model=model, _resume=resume, _load_from='file.pth',
-        logger=SimpleNamespace(info=lines.append))
+        model=model,
+        _resume=resume,
+        _load_from='file.pth',
+        logger=SimpleNamespace(info=lines.append),
+    )
     hook = HOOKS.build(dict(type='CheckLoadedHook', prefix=prefix))
     assert isinstance(hook, CheckLoadedHook)
     hook.after_load_checkpoint(runner, loaded)
@@ -62,8 +67,9 @@ def test_missing_tensors_are_listed():
 def test_tensors_of_another_shape_are_listed():
     with pytest.raises(ValueError) as error:
         check(Net(), weights(width=4))
-    assert ('another shape: backbone.0.weight (4, 3, 1, 1) instead of '
-            '(3, 3, 1, 1)') in str(error.value)
+    assert (
+        'another shape: backbone.0.weight (4, 3, 1, 1) instead of (3, 3, 1, 1)'
+    ) in str(error.value)
     assert '6 of 7' in str(error.value)  # one is a number without a shape
 
 
@@ -142,16 +148,18 @@ def test_all_configs_compare_labels():
 
 # --------------------------------------------------------- mixed precision
 @pytest.mark.parametrize('native', [True, False])
-def test_autocast_computes_in_bfloat16_where_the_cpu_does(
-        native, monkeypatch):
+def test_autocast_computes_in_bfloat16_where_the_cpu_does(native, monkeypatch):
     said = []
     monkeypatch.setattr(amp, 'cpu_has_bfloat16', lambda: native)
     monkeypatch.setattr(amp, 'print_log', lambda text, *_: said.append(text))
     net = nn.Linear(4, 4)
     start = net.weight.detach().clone()
-    wrapper = OPTIM_WRAPPERS.build(dict(
-        type='AutocastOptimWrapper',
-        optimizer=torch.optim.SGD(net.parameters(), lr=0.1)))
+    wrapper = OPTIM_WRAPPERS.build(
+        dict(
+            type='AutocastOptimWrapper',
+            optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+        )
+    )
     assert len(said) == (not native)
     assert native or 'stays in float32' in said[0]
     with wrapper.optim_context(net):
@@ -168,4 +176,5 @@ def test_autocast_knows_one_type():
     with pytest.raises(ValueError, match='float16.*AmpOptimWrapper'):
         AutocastOptimWrapper(
             dtype='float16',
-            optimizer=torch.optim.SGD(net.parameters(), lr=0.1))
+            optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+        )

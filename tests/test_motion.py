@@ -1,4 +1,5 @@
 """Pseudo-motion against the paper's equations and against its own pixels."""
+
 import random
 from dataclasses import FrozenInstanceError, replace
 from fractions import Fraction
@@ -22,19 +23,32 @@ from mosi_mmaction.motion import (
 )
 
 seeds = st.integers(0, 2**32 - 1)
-shapes = st.sampled_from([('x', True), ('y', True), ('xy', True),
-                          ('xy', False)])  # axes, decoupled
+shapes = st.sampled_from(
+    [('x', True), ('y', True), ('xy', True), ('xy', False)]
+)  # axes, decoupled
 pools = st.builds(
     lambda speeds, shape, static: LabelPool(speeds, *shape, static),
-    st.sampled_from([3, 5, 7]), shapes, st.booleans())
+    st.sampled_from([3, 5, 7]),
+    shapes,
+    st.booleans(),
+)
 every_kind = pytest.mark.parametrize(
     'masked, jittered',
     [(False, False), (False, True), (True, False), (True, True)],
-    ids=['plain', 'jittered', 'masked', 'masked-jittered'])
+    ids=['plain', 'jittered', 'masked', 'masked-jittered'],
+)
 
 
-def draw_plan(pool, source, crop, frames, seed, masked=False,
-              jittered=False, side_ratio=(0.3, 0.5)):
+def draw_plan(
+    pool,
+    source,
+    crop,
+    frames,
+    seed,
+    masked=False,
+    jittered=False,
+    side_ratio=(0.3, 0.5),
+):
     rng = np.random.default_rng(seed)
     plan = draw_motion(pool, source, crop, frames, rng)
     if masked:
@@ -51,16 +65,21 @@ def plans(draw, masked=None, jittered=None, max_crop=40, max_frames=9):
     source = draw(st.tuples(*[st.integers(crop, 4 * crop)] * 2), label='H, W')
     ratios = st.floats(0.01, 1)
     return draw_plan(
-        draw(pools), source, crop, draw(st.integers(2, max_frames)),
+        draw(pools),
+        source,
+        crop,
+        draw(st.integers(2, max_frames)),
         draw(seeds),
         draw(st.booleans()) if masked is None else masked,
         draw(st.booleans()) if jittered is None else jittered,
-        sorted(draw(st.tuples(ratios, ratios))))
+        sorted(draw(st.tuples(ratios, ratios))),
+    )
 
 
 def noise(plan, seed=0):
     return np.random.default_rng(seed).integers(
-        0, 256, (*plan.source_size, 3), dtype=np.uint8)
+        0, 256, (*plan.source_size, 3), dtype=np.uint8
+    )
 
 
 def arrays(plan):
@@ -95,34 +114,65 @@ def room(plan):
 
 def test_label_order_is_the_official_one():
     assert LabelPool().speeds.tolist() == [
-        [-2, 0], [-1, 0], [1, 0], [2, 0],
-        [0, -2], [0, -1], [0, 1], [0, 2], [0, 0]]
+        [-2, 0],
+        [-1, 0],
+        [1, 0],
+        [2, 0],
+        [0, -2],
+        [0, -1],
+        [0, 1],
+        [0, 2],
+        [0, 0],
+    ]
     assert LabelPool().names == (
-        'left-2', 'left-1', 'right-1', 'right-2',
-        'up-2', 'up-1', 'down-1', 'down-2', 'static')
+        'left-2',
+        'left-1',
+        'right-1',
+        'right-2',
+        'up-2',
+        'up-1',
+        'down-1',
+        'down-2',
+        'static',
+    )
     assert LabelPool() == LabelPool(5, 'xy', True, True)
 
 
 def test_pairs_of_speeds():
     pool = LabelPool(3, decoupled=False)
     assert pool.speeds.tolist() == [
-        [-1, -1], [-1, 0], [-1, 1], [0, -1], [0, 1], [1, -1], [1, 0], [1, 1],
-        [0, 0]]
+        [-1, -1],
+        [-1, 0],
+        [-1, 1],
+        [0, -1],
+        [0, 1],
+        [1, -1],
+        [1, 0],
+        [1, 1],
+        [0, 0],
+    ]
     assert pool.names[:3] == ('left-1+up-1', 'left-1', 'left-1+down-1')
     assert pool.names[-2:] == ('right-1+down-1', 'static')
 
 
 @pytest.mark.parametrize('static', [True, False])
-@pytest.mark.parametrize('axes, decoupled', [
-    ('x', True), ('y', True), ('xy', True), ('xy', False)])
+@pytest.mark.parametrize(
+    'axes, decoupled', [('x', True), ('y', True), ('xy', True), ('xy', False)]
+)
 @pytest.mark.parametrize('num_speeds', [3, 5, 7, 9, np.int64(5)])
 def test_pool_is_the_set_of_eq_1(num_speeds, axes, decoupled, static):
     pool = LabelPool(num_speeds, axes, decoupled, static)
     k = num_speeds // 2
     assert pool.max_speed == k
-    told = {(x, y) for x in range(-k, k + 1) for y in range(-k, k + 1)
-            if (x == 0 or 'x' in axes) and (y == 0 or 'y' in axes)
-            and (not decoupled or x * y == 0) and (static or (x, y) != (0, 0))}
+    told = {
+        (x, y)
+        for x in range(-k, k + 1)
+        for y in range(-k, k + 1)
+        if (x == 0 or 'x' in axes)
+        and (y == 0 or 'y' in axes)
+        and (not decoupled or x * y == 0)
+        and (static or (x, y) != (0, 0))
+    }
     speeds = [tuple(v) for v in pool.speeds.tolist()]
     assert len(pool) == len(speeds) == len(told)
     assert set(speeds) == told
@@ -132,7 +182,8 @@ def test_pool_is_the_set_of_eq_1(num_speeds, axes, decoupled, static):
         assert len(pool) == 2 * k * len(axes) + static
         moving = [v for v in speeds if any(v)]
         assert moving == sorted(  # x before y, each ascending
-            moving, key=lambda v: (v[0] == 0, v))
+            moving, key=lambda v: (v[0] == 0, v)
+        )
     else:
         assert len(pool) == num_speeds**2 - 1 + static
 
@@ -148,7 +199,8 @@ def test_axis_labels_are_one_class_an_axis(axes):
 @pytest.mark.parametrize('value', [4, 1, 0, -3, 5.0, '5', True, None])
 def test_wrong_num_speeds(value):
     with pytest.raises(
-            ValueError, match=f'num_speeds={value!r}.*odd and at least 3'):
+        ValueError, match=f'num_speeds={value!r}.*odd and at least 3'
+    ):
         LabelPool(value)
 
 
@@ -169,16 +221,20 @@ def test_pairs_need_both_axes(axes):
 # Motion, Eq. 2
 
 
-@pytest.mark.parametrize('num_speeds, distances', [
-    (3, [-208, 208]),
-    (5, [-208, -104, 104, 208]),
-    (7, [-208, -139, -69, 69, 139, 208]),  # thirds, to the nearest pixel
-])
+@pytest.mark.parametrize(
+    'num_speeds, distances',
+    [
+        (3, [-208, 208]),
+        (5, [-208, -104, 104, 208]),
+        (7, [-208, -139, -69, 69, 139, 208]),  # thirds, to the nearest pixel
+    ],
+)
 def test_distances_of_the_paper(num_speeds, distances, rng):
     plan = draw_motion(LabelPool(num_speeds), 320, 112, 16, rng)
     moved = (plan.offsets[:, -1] - plan.offsets[:, 0]).tolist()
-    assert moved == ([[d, 0] for d in distances]
-                     + [[0, d] for d in distances] + [[0, 0]])
+    assert moved == (
+        [[d, 0] for d in distances] + [[0, d] for d in distances] + [[0, 0]]
+    )
     assert plan.offsets.shape == (len(moved), 16, 2)
 
 
@@ -218,21 +274,33 @@ def test_step_does_not_depend_on_the_length(frames, rng):
 
 def test_start_is_uniform_over_where_the_end_fits(rng):
     pool, source, crop, draws = LabelPool(5, decoupled=False), 12, 4, 3000
-    starts = np.stack([draw_motion(pool, source, crop, 3, rng).offsets[:, 0]
-                       for _ in range(draws)], axis=1)  # (C, draws, 2)
+    starts = np.stack(
+        [
+            draw_motion(pool, source, crop, 3, rng).offsets[:, 0]
+            for _ in range(draws)
+        ],
+        axis=1,
+    )  # (C, draws, 2)
     for speed, (x, y) in zip(pool.speeds, starts.transpose(0, 2, 1)):
         low = np.where(speed < 0, -4 * speed, 0)  # 8 pixels of room, K = 2
         high = np.where(speed > 0, 8 - 4 * speed, 8)
         counts, _, _ = np.histogram2d(
-            x, y, [np.arange(a, b + 2) for a, b in zip(low, high)])
+            x, y, [np.arange(a, b + 2) for a, b in zip(low, high)]
+        )
         assert_even(counts, draws)
 
 
 def test_starts_of_different_clips_have_nothing_in_common(rng):
-    starts = np.array([draw_motion(LabelPool(), 300, 20, 4, rng).offsets[:, 0]
-                       for _ in range(1000)], float)
-    still = starts.reshape(1000, -1)[:, np.ptp(
-        starts.reshape(1000, -1), axis=0) > 0]  # full speed has one start
+    starts = np.array(
+        [
+            draw_motion(LabelPool(), 300, 20, 4, rng).offsets[:, 0]
+            for _ in range(1000)
+        ],
+        float,
+    )
+    still = starts.reshape(1000, -1)[
+        :, np.ptp(starts.reshape(1000, -1), axis=0) > 0
+    ]  # full speed has one start
     assert still.shape[1] == 14
     others = np.corrcoef(still.T)[~np.eye(14, dtype=bool)]
     assert abs(others).max() < 5 / 1000**0.5
@@ -246,21 +314,29 @@ def test_no_room_no_motion(rng):
     assert plan.offsets[3, :, 0].tolist() == [0, 3, 5, 8]
 
 
-@pytest.mark.parametrize('source, crop, frames, message', [
-    (112, 113, 16, 'crop_size=113 .*112x112.*CropSource.size'),
-    ((100, 320), 112, 16, 'crop_size=112 .*100x320'),
-    ((320, 100), 112, 16, 'crop_size=112 .*320x100'),
-    (0, 112, 16, 'crop_size=112 .*0x0'),
-    (320, 0, 16, 'crop_size=0.*at least 1'),
-    (320, -1, 16, 'crop_size=-1.*at least 1'),
-    (320, 112, 1, 'clip_len=1.*at least 2'),
-    (320, 112, 0, 'clip_len=0.*at least 2'),
-    ((1, 2, 3), 112, 16, r'^source_size=\(1, 2, 3\): .* \(height, width\)$'),
-    ((320, 99.5), 112, 16, '^source_size=99.5: must be a whole number'),
-    ((True, 320), 112, 16, '^source_size=True: must be a whole number'),
-    (320, 11.2, 16, '^crop_size=11.2: must be a whole number'),
-    (320, 112, '16', "^clip_len='16': must be a whole number"),
-])
+@pytest.mark.parametrize(
+    'source, crop, frames, message',
+    [
+        (112, 113, 16, 'crop_size=113 .*112x112.*CropSource.size'),
+        ((100, 320), 112, 16, 'crop_size=112 .*100x320'),
+        ((320, 100), 112, 16, 'crop_size=112 .*320x100'),
+        (0, 112, 16, 'crop_size=112 .*0x0'),
+        (320, 0, 16, 'crop_size=0.*at least 1'),
+        (320, -1, 16, 'crop_size=-1.*at least 1'),
+        (320, 112, 1, 'clip_len=1.*at least 2'),
+        (320, 112, 0, 'clip_len=0.*at least 2'),
+        (
+            (1, 2, 3),
+            112,
+            16,
+            r'^source_size=\(1, 2, 3\): .* \(height, width\)$',
+        ),
+        ((320, 99.5), 112, 16, '^source_size=99.5: must be a whole number'),
+        ((True, 320), 112, 16, '^source_size=True: must be a whole number'),
+        (320, 11.2, 16, '^crop_size=11.2: must be a whole number'),
+        (320, 112, '16', "^clip_len='16': must be a whole number"),
+    ],
+)
 def test_wrong_sizes(source, crop, frames, message, rng):
     with pytest.raises(ValueError, match=message):
         draw_motion(LabelPool(), source, crop, frames, rng)
@@ -275,21 +351,29 @@ def test_only_the_box_moves(plan):
     clips = render(image, plan)
     unmasked = render(image, replace(plan, boxes=None, background=None))
     for clip, whole, box, q in zip(
-            clips, unmasked, plan.boxes.tolist(), plan.background):
+        clips, unmasked, plan.boxes.tolist(), plan.background
+    ):
         x1, y1, x2, y2 = box
         np.testing.assert_array_equal(
-            clip[:, y1:y2, x1:x2], whole[:, y1:y2, x1:x2])
+            clip[:, y1:y2, x1:x2], whole[:, y1:y2, x1:x2]
+        )
         clip[:, y1:y2, x1:x2] = whole[:, y1:y2, x1:x2] = 0
         np.testing.assert_array_equal(
-            clip, np.broadcast_to(whole[q], clip.shape))
+            clip, np.broadcast_to(whole[q], clip.shape)
+        )
 
 
-@given(plans(masked=False, jittered=False), st.floats(0.01, 1),
-       st.floats(0.01, 1), seeds)
+@given(
+    plans(masked=False, jittered=False),
+    st.floats(0.01, 1),
+    st.floats(0.01, 1),
+    seeds,
+)
 def test_box_lies_in_the_crop(plan, one, other, seed):
     low, high = sorted((one, other))
-    masked = draw_static_mask(plan, (low, high),
-                              rng=np.random.default_rng(seed))
+    masked = draw_static_mask(
+        plan, (low, high), rng=np.random.default_rng(seed)
+    )
     assert masked.offsets is plan.offsets
     size = plan.crop_size
     side = masked.boxes[:, 2:] - masked.boxes[:, :2]
@@ -321,9 +405,9 @@ def test_boxes_and_backgrounds_are_uniform(rng):
 
 def test_every_place_of_the_box_is_reached(rng):
     plan = draw_motion(LabelPool(), 12, 6, 3, rng)
-    corners = np.concatenate([
-        draw_static_mask(plan, 0.5, rng=rng).boxes[:, :2]
-        for _ in range(500)])
+    corners = np.concatenate(
+        [draw_static_mask(plan, 0.5, rng=rng).boxes[:, :2] for _ in range(500)]
+    )
     counts, _, _ = np.histogram2d(*corners.T, [np.arange(5)] * 2)
     assert_even(counts, 4500)
 
@@ -336,24 +420,40 @@ def test_masks_of_different_clips_differ(rng):
     assert len(np.unique(plan.background)) > 3
 
 
-@pytest.mark.parametrize('ratio, side', [
-    (0.3, 30), (1, 100), ((0.25, 0.25), 25), ([0.5, 0.5], 50), (0.001, 1)])
+@pytest.mark.parametrize(
+    'ratio, side',
+    [(0.3, 30), (1, 100), ((0.25, 0.25), 25), ([0.5, 0.5], 50), (0.001, 1)],
+)
 def test_fixed_side_ratio(ratio, side, rng):
     plan = draw_motion(LabelPool(), 200, 100, 4, rng)
     boxes = draw_static_mask(plan, ratio, rng=rng).boxes
     assert (boxes[:, 2:] - boxes[:, :2] == side).all()
 
 
-@pytest.mark.parametrize('ratio', [
-    0, -0.1, 1.1, (0.5, 0.3), (0, 0.5), (0.5, 1.01), (0.3,), (), (.1, .2, .3),
-    float('nan'), (0.3, float('nan'))])
+@pytest.mark.parametrize(
+    'ratio',
+    [
+        0,
+        -0.1,
+        1.1,
+        (0.5, 0.3),
+        (0, 0.5),
+        (0.5, 1.01),
+        (0.3,),
+        (),
+        (0.1, 0.2, 0.3),
+        float('nan'),
+        (0.3, float('nan')),
+    ],
+)
 def test_wrong_side_ratio(ratio, rng):
     plan = draw_motion(LabelPool(), 200, 100, 4, rng)
     with pytest.raises(ValueError) as error:
         draw_static_mask(plan, ratio, rng=rng)
     assert str(error.value) == (
         f'side_ratio={ratio!r}: give one ratio of the crop side or '
-        '(smallest, largest), both in (0, 1]')
+        '(smallest, largest), both in (0, 1]'
+    )
 
 
 # Rendering
@@ -379,10 +479,12 @@ def slow_render(image, plan, rng):
         for n in range(gaps + 1):
             left = plan.offsets[i, 0, 0] + nearest(Fraction(dx * n, gaps))
             top = plan.offsets[i, 0, 1] + nearest(Fraction(dy * n, gaps))
-            frame = image[top:top + size, left:left + size]
+            frame = image[top : top + size, left : left + size]
             if plan.color is not None:
-                values = {name: value[i, n]
-                          for name, value in vars(plan.color).items()}
+                values = {
+                    name: value[i, n]
+                    for name, value in vars(plan.color).items()
+                }
                 order = rng.permutation(color_truth.NAMES)
                 frame = color_truth.chain(frame, values, order)
             u.append(color_truth.to_levels(frame))
@@ -391,7 +493,8 @@ def slow_render(image, plan, rng):
                 for b in range(size):  # column
                     moves = plan.boxes is None or (
                         plan.boxes[i, 0] <= b < plan.boxes[i, 2]
-                        and plan.boxes[i, 1] <= a < plan.boxes[i, 3])
+                        and plan.boxes[i, 1] <= a < plan.boxes[i, 3]
+                    )
                     q = p if moves else plan.background[i]  # Eq. 3
                     out[i, p, a, b] = u[q][a, b]
     return out
@@ -403,7 +506,8 @@ def test_rendered_is_the_slow_reference(plan, seed):
     image = noise(plan, seed)
     np.testing.assert_array_equal(
         render(image, plan),
-        slow_render(image, plan, np.random.default_rng(seed)))
+        slow_render(image, plan, np.random.default_rng(seed)),
+    )
 
 
 @settings(max_examples=100)
@@ -417,8 +521,15 @@ def test_jittered_is_the_slow_reference_to_one_level(plan, seed):
 @every_kind
 def test_reference_at_the_size_of_the_paper(masked, jittered, textured):
     image = textured((323, 401))
-    plan = draw_plan(LabelPool(3, 'x', static=False), (323, 401), 112, 4, 0,
-                     masked, jittered)
+    plan = draw_plan(
+        LabelPool(3, 'x', static=False),
+        (323, 401),
+        112,
+        4,
+        0,
+        masked,
+        jittered,
+    )
     slow = slow_render(image, plan, np.random.default_rng(0))
     assert abs(render(image, plan) - slow).max() <= jittered
 
@@ -426,8 +537,7 @@ def test_reference_at_the_size_of_the_paper(masked, jittered, textured):
 def mirrored_labels(pool, signs):
     """The label of the motion that a mirror makes of each motion."""
     speeds = pool.speeds.tolist()
-    return np.array([speeds.index(v) for v in
-                     (pool.speeds * signs).tolist()])
+    return np.array([speeds.index(v) for v in (pool.speeds * signs).tolist()])
 
 
 def mirrored_boxes(boxes, size, signs):
@@ -444,19 +554,34 @@ def mirrored_boxes(boxes, size, signs):
 def test_mirrored_image_mirrored_motion(signs, plan):
     image = noise(plan)
     order = mirrored_labels(plan.pool, signs)
-    mirrored = replace(plan, offsets=np.where(
-        np.array(signs) < 0, room(plan) - plan.offsets, plan.offsets)[order])
+    mirrored = replace(
+        plan,
+        offsets=np.where(
+            np.array(signs) < 0, room(plan) - plan.offsets, plan.offsets
+        )[order],
+    )
     if plan.boxes is not None:
         mirrored = replace(
-            mirrored, background=plan.background[order],
-            boxes=mirrored_boxes(plan.boxes, plan.crop_size, signs)[order])
+            mirrored,
+            background=plan.background[order],
+            boxes=mirrored_boxes(plan.boxes, plan.crop_size, signs)[order],
+        )
     if plan.color is not None:
-        mirrored = replace(mirrored, color=replace(plan.color, **{
-            name: value[order] for name, value in vars(plan.color).items()}))
+        mirrored = replace(
+            mirrored,
+            color=replace(
+                plan.color,
+                **{
+                    name: value[order]
+                    for name, value in vars(plan.color).items()
+                },
+            ),
+        )
     y, x = signs[1], signs[0]  # steps of -1 mirror; views, not copies
     np.testing.assert_array_equal(
         render(image[::y, ::x], mirrored),
-        render(image, plan)[order][:, :, ::y, ::x])
+        render(image, plan)[order][:, :, ::y, ::x],
+    )
 
 
 @given(plans())
@@ -485,13 +610,17 @@ def test_plan_describes_the_clips(masked, jittered):
     assert plan.shape == (13, 5, 30, 30, 3)
 
 
-@pytest.mark.parametrize('image', [
-    np.zeros((64, 80, 3), np.float32),
-    np.zeros((64, 80), np.uint8),
-    np.zeros((80, 64, 3), np.uint8),
-    np.zeros((64, 80, 4), np.uint8),
-    np.zeros((1, 64, 80, 3), np.uint8),
-], ids=lambda image: f'{image.dtype}{image.shape}')
+@pytest.mark.parametrize(
+    'image',
+    [
+        np.zeros((64, 80, 3), np.float32),
+        np.zeros((64, 80), np.uint8),
+        np.zeros((80, 64, 3), np.uint8),
+        np.zeros((64, 80, 4), np.uint8),
+        np.zeros((1, 64, 80, 3), np.uint8),
+    ],
+    ids=lambda image: f'{image.dtype}{image.shape}',
+)
 def test_image_that_is_not_the_plans(image, rng):
     plan = draw_motion(LabelPool(), (64, 80), 32, 4, rng)
     with pytest.raises(ValueError) as error:
@@ -521,8 +650,10 @@ def test_draws_use_nothing_but_their_generator(pool, seed, masked, jittered):
 
 
 def test_other_seeds_other_plans():
-    drawn = [draw_plan(LabelPool(), 320, 112, 16, seed, True, True)
-             for seed in range(50)]
+    drawn = [
+        draw_plan(LabelPool(), 320, 112, 16, seed, True, True)
+        for seed in range(50)
+    ]
     for name in arrays(drawn[0]):
         assert len({arrays(plan)[name].tobytes() for plan in drawn}) == 50
 
@@ -539,8 +670,11 @@ def test_a_mask_and_a_jitter_leave_the_motion_as_drawn():
 @every_kind
 def test_plans_are_read_only(masked, jittered):
     plan = draw_plan(LabelPool(), 64, 32, 4, 0, masked, jittered)
-    for array in [*arrays(plan).values(), plan.pool.speeds,
-                  plan.pool.axis_labels]:
+    for array in [
+        *arrays(plan).values(),
+        plan.pool.speeds,
+        plan.pool.axis_labels,
+    ]:
         with pytest.raises(ValueError, match='read-only'):
             array[0] = 0
     with pytest.raises(FrozenInstanceError):
@@ -553,30 +687,46 @@ def test_plans_are_read_only(masked, jittered):
 
 
 def seen_labels(clips, plan, boxes=None):
-    return [measured_label(clip, plan.pool, plan.source_size,
-                           None if boxes is None else boxes[c].tolist())
-            for c, clip in enumerate(clips)]
+    return [
+        measured_label(
+            clip,
+            plan.pool,
+            plan.source_size,
+            None if boxes is None else boxes[c].tolist(),
+        )
+        for c, clip in enumerate(clips)
+    ]
 
 
 @every_kind
-@pytest.mark.parametrize('source, crop, frames, images', [
-    (64, 32, 8, 20), (320, 112, 16, 1)])
-def test_pixels_show_the_label(source, crop, frames, images, masked,
-                               jittered, textured):
+@pytest.mark.parametrize(
+    'source, crop, frames, images', [(64, 32, 8, 20), (320, 112, 16, 1)]
+)
+def test_pixels_show_the_label(
+    source, crop, frames, images, masked, jittered, textured
+):
     for seed in range(images):
-        plan = draw_plan(LabelPool(), source, crop, frames, seed, masked,
-                         jittered)
+        plan = draw_plan(
+            LabelPool(), source, crop, frames, seed, masked, jittered
+        )
         clips = render(textured(source, seed), plan)
         assert seen_labels(clips, plan, plan.boxes) == plan.labels.tolist()
 
 
 @settings(max_examples=50)
-@given(pools, st.integers(56, 80), st.integers(56, 80), st.integers(9, 16),
-       st.booleans(), st.booleans(), seeds)
-def test_pixels_show_the_displacement(pool, height, width, frames, masked,
-                                      jittered, seed):
-    plan = draw_plan(pool, (height, width), 32, frames, seed, masked,
-                     jittered)
+@given(
+    pools,
+    st.integers(56, 80),
+    st.integers(56, 80),
+    st.integers(9, 16),
+    st.booleans(),
+    st.booleans(),
+    seeds,
+)
+def test_pixels_show_the_displacement(
+    pool, height, width, frames, masked, jittered, seed
+):
+    plan = draw_plan(pool, (height, width), 32, frames, seed, masked, jittered)
     clips = render(textured_image((height, width), seed), plan)
     told = plan.pool.speeds * room(plan) / plan.pool.max_speed
     for c, clip in enumerate(clips):
@@ -586,13 +736,18 @@ def test_pixels_show_the_displacement(pool, height, width, frames, masked,
 
 
 @every_kind
-@pytest.mark.parametrize('spoil, signs', [
-    (lambda clips: clips[:, :, :, ::-1], (-1, 1)),
-    (lambda clips: clips[:, :, ::-1], (1, -1)),
-    (lambda clips: clips[:, ::-1], (-1, -1)),
-], ids=['flip', 'flip-upside-down', 'play-backwards'])
-def test_a_flip_after_rendering_is_found_out(spoil, signs, masked, jittered,
-                                             textured):
+@pytest.mark.parametrize(
+    'spoil, signs',
+    [
+        (lambda clips: clips[:, :, :, ::-1], (-1, 1)),
+        (lambda clips: clips[:, :, ::-1], (1, -1)),
+        (lambda clips: clips[:, ::-1], (-1, -1)),
+    ],
+    ids=['flip', 'flip-upside-down', 'play-backwards'],
+)
+def test_a_flip_after_rendering_is_found_out(
+    spoil, signs, masked, jittered, textured
+):
     # The mutation: augment finished clips and keep their labels.
     plan = draw_plan(LabelPool(), 64, 32, 8, 0, masked, jittered)
     clips = spoil(render(textured(64), plan))
@@ -616,11 +771,13 @@ def test_where_pixels_show_nothing_there_is_no_motion():
 def test_photographs_show_the_label(kind, shared_data):
     photos = sorted((shared_data / 'images').rglob('*.[jJ][pP]*[gG]'))
     assert photos
-    for seed, path in enumerate(photos[::len(photos) // 8][:8]):
-        image = cv2.resize(cv2.imread(str(path)), (64, 64),
-                           interpolation=cv2.INTER_AREA)
-        plan = draw_plan(LabelPool(), 64, 32, 8, seed,
-                         jittered=kind == 'jittered')
+    for seed, path in enumerate(photos[:: len(photos) // 8][:8]):
+        image = cv2.resize(
+            cv2.imread(str(path)), (64, 64), interpolation=cv2.INTER_AREA
+        )
+        plan = draw_plan(
+            LabelPool(), 64, 32, 8, seed, jittered=kind == 'jittered'
+        )
         clips = render(image, plan)
         assert seen_labels(clips, plan) == plan.labels.tolist(), path
 

@@ -1,4 +1,5 @@
 """Tests of tools/data/prepare.py and tools/data/subset.py."""
+
 import importlib.util
 import os
 import subprocess
@@ -41,9 +42,18 @@ def read(out, name, split, half):
 
 
 def run(name, tmp_path, *options, splits=None):
-    return prepare.main([
-        name, '--splits', str(splits or tmp_path / 'splits'), '--videos',
-        str(tmp_path / 'videos'), '--out', str(tmp_path / 'out'), *options])
+    return prepare.main(
+        [
+            name,
+            '--splits',
+            str(splits or tmp_path / 'splits'),
+            '--videos',
+            str(tmp_path / 'videos'),
+            '--out',
+            str(tmp_path / 'out'),
+            *options,
+        ]
+    )
 
 
 # The official split files ---------------------------------------------------
@@ -65,15 +75,18 @@ def test_official_splits(name, shared_data, tmp_path, capsys):
     assert capsys.readouterr().err == ''
     classes = {}
     for split, counts in zip((1, 2, 3), COUNTS[name]):
-        halves = [read(tmp_path / 'out', name, split, half)
-                  for half in ('train', 'val')]
+        halves = [
+            read(tmp_path / 'out', name, split, half)
+            for half in ('train', 'val')
+        ]
         assert tuple(map(len, halves)) == counts
         assert not set(halves[0]) & set(halves[1])
         for line in (line for half in halves for line in half):
             video, label = line.rsplit(' ', 1)
             assert (tmp_path / 'videos' / video).is_file()
-            assert classes.setdefault(
-                video.split('/')[0], int(label)) == int(label)
+            assert classes.setdefault(video.split('/')[0], int(label)) == int(
+                label
+            )
     assert classes == official_classes(name, splits)
 
 
@@ -81,8 +94,10 @@ def official_classes(name, splits):
     """Labels by a route of their own."""
     if name == 'ucf101':
         text = (splits / 'classInd.txt').read_text()
-        return {word: int(number) - 1
-                for number, word in map(str.split, text.splitlines())}
+        return {
+            word: int(number) - 1
+            for number, word in map(str.split, text.splitlines())
+        }
     files = splits.glob('*/*_test_split1.txt')
     names = sorted(path.name.split('_test_split')[0] for path in files)
     return {name: label for label, name in enumerate(names)}
@@ -93,8 +108,9 @@ def test_official_hmdb51_against_its_own_file(shared_data, tmp_path):
     splits = shared_data / 'splits' / 'hmdb51'
     (tmp_path / 'videos').mkdir()
     run('hmdb51', tmp_path, splits=splits)
-    text = (splits / 'testTrainMulti_7030_splits/clap_test_split1.txt'
-            ).read_text()
+    text = (
+        splits / 'testTrainMulti_7030_splits/clap_test_split1.txt'
+    ).read_text()
     train = read(tmp_path / 'out', 'hmdb51', 1, 'train')
     val = read(tmp_path / 'out', 'hmdb51', 1, 'val')
     label = official_classes('hmdb51', splits)['clap']
@@ -102,8 +118,7 @@ def test_official_hmdb51_against_its_own_file(shared_data, tmp_path):
     for line in text.splitlines():
         video, number = line.split()
         entry = f'clap/{video} {label}'
-        assert (entry in train, entry in val) == (number == '1',
-                                                  number == '2')
+        assert (entry in train, entry in val) == (number == '1', number == '2')
         seen[number, video.startswith('#')] += 1
     assert seen['1', False] + seen['1', True] == 70
     assert seen['1', True] + seen['2', True] > 0  # names that begin with #
@@ -124,26 +139,35 @@ def make_hmdb51(root, newline):
         for split in (1, 2, 3):
             tags = [(i + split) % 3 for i in range(3)]
             text = newline.join(
-                f'{video} {tag} ' for video, tag in zip(videos, tags))
+                f'{video} {tag} ' for video, tag in zip(videos, tags)
+            )
             (root / f'{name}_test_split{split}.txt').write_bytes(
-                (text + newline).encode())
+                (text + newline).encode()
+            )
     return [f'{name}/{v}' for name, videos in HMDB.items() for v in videos]
 
 
 def make_ucf101(root, newline):
     """Labels not in alphabetical order, a blank in one name."""
-    videos = ['Zoo/v_Zoo_g01_c01.avi', 'Zoo/v Zoo 5.avi',
-              'Ape/v_Ape_g01_c01.avi', 'Ape/#v_Ape_g02_c01.avi']
+    videos = [
+        'Zoo/v_Zoo_g01_c01.avi',
+        'Zoo/v Zoo 5.avi',
+        'Ape/v_Ape_g01_c01.avi',
+        'Ape/#v_Ape_g02_c01.avi',
+    ]
     root.mkdir(parents=True)
 
     def write(name, lines):
         (root / name).write_bytes(
-            ''.join(line + newline for line in lines).encode())
+            ''.join(line + newline for line in lines).encode()
+        )
 
     write('classInd.txt', ['1 Zoo', '2 Ape', ''])
     for split in (1, 2, 3):
-        write(f'trainlist0{split}.txt',
-              [f'{videos[0]} 1', f'{videos[1]} 1', f'{videos[2]} 2'])
+        write(
+            f'trainlist0{split}.txt',
+            [f'{videos[0]} 1', f'{videos[1]} 1', f'{videos[2]} 2'],
+        )
         write(f'testlist0{split}.txt', [videos[3]])
     return videos
 
@@ -160,9 +184,13 @@ def test_small_ucf101(newline, below, tmp_path, capsys):
     assert run('ucf101', tmp_path, '--allow-other-counts') == 0
     for split in (1, 2, 3):
         assert read(tmp_path / 'out', 'ucf101', split, 'train') == [
-            f'{videos[0]} 0', f'{videos[1]} 0', f'{videos[2]} 1']
+            f'{videos[0]} 0',
+            f'{videos[1]} 0',
+            f'{videos[2]} 1',
+        ]
         assert read(tmp_path / 'out', 'ucf101', split, 'val') == [
-            f'{videos[3]} 1']
+            f'{videos[3]} 1'
+        ]
 
 
 @pytest.mark.parametrize('newline', ['\n', '\r\n'])
@@ -175,7 +203,9 @@ def test_small_hmdb51(newline, tmp_path, capsys):
         for half, wanted in (('train', 1), ('val', 2)):
             i = (wanted - split) % 3
             assert read(tmp_path / 'out', 'hmdb51', split, half) == [
-                f'clap/{HMDB["clap"][i]} 0', f'wave/{HMDB["wave"][i]} 1']
+                f'clap/{HMDB["clap"][i]} 0',
+                f'wave/{HMDB["wave"][i]} 1',
+            ]
 
 
 @pytest.mark.parametrize('allow', [False, True])
@@ -189,10 +219,14 @@ def test_missing_videos(allow, tmp_path, capsys):
     said = capsys.readouterr().err
     assert '2 of 6 videos are not in' in said
     assert all(f'  {video}\n' in said for video in gone)
-    assert sorted((tmp_path / 'out/hmdb51_missing.txt').read_text(
-        ).splitlines()) == sorted(gone)
-    listed = {line.rsplit(' ', 1)[0] for split, half in LISTS
-              for line in read(tmp_path / 'out', 'hmdb51', split, half)}
+    assert sorted(
+        (tmp_path / 'out/hmdb51_missing.txt').read_text().splitlines()
+    ) == sorted(gone)
+    listed = {
+        line.rsplit(' ', 1)[0]
+        for split, half in LISTS
+        for line in read(tmp_path / 'out', 'hmdb51', split, half)
+    }
     assert listed == set(videos) - (set(gone) if allow else set())
 
 
@@ -201,21 +235,39 @@ def test_allow_missing_does_not_hide_wrong_counts(tmp_path):
     assert run('hmdb51', tmp_path, '--allow-missing') == 1
 
 
-@pytest.mark.parametrize('name, file, text, message', [
-    ('hmdb51', 'clap_test_split2.txt', 'a.avi 1\nb.avi\n',
-     'clap_test_split2.txt:2'),
-    ('hmdb51', 'clap_test_split2.txt', 'a.avi 3\n', '3 is neither'),
-    ('hmdb51', 'clap_test_split2.txt', None, 'clap_test_split2.txt'),
-    ('ucf101', 'trainlist02.txt', 'Zoo/a.avi 2\n',
-     'trainlist02.txt:1: label 2, but'),
-    ('ucf101', 'testlist03.txt', 'Ant/a.avi\n', "class 'Ant' is not in"),
-    ('ucf101', 'testlist03.txt', None, 'testlist03.txt'),
-    ('ucf101', 'classInd.txt', None, 'no file classInd.txt there or below'),
-])
-def test_bad_split_files_are_named(name, file, text, message, tmp_path,
-                                   capsys):
+@pytest.mark.parametrize(
+    'name, file, text, message',
+    [
+        (
+            'hmdb51',
+            'clap_test_split2.txt',
+            'a.avi 1\nb.avi\n',
+            'clap_test_split2.txt:2',
+        ),
+        ('hmdb51', 'clap_test_split2.txt', 'a.avi 3\n', '3 is neither'),
+        ('hmdb51', 'clap_test_split2.txt', None, 'clap_test_split2.txt'),
+        (
+            'ucf101',
+            'trainlist02.txt',
+            'Zoo/a.avi 2\n',
+            'trainlist02.txt:1: label 2, but',
+        ),
+        ('ucf101', 'testlist03.txt', 'Ant/a.avi\n', "class 'Ant' is not in"),
+        ('ucf101', 'testlist03.txt', None, 'testlist03.txt'),
+        (
+            'ucf101',
+            'classInd.txt',
+            None,
+            'no file classInd.txt there or below',
+        ),
+    ],
+)
+def test_bad_split_files_are_named(
+    name, file, text, message, tmp_path, capsys
+):
     {'hmdb51': make_hmdb51, 'ucf101': make_ucf101}[name](
-        tmp_path / 'splits', '\n')
+        tmp_path / 'splits', '\n'
+    )
     (tmp_path / 'videos').mkdir()
     if text is None:
         (tmp_path / 'splits' / file).unlink()
@@ -241,8 +293,9 @@ def test_a_name_that_is_no_text(tmp_path, capsys):
     assert run('hmdb51', tmp_path, '--allow-other-counts') == 1
     capsys.readouterr()
     (tmp_path / 'videos/clap').mkdir()
-    open(os.fsencode(tmp_path) + b'/videos/clap/caf\xe9_clap_3.avi',
-         'w').close()
+    open(
+        os.fsencode(tmp_path) + b'/videos/clap/caf\xe9_clap_3.avi', 'w'
+    ).close()
     run('hmdb51', tmp_path, '--allow-missing')
     path = tmp_path / 'out/hmdb51_train_split_1_videos.txt'
     assert path.read_bytes() == b'clap/caf\xe9_clap_3.avi 0\n'
@@ -251,9 +304,21 @@ def test_a_name_that_is_no_text(tmp_path, capsys):
 def test_from_a_shell(tmp_path):
     touch(tmp_path / 'videos', make_ucf101(tmp_path / 'splits', '\r\n')[1:])
     done = subprocess.run(
-        [sys.executable, str(TOOLS / 'prepare.py'), 'ucf101', '--splits',
-         'splits', '--videos', 'videos', '--out', 'out'],
-        cwd=tmp_path, capture_output=True, text=True)
+        [
+            sys.executable,
+            str(TOOLS / 'prepare.py'),
+            'ucf101',
+            '--splits',
+            'splits',
+            '--videos',
+            'videos',
+            '--out',
+            'out',
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 1
     assert 'Zoo/v_Zoo_g01_c01.avi' in done.stderr
     assert 'out/ucf101_val_split_3_videos.txt: 1 videos' in done.stdout
@@ -265,17 +330,38 @@ def test_from_a_shell(tmp_path):
 @pytest.fixture
 def images(tmp_path):
     root = tmp_path / 'train'
-    touch(root, [f'n{c:02}/n{c:02}_{i}.JPEG' for c in range(4)
-                 for i in range(40)])
-    touch(root, ['n00/notes.txt', 'n00/.hidden.JPEG', '.cache/a.jpg',
-                 'readme.jpg', 'empty/notes.txt'])
+    touch(
+        root,
+        [f'n{c:02}/n{c:02}_{i}.JPEG' for c in range(4) for i in range(40)],
+    )
+    touch(
+        root,
+        [
+            'n00/notes.txt',
+            'n00/.hidden.JPEG',
+            '.cache/a.jpg',
+            'readme.jpg',
+            'empty/notes.txt',
+        ],
+    )
     return root
 
 
 def draw(command, source, n, seed=0, *options):
     out = source.parent / 'drawn' / 'list.txt'
-    status = subset.main([command, str(source), '-n', str(n), '--seed',
-                          str(seed), '--out', str(out), *options])
+    status = subset.main(
+        [
+            command,
+            str(source),
+            '-n',
+            str(n),
+            '--seed',
+            str(seed),
+            '--out',
+            str(out),
+            *options,
+        ]
+    )
     assert status == 0
     return out.read_bytes().decode().split('\n')[:-1]
 
@@ -285,7 +371,8 @@ def test_images_are_drawn_by_class(images):
     assert len(set(lines)) == len(lines) == 20
     assert all((images / line).is_file() for line in lines)
     assert Counter(line.split('/')[0] for line in lines) == dict.fromkeys(
-        ['n00', 'n01', 'n02', 'n03'], 5)
+        ['n00', 'n01', 'n02', 'n03'], 5
+    )
     assert all(line.endswith('.JPEG') and '/.' not in line for line in lines)
 
 
@@ -293,15 +380,23 @@ def test_a_draw_is_reproducible_nested_and_of_its_seed(images):
     draws = [set(draw('images', images, n)) for n in (1, 5, 10, 20, 30)]
     assert all(small < large for small, large in zip(draws, draws[1:]))
     assert draws[1] == set(draw('images', images, 5))
-    others = [frozenset(draw('images', images, 5, seed))
-              for seed in range(20)]
+    others = [frozenset(draw('images', images, 5, seed)) for seed in range(20)]
     assert len(set(others)) == 20
     # Classes are drawn independently, and every file has the same chance.
-    first = [sorted(line.rsplit('_')[1] for line in others[0]
-                    if line.startswith(f'n0{c}')) for c in range(4)]
+    first = [
+        sorted(
+            line.rsplit('_')[1]
+            for line in others[0]
+            if line.startswith(f'n0{c}')
+        )
+        for c in range(4)
+    ]
     assert first[0] != first[1]
-    hits = Counter(line.rsplit('_')[1] for seed in range(100)
-                   for line in draw('images', images, 10, seed))
+    hits = Counter(
+        line.rsplit('_')[1]
+        for seed in range(100)
+        for line in draw('images', images, 10, seed)
+    )
     assert len(hits) == 40
     assert all(60 < count < 140 for count in hits.values())  # ± 4.6 sd
 
@@ -323,19 +418,28 @@ def test_other_classes_do_not_matter(images):
 def test_the_draw_is_pinned(images):
     """A published subset must stay what it was."""
     assert draw('images', images, 1, 7) == [
-        'n00/n00_38.JPEG', 'n01/n01_7.JPEG', 'n02/n02_37.JPEG',
-        'n03/n03_2.JPEG']
+        'n00/n00_38.JPEG',
+        'n01/n01_7.JPEG',
+        'n02/n02_37.JPEG',
+        'n03/n03_2.JPEG',
+    ]
 
 
 def test_lowshot_keeps_lines_as_they_stand(tmp_path):
-    lines = [f'{name}/#{i} a b_{i}.avi {label}' for i in range(12)
-             for label, name in enumerate(('wave', 'clap', 'run'))]
+    lines = [
+        f'{name}/#{i} a b_{i}.avi {label}'
+        for i in range(12)
+        for label, name in enumerate(('wave', 'clap', 'run'))
+    ]
     source = tmp_path / 'train.txt'
     source.write_bytes(''.join(f'{line}\r\n' for line in lines).encode())
     three, five = (draw('lowshot', source, n) for n in (3, 5))
     assert set(three) < set(five) < set(lines)
     assert Counter(line.rsplit()[-1] for line in five) == {
-        '0': 5, '1': 5, '2': 5}
+        '0': 5,
+        '1': 5,
+        '2': 5,
+    }
     source.write_text('\n'.join(lines[::-1]))  # order is of no account
     assert set(draw('lowshot', source, 3)) == set(three)
 
@@ -345,24 +449,33 @@ def test_too_few_files_of_a_class(command, images, tmp_path, capsys):
     source = images
     if command == 'lowshot':
         source = tmp_path / 'list.txt'
-        source.write_text(''.join(f'a/{i}.avi 0\n' for i in range(3))
-                          + ''.join(f'b/{i}.avi 1\n' for i in range(50)))
+        source.write_text(
+            ''.join(f'a/{i}.avi 0\n' for i in range(3))
+            + ''.join(f'b/{i}.avi 1\n' for i in range(50))
+        )
     else:
         touch(images, ['small/1.png', 'small/2.png', 'small/3.png'])
     out = tmp_path / 'out.txt'
     args = [command, str(source), '-n', '10', '--out', str(out)]
     assert subset.main(args) == 1
     group = {'images': 'small', 'lowshot': '0'}[command]
-    assert f'1 classes have fewer than 10 files: {group} (3)' in \
-        capsys.readouterr().err
+    assert (
+        f'1 classes have fewer than 10 files: {group} (3)'
+        in capsys.readouterr().err
+    )
     assert not out.exists()
     lines = draw(command, source, 10, 0, '--allow-fewer')
     assert len(lines) == {'images': 43, 'lowshot': 13}[command]
 
 
-@pytest.mark.parametrize('text, message', [
-    ('a.avi 0\nb.avi\n', 'list.txt:2'), ('', 'holds no line'),
-    (None, 'no such file')])
+@pytest.mark.parametrize(
+    'text, message',
+    [
+        ('a.avi 0\nb.avi\n', 'list.txt:2'),
+        ('', 'holds no line'),
+        (None, 'no such file'),
+    ],
+)
 def test_bad_lists(text, message, tmp_path, capsys):
     source = tmp_path / 'list.txt'
     if text is not None:
@@ -377,6 +490,8 @@ def test_bad_lists(text, message, tmp_path, capsys):
 def test_the_source_is_not_overwritten(tmp_path, capsys):
     source = tmp_path / 'list.txt'
     source.write_text('a.avi 0\n')
-    assert subset.main(['lowshot', str(source), '-n', '1', '--out',
-                        str(source)]) == 1
+    assert (
+        subset.main(['lowshot', str(source), '-n', '1', '--out', str(source)])
+        == 1
+    )
     assert source.read_text() == 'a.avi 0\n'

@@ -1,4 +1,5 @@
 """The batch is what a plain formula says it is."""
+
 import numpy as np
 import pytest
 import torch
@@ -27,13 +28,20 @@ def test_batch_is_the_formula(channels_last, size):
     batch = [clips(i) for i in range(size)]
     before = [c.clone() for c in batch]
     for args in ({}, dict(mean=(10, 100, 200), std=(1, 20, 300))):
-        preprocessor = MODELS.build(dict(
-            type='MoSIDataPreprocessor', channels_last=channels_last,
-            **args))
+        preprocessor = MODELS.build(
+            dict(
+                type='MoSIDataPreprocessor',
+                channels_last=channels_last,
+                **args,
+            )
+        )
         samples = [ActionDataSample() for _ in batch]
         out = preprocessor(dict(inputs=batch, data_samples=samples))
-        told = formula(batch, args.get('mean', [0.45 * 255] * 3),
-                       args.get('std', [0.225 * 255] * 3))
+        told = formula(
+            batch,
+            args.get('mean', [0.45 * 255] * 3),
+            args.get('std', [0.225 * 255] * 3),
+        )
         assert out['inputs'].dtype == torch.float32
         assert out['inputs'].shape == (size, 9, 3, 4, 12, 12)
         np.testing.assert_allclose(out['inputs'], told, rtol=1e-5, atol=1e-6)
@@ -45,8 +53,10 @@ def test_batch_is_the_formula(channels_last, size):
 def test_one_tensor_is_a_batch():
     batch = [clips(0), clips(1)]
     preprocessor = MoSIDataPreprocessor()
-    assert torch.equal(preprocessor(dict(inputs=torch.stack(batch)))[
-        'inputs'], preprocessor(dict(inputs=batch))['inputs'])
+    assert torch.equal(
+        preprocessor(dict(inputs=torch.stack(batch)))['inputs'],
+        preprocessor(dict(inputs=batch))['inputs'],
+    )
 
 
 @pytest.mark.parametrize('channels_last', [False, True])
@@ -54,10 +64,10 @@ def test_memory_format(channels_last):
     preprocessor = MoSIDataPreprocessor(channels_last=channels_last)
     out = preprocessor(dict(inputs=[clips(0), clips(1)]))['inputs']
     flat = out.view(-1, *out.shape[2:])  # as Recognizer3D does, uncopied
-    kind = torch.channels_last_3d if channels_last \
-        else torch.contiguous_format
-    other = torch.contiguous_format if channels_last \
-        else torch.channels_last_3d
+    kind = torch.channels_last_3d if channels_last else torch.contiguous_format
+    other = (
+        torch.contiguous_format if channels_last else torch.channels_last_3d
+    )
     assert flat.is_contiguous(memory_format=kind)
     assert not flat.is_contiguous(memory_format=other)
 
@@ -78,4 +88,5 @@ def test_source_images_need_rendering():
         MoSIDataPreprocessor()(dict(inputs=[image], data_samples=None))
     with pytest.raises(ValueError, match='render=True'):
         MoSIDataPreprocessor(render=True)(
-            dict(inputs=[clips()], data_samples=[ActionDataSample()]))
+            dict(inputs=[clips()], data_samples=[ActionDataSample()])
+        )

@@ -1,4 +1,5 @@
 """Evaluation protocols: what is measured, what is trained, what is kept."""
+
 import json
 import os
 import pickle
@@ -31,8 +32,11 @@ def scope():
 
 # ------------------------------------------------------- retrieval and k-NN
 def sample(role, label, feature):
-    return dict(role=role, gt_label=torch.tensor([label]),
-                feature=torch.tensor(feature))
+    return dict(
+        role=role,
+        gt_label=torch.tensor([label]),
+        feature=torch.tensor(feature),
+    )
 
 
 def measure(samples, **kwargs):
@@ -42,30 +46,38 @@ def measure(samples, **kwargs):
     return metric.evaluate(len(samples))
 
 
-def angle(degrees, length=1.):
+def angle(degrees, length=1.0):
     """A feature of two channels; near angles are near neighbours."""
     rad = np.deg2rad(degrees)
     return [float(length * np.cos(rad)), float(length * np.sin(rad))]
 
 
 def test_neighbours_told_by_hand():
-    gallery = [sample('gallery', 0, angle(0)),
-               sample('gallery', 1, angle(20, 9.)),  # length is of no account
-               sample('gallery', 1, angle(30)),
-               sample('gallery', 2, angle(90, 0.1))]
-    queries = [sample('query', 0, angle(5)),    # nearest 0, 1, 1, 2
-               sample('query', 2, angle(28)),   # nearest 1, 1, 0, 2
-               sample('query', 1, angle(8)),    # nearest 0, 1, 1, 2
-               sample('query', 2, angle(80))]   # nearest 2, 1, 1, 0
-    seen = measure(queries[:2] + gallery + queries[2:], ks=(1, 2, 3, 4),
-                   knn=3, temperature=1.)
+    gallery = [
+        sample('gallery', 0, angle(0)),
+        sample('gallery', 1, angle(20, 9.0)),  # length is of no account
+        sample('gallery', 1, angle(30)),
+        sample('gallery', 2, angle(90, 0.1)),
+    ]
+    queries = [
+        sample('query', 0, angle(5)),  # nearest 0, 1, 1, 2
+        sample('query', 2, angle(28)),  # nearest 1, 1, 0, 2
+        sample('query', 1, angle(8)),  # nearest 0, 1, 1, 2
+        sample('query', 2, angle(80)),
+    ]  # nearest 2, 1, 1, 0
+    seen = measure(
+        queries[:2] + gallery + queries[2:],
+        ks=(1, 2, 3, 4),
+        knn=3,
+        temperature=1.0,
+    )
     # Votes of three at temperature 1 are nearly equal ones: 1, 1, 1, 1.
-    told = {'R@1': 2 / 4, 'R@2': 3 / 4, 'R@3': 3 / 4, 'R@4': 1.,
-            'knn': 1 / 4}
-    assert seen == pytest.approx({f'retrieval/{k}': v
-                                  for k, v in told.items()})
+    told = {'R@1': 2 / 4, 'R@2': 3 / 4, 'R@3': 3 / 4, 'R@4': 1.0, 'knn': 1 / 4}
+    assert seen == pytest.approx(
+        {f'retrieval/{k}': v for k, v in told.items()}
+    )
     # A cold vote is the nearest neighbour's.
-    cold = measure(gallery + queries, ks=(1, ), knn=3, temperature=1e-4)
+    cold = measure(gallery + queries, ks=(1,), knn=3, temperature=1e-4)
     assert cold['retrieval/knn'] == cold['retrieval/R@1'] == 0.5
 
 
@@ -111,27 +123,43 @@ def test_samples_without_a_role():
     with pytest.raises(ValueError, match='SetRole'):
         measure([dict(gt_label=torch.tensor([0]), feature=torch.zeros(2))])
     with pytest.raises(ValueError, match="role='query'"):
-        measure([sample('gallery', 0, [1., 0.])])
+        measure([sample('gallery', 0, [1.0, 0.0])])
 
 
 def run_test(processes, config, checkpoint, work_dir):
     tool = [str(ROOT / 'tools/test.py')]
-    options = [config, checkpoint, '--work-dir', work_dir,
-               '--dump', work_dir / 'all.pkl']
+    options = [
+        config,
+        checkpoint,
+        '--work-dir',
+        work_dir,
+        '--dump',
+        work_dir / 'all.pkl',
+    ]
     if processes > 1:
-        tool = ['-m', 'torch.distributed.run', '--standalone',
-                '--local-addr=127.0.0.1', f'--nproc-per-node={processes}',
-                *tool]
+        tool = [
+            '-m',
+            'torch.distributed.run',
+            '--standalone',
+            '--local-addr=127.0.0.1',
+            f'--nproc-per-node={processes}',
+            *tool,
+        ]
         options += ['--launcher', 'pytorch']
     done = subprocess.run(
         [sys.executable, '-W', 'ignore', *tool, *map(str, options)],
-        capture_output=True, text=True, cwd=work_dir.parent,
-        env=dict(os.environ, OMP_NUM_THREADS='1'))
+        capture_output=True,
+        text=True,
+        cwd=work_dir.parent,
+        env=dict(os.environ, OMP_NUM_THREADS='1'),
+    )
     assert done.returncode == 0, done.stderr[-3000:]
-    path, = work_dir.glob('*/*.json')
+    (path,) = work_dir.glob('*/*.json')
     metrics = json.loads(path.read_text())
-    return ({k: v for k, v in metrics.items() if 'time' not in k},
-            pickle.loads((work_dir / 'all.pkl').read_bytes()))
+    return (
+        {k: v for k, v in metrics.items() if 'time' not in k},
+        pickle.loads((work_dir / 'all.pkl').read_bytes()),
+    )
 
 
 @pytest.mark.slow
@@ -146,27 +174,38 @@ def test_two_processes_retrieve_as_one(tmp_path):
         f'{loader} = dict(num_workers=0, persistent_workers=False, '
         f'batch_size=4, dataset=dict(ann_file={str(tmp_path / name)!r}, '
         f'data_prefix=dict(video={str(tmp_path)!r})))'
-        for loader, name in (('train_dataloader', 'train.txt'),
-                             ('test_dataloader', 'test.txt')))
+        for loader, name in (
+            ('train_dataloader', 'train.txt'),
+            ('test_dataloader', 'test.txt'),
+        )
+    )
     base = tmp_path / 'base.py'
     base.write_text(
-        f'_base_ = {config_path("tiny/finetune_r2p1d_actions")!r}\n{where}\n')
-    leaf.write_text("_base_ = 'base.py'\n"
-                    "__import__('mosi_mmaction').config.set_retrieval("
-                    '_base_)\n')
+        f'_base_ = {config_path("tiny/finetune_r2p1d_actions")!r}\n{where}\n'
+    )
+    leaf.write_text(
+        "_base_ = 'base.py'\n"
+        "__import__('mosi_mmaction').config.set_retrieval("
+        '_base_)\n'
+    )
     cfg = Config.fromfile(base)
     torch.manual_seed(0)
-    torch.save(dict(state_dict=MODELS.build(cfg.model).state_dict()),
-               tmp_path / 'random.pth')
+    torch.save(
+        dict(state_dict=MODELS.build(cfg.model).state_dict()),
+        tmp_path / 'random.pth',
+    )
     (one, first), (two, second) = (
         run_test(n, leaf, tmp_path / 'random.pth', tmp_path / f'{n}')
-        for n in (1, 2))
-    assert set(one) == {f'retrieval/{k}' for k in (
-        'R@1', 'R@5', 'R@10', 'R@20', 'R@50', 'knn')}
+        for n in (1, 2)
+    )
+    assert set(one) == {
+        f'retrieval/{k}' for k in ('R@1', 'R@5', 'R@10', 'R@20', 'R@50', 'knn')
+    }
     assert one == two
     for samples in (first, second):  # none dropped, none twice
-        assert [s['role'] for s in samples] == \
-            ['gallery'] * 22 + ['query'] * 11
+        assert [s['role'] for s in samples] == ['gallery'] * 22 + [
+            'query'
+        ] * 11
     for a, b in zip(first, second):
         torch.testing.assert_close(a['feature'], b['feature'])
     assert len({tuple(s['feature'].tolist()) for s in first}) == 33
@@ -175,11 +214,17 @@ def test_two_processes_retrieve_as_one(tmp_path):
 
 
 def test_retrieval_takes_the_lists_of_its_base():
-    for name in ('r2p1d_hmdb', 'r2p1d_ucf', 'r2d3d_hmdb', 'r2d3d_ucf',
-                 'tiny/retrieval_r2p1d_weizmann'):
+    for name in (
+        'r2p1d_hmdb',
+        'r2p1d_ucf',
+        'r2d3d_hmdb',
+        'r2d3d_ucf',
+        'tiny/retrieval_r2p1d_weizmann',
+    ):
         kind = name if '/' in name else f'retrieval_{name}'
-        tuned = Config.fromfile(config_path(
-            kind.replace('retrieval', 'finetune')))
+        tuned = Config.fromfile(
+            config_path(kind.replace('retrieval', 'finetune'))
+        )
         cfg = Config.fromfile(config_path(kind))
         gallery, query = cfg.test_dataloader.dataset.datasets
         assert gallery.ann_file == tuned.train_dataloader.dataset.ann_file
@@ -188,7 +233,8 @@ def test_retrieval_takes_the_lists_of_its_base():
             own, *steps = dataset.pipeline
             assert own == dict(type='SetRole', role=role)
             assert [s.type for s in steps] == [
-                s.type for s in tuned.test_dataloader.dataset.pipeline]
+                s.type for s in tuned.test_dataloader.dataset.pipeline
+            ]
             assert dataset.test_mode
         assert cfg.model.backbone == tuned.model.backbone
         assert cfg.get('train_dataloader') is None
@@ -213,18 +259,27 @@ def changed(cfg):
     model.train()
     generator = torch.Generator().manual_seed(0)
     for _ in range(2):
-        clips = torch.randint(256, (2, 1, 3, 8, 32, 32), dtype=torch.uint8,
-                              generator=generator)
+        clips = torch.randint(
+            256, (2, 1, 3, 8, 32, 32), dtype=torch.uint8, generator=generator
+        )
         samples = [ActionDataSample().set_gt_label(i) for i in (0, 1)]
-        model.train_step(dict(inputs=list(clips), data_samples=samples),
-                         wrapper)
+        model.train_step(
+            dict(inputs=list(clips), data_samples=samples), wrapper
+        )
     after = model.state_dict()
     return {k for k in before if not torch.equal(before[k], after[k])}, after
 
 
-@pytest.mark.parametrize('name', [
-    'linear_r2p1d_hmdb', 'linear_r2p1d_ucf', 'linear_r2d3d_hmdb',
-    'linear_r2d3d_ucf', 'tiny/linear_r2p1d_weizmann'])
+@pytest.mark.parametrize(
+    'name',
+    [
+        'linear_r2p1d_hmdb',
+        'linear_r2p1d_ucf',
+        'linear_r2d3d_hmdb',
+        'linear_r2d3d_ucf',
+        'tiny/linear_r2p1d_weizmann',
+    ],
+)
 def test_a_linear_probe_trains_the_classifier_alone(name):
     cfg = Config.fromfile(config_path(name))
     if '/' in name:  # is narrow
@@ -233,16 +288,22 @@ def test_a_linear_probe_trains_the_classifier_alone(name):
     assert seen == {'cls_head.fc_cls.weight', 'cls_head.fc_cls.bias'}
 
 
-@pytest.mark.parametrize('name', [
-    'finetune_r2p1d_hmdb', 'finetune_r2p1d-paper_hmdb', 'finetune_r2d3d_hmdb'
-])
+@pytest.mark.parametrize(
+    'name',
+    [
+        'finetune_r2p1d_hmdb',
+        'finetune_r2p1d-paper_hmdb',
+        'finetune_r2d3d_hmdb',
+    ],
+)
 @pytest.mark.parametrize('stages', [-1, 0, 1, 2, 3, 4])
 def test_frozen_stages_keep_weights_and_statistics(name, stages):
     cfg = Config.fromfile(config_path(name))
     # As --cfg-options does.
     cfg.merge_from_dict({'model.backbone.frozen_stages': stages})
-    frozen = ['backbone.conv1.'][:stages + 1] + [
-        f'backbone.layer{i}.' for i in range(1, stages + 1)]
+    frozen = ['backbone.conv1.'][: stages + 1] + [
+        f'backbone.layer{i}.' for i in range(1, stages + 1)
+    ]
     seen, tensors = changed(cfg)
     assert seen == {k for k in tensors if not k.startswith(tuple(frozen))}
 
@@ -252,37 +313,49 @@ def test_frozen_stages_keep_weights_and_statistics(name, stages):
 def test_frames_change_and_pixels_a_frame_stay(frames, textured):
     cfg = Config.fromfile(config_path('mosi_r2p1d_hmdb'))
     set_motion(cfg, clip_len=frames, static_mask=None, color_jitter=None)
-    steps = [s for s in cfg.train_dataloader.dataset.pipeline
-             if s.type not in ('SeedSample', 'LoadSourceFrame',
-                               'PackMoSIInputs')]
+    steps = [
+        s
+        for s in cfg.train_dataloader.dataset.pipeline
+        if s.type not in ('SeedSample', 'LoadSourceFrame', 'PackMoSIInputs')
+    ]
     pipeline = Compose([TRANSFORMS.build(s) for s in steps])
-    sample = pipeline(dict(img=textured((560, 760)),
-                           rng=np.random.default_rng(0)))
+    sample = pipeline(
+        dict(img=textured((560, 760)), rng=np.random.default_rng(0))
+    )
     clips, plan = sample['imgs'], sample['motion']
     assert clips.shape == (9, frames, 112, 112, 3)
     # Speed 2 takes 208 pixels in 15 steps, speed 1 half of that. The source
     # is a whole number of pixels, and so is each offset.
     for motion in ((2, 0), (0, -1)):
         label = plan.pool.speeds.tolist().index([*motion])
-        clip, = clips[plan.labels == label]
+        (clip,) = clips[plan.labels == label]
         told = np.multiply(motion, 208 / 15 / 2)
         moved = np.array(measured_motion(clip, max_step=16))
         assert moved / (frames - 1) == pytest.approx(
-            told, abs=1.5 / (frames - 1))
+            told, abs=1.5 / (frames - 1)
+        )
 
 
 def test_three_crops_contain_the_centre_crop(rng):
-    frames = [rng.integers(256, size=(240, 320, 3), dtype=np.uint8)
-              for _ in range(160)]
+    frames = [
+        rng.integers(256, size=(240, 320, 3), dtype=np.uint8)
+        for _ in range(160)
+    ]
     tall = [np.ascontiguousarray(f.swapaxes(0, 1)) for f in frames]
 
     def clips(name, video):
         cfg = Config.fromfile(config_path(name))
         steps = cfg.test_dataloader.dataset.pipeline
         first = next(i for i, s in enumerate(steps) if s.type == 'Resize')
-        return Compose([TRANSFORMS.build(s) for s in steps[first:-1]])(dict(
-            imgs=video, img_shape=video[0].shape[:2], clip_len=16,
-            num_clips=10, modality='RGB'))['imgs']
+        return Compose([TRANSFORMS.build(s) for s in steps[first:-1]])(
+            dict(
+                imgs=video,
+                img_shape=video[0].shape[:2],
+                clip_len=16,
+                num_clips=10,
+                modality='RGB',
+            )
+        )['imgs']
 
     for video in (frames, tall):
         centre = clips('finetune_r2p1d_hmdb', video)
@@ -315,8 +388,11 @@ def test_every_pipeline_changes_its_decoder():
     cfg = Config.fromfile(name)
     before = cfg.to_dict()
     kinds = {s.type for s in cfg.train_pipeline}
-    mine = next(n for n, k in (('decord', 'DecordInit'),
-                               ('video', 'VideoInit')) if k in kinds)
+    mine = next(
+        n
+        for n, k in (('decord', 'DecordInit'), ('video', 'VideoInit'))
+        if k in kinds
+    )
     set_decoder(cfg, 'pyav')
     for loader in ('train', 'val', 'test'):
         kinds = [s.type for s in cfg[f'{loader}_dataloader'].dataset.pipeline]

@@ -1,4 +1,5 @@
 """No file may crash, hang or fill a process, and none is lost silently."""
+
 import json
 import logging
 import os
@@ -27,22 +28,41 @@ from mosi_mmaction import (
 from mosi_mmaction.datasets import EpochIndex
 from mosi_mmaction.errors import BadSourceError
 
-LOAD = [dict(type='SeedSample'), dict(type='LoadSourceFrame', short_side=64),
-        dict(type='CropSource', size=64)]
+LOAD = [
+    dict(type='SeedSample'),
+    dict(type='LoadSourceFrame', short_side=64),
+    dict(type='CropSource', size=64),
+]
 
 #: What nobody can make a picture of. All others must be read.
 BAD = {
-    'made_1x1.jpg', 'made_2x2.png', 'made_truncated.png',
-    'made_truncated_header_only.jpg', 'made_zero_bytes.jpg', 'mdx_1x1.jpg',
-    'mdx_beach_not_a_jpeg.jpg', 'pil_bmp_b_shortfile.bmp', 'pil_broken.png',
-    'pil_multiple_exif.jpg', 'pil_no_palette.gif', 'pil_not_enough_data.jp2',
-    'pil_tRNS_null_1x1.png', 'pil_truncated_end_chunk.png',
-    'pil_truncated_image.png', 'pil_unbound_variable.jp2',
-    'pil_xmp_padded.jpg', 'pil_zero_height.j2k', 'made_audio_only.mp4',
-    'made_png_named.avi', 'made_text_named.mp4', 'made_tiny_2x2.avi',
-    'made_zero_bytes.avi', 'made_zero_bytes.mp4',
+    'made_1x1.jpg',
+    'made_2x2.png',
+    'made_truncated.png',
+    'made_truncated_header_only.jpg',
+    'made_zero_bytes.jpg',
+    'mdx_1x1.jpg',
+    'mdx_beach_not_a_jpeg.jpg',
+    'pil_bmp_b_shortfile.bmp',
+    'pil_broken.png',
+    'pil_multiple_exif.jpg',
+    'pil_no_palette.gif',
+    'pil_not_enough_data.jp2',
+    'pil_tRNS_null_1x1.png',
+    'pil_truncated_end_chunk.png',
+    'pil_truncated_image.png',
+    'pil_unbound_variable.jp2',
+    'pil_xmp_padded.jpg',
+    'pil_zero_height.j2k',
+    'made_audio_only.mp4',
+    'made_png_named.avi',
+    'made_text_named.mp4',
+    'made_tiny_2x2.avi',
+    'made_zero_bytes.avi',
+    'made_zero_bytes.mp4',
     # Decord has no decoder for it; nor rows as short as those of the other.
-    'torchcodec_av1_video.mkv', 'made_tiny_16x16.mp4'
+    'torchcodec_av1_video.mkv',
+    'made_tiny_16x16.mp4',
 }
 
 #: Of these decord's own thread may meet a damaged packet before the frame
@@ -58,6 +78,7 @@ def read_odd_files(paths, good, out):
     decoder's process. ``good`` is a list of files to replace them by.
     """
     from mmengine.logging import MMLogger
+
     logged = []
     handler = logging.Handler()
     handler.emit = lambda record: logged.append(record.getMessage())
@@ -70,13 +91,17 @@ def read_odd_files(paths, good, out):
         logged.clear()
         busy = time.process_time()
         for policy in ('skip', 'raise'):
-            data = SourceImageDataset('', out, pipeline=LOAD,
-                                      bad_files=policy, max_bad_fraction=0.5)
+            data = SourceImageDataset(
+                '', out, pipeline=LOAD, bad_files=policy, max_bad_fraction=0.5
+            )
             try:
                 sample = data[EpochIndex(0, 0, 0)]
                 shown = sample.get('img_path', sample.get('filename'))
-                report[policy] = [shown, list(sample['img'].shape),
-                                  str(sample['img'].dtype)]
+                report[policy] = [
+                    shown,
+                    list(sample['img'].shape),
+                    str(sample['img'].dtype),
+                ]
             except BadSourceError as error:
                 report[policy] = [error.path, error.reason]
         report['logged'] = list(logged)
@@ -131,24 +156,36 @@ def read_in_process(paths, good, tmp_path, bad):
 
 
 @pytest.mark.slow
-def test_every_odd_file_is_a_sample_or_a_named_path(shared_data, tmp_path,
-                                                    good):
+def test_every_odd_file_is_a_sample_or_a_named_path(
+    shared_data, tmp_path, good
+):
     files = sorted(map(str, (shared_data / 'odd_media').glob('*/*.*')))
     assert len(files) > 90
-    read_in_process(files, good, tmp_path,
-                    [f for f in files if os.path.basename(f) in BAD])
+    read_in_process(
+        files, good, tmp_path, [f for f in files if os.path.basename(f) in BAD]
+    )
 
 
 # ------------------------------------------------------------------ images
 def png(width, height, color_type, depth, rows=None):
     """Make a PNG file by hand; without rows the pixels are missing."""
+
     def chunk(name, data):
-        return (struct.pack('>I', len(data)) + name + data
-                + struct.pack('>I', zlib.crc32(name + data)))
+        return (
+            struct.pack('>I', len(data))
+            + name
+            + data
+            + struct.pack('>I', zlib.crc32(name + data))
+        )
+
     head = struct.pack('>IIBBBBB', width, height, depth, color_type, 0, 0, 0)
     body = zlib.compress(rows or b'', 1)
-    return (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', head) + chunk(b'IDAT', body)
-            + chunk(b'IEND', b''))
+    return (
+        b'\x89PNG\r\n\x1a\n'
+        + chunk(b'IHDR', head)
+        + chunk(b'IDAT', body)
+        + chunk(b'IEND', b'')
+    )
 
 
 def write_odd_image(kind, path):
@@ -177,10 +214,11 @@ def write_odd_image(kind, path):
         image.resize((12000, 9000), Image.BILINEAR).save(path, 'JPEG')
     elif kind == '12000x9000 progressive':
         image.resize((12000, 9000), Image.BILINEAR).save(
-            path, 'JPEG', progressive=True)
+            path, 'JPEG', progressive=True
+        )
     elif kind == '12000x9000 rgba16':
         row = b'\0' + textured_image(96, 5)[0].tobytes() * 334
-        row = row[:1 + 12000 * 8].ljust(1 + 12000 * 8, b'\x50')
+        row = row[: 1 + 12000 * 8].ljust(1 + 12000 * 8, b'\x50')
         path.write_bytes(png(12000, 9000, 6, 16, row * 9000))
     elif kind == '12000x9000 gray16':
         row = b'\0' + (textured_image(96, 5)[0].tobytes() * 90)[:24000]
@@ -191,7 +229,7 @@ def write_odd_image(kind, path):
         image.save(path, 'JPEG')
         raw = bytearray(path.read_bytes())
         at = raw.index(b'\xff\xc0') + 5
-        raw[at:at + 4] = struct.pack('>HH', 65500, 65500)
+        raw[at : at + 4] = struct.pack('>HH', 65500, 65500)
         path.write_bytes(raw)
     elif kind == 'sparse':
         with open(path, 'wb') as file:
@@ -199,9 +237,21 @@ def write_odd_image(kind, path):
 
 
 def test_odd_images(tmp_path, good):
-    kinds = ['garbage', 'text', 'empty', 'folder', 'fifo', 'postscript',
-             'truncated', '1x1', '2000x1', 'png bomb', 'jpeg bomb', 'sparse',
-             'missing']
+    kinds = [
+        'garbage',
+        'text',
+        'empty',
+        'folder',
+        'fifo',
+        'postscript',
+        'truncated',
+        '1x1',
+        '2000x1',
+        'png bomb',
+        'jpeg bomb',
+        'sparse',
+        'missing',
+    ]
     paths = [tmp_path / f'{kind}.jpg' for kind in kinds]
     for kind, path in zip(kinds, paths):
         write_odd_image(kind, path)
@@ -219,8 +269,10 @@ def test_image_of_12000x9000_is_read(tmp_path, good, kind):
 def read_as_nobody(path, out):
     os.setgid(65534)
     os.setuid(65534)
-    for load, key in ((LoadSourceImage(), 'img_path'),
-                      (LoadSourceFrame(), 'filename')):
+    for load, key in (
+        (LoadSourceImage(), 'img_path'),
+        (LoadSourceFrame(), 'filename'),
+    ):
         try:
             load({key: path, 'rng': np.random.default_rng(0)})
             text = 'was read'
@@ -257,12 +309,19 @@ def load(path):
 @pytest.mark.parametrize('suffix', ['jpg', 'png', 'tif', 'webp'])
 @pytest.mark.parametrize('orientation', range(1, 9))
 def test_exif_rotation_is_honoured(tmp_path, suffix, orientation):
-    quarters = np.array([[[250, 0, 0], [0, 250, 0]],
-                         [[0, 0, 250], [250, 250, 250]]], np.uint8)
+    quarters = np.array(
+        [[[250, 0, 0], [0, 250, 0]], [[0, 0, 250], [250, 250, 250]]], np.uint8
+    )
     image = Image.fromarray(quarters.repeat(32, 0).repeat(48, 1))
-    undo = {2: Image.FLIP_LEFT_RIGHT, 3: Image.ROTATE_180,
-            4: Image.FLIP_TOP_BOTTOM, 5: Image.TRANSPOSE,
-            6: Image.ROTATE_90, 7: Image.TRANSVERSE, 8: Image.ROTATE_270}
+    undo = {
+        2: Image.FLIP_LEFT_RIGHT,
+        3: Image.ROTATE_180,
+        4: Image.FLIP_TOP_BOTTOM,
+        5: Image.TRANSPOSE,
+        6: Image.ROTATE_90,
+        7: Image.TRANSVERSE,
+        8: Image.ROTATE_270,
+    }
     turned = image.transpose(undo[orientation]) if orientation > 1 else image
     exif = Image.Exif()
     exif[0x112] = orientation
@@ -292,8 +351,11 @@ def test_colour_modes_become_rgb(tmp_path, mode):
         image = image.convert(mode)
     path = tmp_path / ('a.tif' if mode in ('CMYK', 'PA') else 'a.png')
     image.save(path)
-    wanted = np.asarray(Image.fromarray(color).convert(
-        'L' if mode in ('L', 'LA', '1') else 'RGB').convert('RGB'))
+    wanted = np.asarray(
+        Image.fromarray(color)
+        .convert('L' if mode in ('L', 'LA', '1') else 'RGB')
+        .convert('RGB')
+    )
     found = load(path)
     assert found.dtype == np.uint8 and found.shape == wanted.shape
     if mode == '1':  # dithered
@@ -314,16 +376,18 @@ def test_sixteen_bits_fill_the_range(tmp_path, bits, suffix):
     level = np.tile(np.arange(256, dtype=np.uint16) << (bits - 8), (32, 1))
     path = tmp_path / f'a.{suffix}'
     cv2.imwrite(str(path), level)
-    assert np.array_equal(load(path)[..., 1], np.tile(np.arange(256),
-                                                      (32, 1)))
+    assert np.array_equal(load(path)[..., 1], np.tile(np.arange(256), (32, 1)))
 
 
 @pytest.mark.parametrize('suffix', ['gif', 'png', 'webp'])
 def test_of_an_animation_the_first_frame(tmp_path, suffix):
-    frames = [Image.fromarray(np.full((32, 48, 3), level, np.uint8))
-              for level in (200, 100, 0)]
-    frames[0].save(tmp_path / f'a.{suffix}', save_all=True,
-                   append_images=frames[1:])
+    frames = [
+        Image.fromarray(np.full((32, 48, 3), level, np.uint8))
+        for level in (200, 100, 0)
+    ]
+    frames[0].save(
+        tmp_path / f'a.{suffix}', save_all=True, append_images=frames[1:]
+    )
     assert abs(load(tmp_path / f'a.{suffix}').mean() - 200) < 3
 
 
@@ -343,8 +407,9 @@ def test_jpeg_with_something_after_its_end(tmp_path):
 # ------------------------------------------------------------------ videos
 def write_video(path, frames=20, size=(64, 48), codec='MJPG'):
     """Write frames that carry their number as brightness, 10 a frame."""
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), 10,
-                             size)
+    writer = cv2.VideoWriter(
+        str(path), cv2.VideoWriter_fourcc(*codec), 10, size
+    )
     for t in range(frames):
         level = (10 * t + 20) % 256
         writer.write(np.full((size[1], size[0], 3), level, np.uint8))
@@ -367,7 +432,7 @@ def test_frames_are_those_asked_for(tmp_path):
 def test_truncated_avi_is_read_as_far_as_it_goes(tmp_path):
     path = write_video(tmp_path / 'a.avi', size=(320, 240))
     raw = path.read_bytes()
-    path.write_bytes(raw[:len(raw) // 2])  # decord crashed on such files
+    path.write_bytes(raw[: len(raw) // 2])  # decord crashed on such files
     img = decoding.read_frame(str(path), lambda n: n - 1)
     assert 3 <= frame_number(img) <= 12
 
@@ -399,7 +464,7 @@ def swell(path):
     raw = bytearray(write_video(path, 3).read_bytes())
     at = raw.find(b'\xff\xc0')
     while at >= 0:
-        raw[at + 5:at + 9] = struct.pack('>HH', 65500, 65500)
+        raw[at + 5 : at + 9] = struct.pack('>HH', 65500, 65500)
         at = raw.find(b'\xff\xc0', at + 1)
     path.write_bytes(raw)
 
@@ -504,10 +569,21 @@ def actions(tmp_path):
         kwargs.setdefault('max_bad_fraction', 0.3)
         return ActionVideoDataset(
             str(tmp_path / 'list.txt'),
-            [dict(type='SeedSample'), dict(type='VideoInit'),
-             dict(type='SampleFrames', clip_len=4, frame_interval=1,
-                  num_clips=1), dict(type='VideoDecode')],
-            data_prefix=dict(video=str(tmp_path)), **kwargs)
+            [
+                dict(type='SeedSample'),
+                dict(type='VideoInit'),
+                dict(
+                    type='SampleFrames',
+                    clip_len=4,
+                    frame_interval=1,
+                    num_clips=1,
+                ),
+                dict(type='VideoDecode'),
+            ],
+            data_prefix=dict(video=str(tmp_path)),
+            **kwargs,
+        )
+
     return make
 
 
@@ -518,8 +594,9 @@ def test_bad_video_is_replaced_with_its_label(actions):
         sample = data[EpochIndex(2, 0, epoch)]
         # A video of label i has 6 + i frames.
         assert sample['total_frames'] == 6 + sample['label'] != 8
-        assert [frame_number(img) for img in sample['imgs']] \
-            == sample['frame_inds'].tolist()
+        assert [frame_number(img) for img in sample['imgs']] == sample[
+            'frame_inds'
+        ].tolist()
         met.add(sample['label'])
     assert len(met) > 2
     again = actions()
@@ -529,8 +606,9 @@ def test_bad_video_is_replaced_with_its_label(actions):
         assert np.array_equal(one['frame_inds'], other['frame_inds'])
 
 
-@pytest.mark.parametrize('args', [dict(bad_files='raise'),
-                                  dict(test_mode=True)])
+@pytest.mark.parametrize(
+    'args', [dict(bad_files='raise'), dict(test_mode=True)]
+)
 def test_bad_video_raises(actions, args):
     data = actions(**args)
     assert data[1]['label'] == 1
@@ -539,8 +617,11 @@ def test_bad_video_raises(actions, args):
 
 
 def test_too_many_bad_videos_stop_with_their_list(actions):
-    with pytest.raises(BadSourceError, match=r'1 of 8 files.*=0\.1 '
-                       r'allows(?s:.*)clip 2\.avi'):
+    with pytest.raises(
+        BadSourceError,
+        match=r'1 of 8 files.*=0\.1 '
+        r'allows(?s:.*)clip 2\.avi',
+    ):
         actions(max_bad_fraction=0.1)[2]
 
 
@@ -549,16 +630,21 @@ def test_frame_of_a_video_before_it_failed_changes_no_sample(actions):
     data, fresh = actions(), actions()
     for epoch in range(4):
         data[EpochIndex(2, 0, epoch)]
-    assert data[EpochIndex(2, 0, 9)]['label'] \
+    assert (
+        data[EpochIndex(2, 0, 9)]['label']
         == fresh[EpochIndex(2, 0, 9)]['label']
+    )
 
 
-@pytest.mark.parametrize('lines, message', [
-    (['clip 0.avi 0', 'clip 1.avi'], 'line 2.*does not end in a label'),
-    (['clip 0.avi 0', '', 'clip 1.avi -3'], 'line 3: label -3'),
-    (['clip 0.avi x'], 'line 1.*does not end in a label'),
-    ([' '], 'lists no video'),
-])
+@pytest.mark.parametrize(
+    'lines, message',
+    [
+        (['clip 0.avi 0', 'clip 1.avi'], 'line 2.*does not end in a label'),
+        (['clip 0.avi 0', '', 'clip 1.avi -3'], 'line 3: label -3'),
+        (['clip 0.avi x'], 'line 1.*does not end in a label'),
+        ([' '], 'lists no video'),
+    ],
+)
 def test_unreadable_line_is_named(actions, lines, message):
     with pytest.raises(ValueError, match=message):
         actions(lines)
@@ -567,17 +653,22 @@ def test_unreadable_line_is_named(actions, lines, message):
 def test_lines_of_every_kind(actions, tmp_path):
     data = actions(['clip 1.avi 4', 'a,b #c  7\t', '# 3 12'])
     assert [data.get_data_info(i)['label'] for i in range(3)] == [4, 7, 12]
-    assert [os.path.relpath(data.path_of(i), tmp_path) for i in range(3)] \
-        == ['clip 1.avi', 'a,b #c', '# 3']
-    several = actions(['clip 1.avi 4 0', 'clip 2.avi 3'], multi_class=True,
-                      num_classes=5)
+    assert [os.path.relpath(data.path_of(i), tmp_path) for i in range(3)] == [
+        'clip 1.avi',
+        'a,b #c',
+        '# 3',
+    ]
+    several = actions(
+        ['clip 1.avi 4 0', 'clip 2.avi 3'], multi_class=True, num_classes=5
+    )
     assert several.get_data_info(0)['label'].tolist() == [1, 0, 0, 0, 1]
     assert several.get_data_info(1)['label'].tolist() == [0, 0, 0, 1, 0]
     assert os.path.basename(several.path_of(0)) == 'clip 1.avi'
     with pytest.raises(ValueError, match='line 1: label 5.*0 to 4'):
         actions(['clip 1.avi 5'], num_classes=5)
-    assert actions(['clip 1.avi'], test_mode=True).get_data_info(0)[
-        'label'] == -1
+    assert (
+        actions(['clip 1.avi'], test_mode=True).get_data_info(0)['label'] == -1
+    )
     comma = actions(['clip 1.avi,4'], delimiter=',')
     assert comma.get_data_info(0)['label'] == 4
     assert os.path.basename(comma.path_of(0)) == 'clip 1.avi'
@@ -595,8 +686,9 @@ def test_check_data_lists_exactly_the_bad_files(tmp_path, good):
 
     def check_data(*args):
         log.write_text('')
-        return run('check_data.py', *args, '--jobs', 2, '--output', report,
-                   log=log)
+        return run(
+            'check_data.py', *args, '--jobs', 2, '--output', report, log=log
+        )
 
     assert check_data(folder) == 0, log.read_text()
     assert '0 of 3 files are bad' in log.read_text()
@@ -604,13 +696,20 @@ def test_check_data_lists_exactly_the_bad_files(tmp_path, good):
     write_odd_image('truncated', folder / 'deep er' / 'b.jpg')
     write_odd_image('text', folder / 'c.mp4')
     swell(folder / 'bomb.avi')
-    lines = ['a b.png 3', 'c.mp4', 'bomb.avi 1', 'deep er/b.jpg 1 2',
-             'deep er/a.avi', 'gone.png']
+    lines = [
+        'a b.png 3',
+        'c.mp4',
+        'bomb.avi 1',
+        'deep er/b.jpg 1 2',
+        'deep er/a.avi',
+        'gone.png',
+    ]
     ann = tmp_path / 'list.txt'
     ann.write_text('\n'.join(lines))
-    for args, bad in (([folder], {'bomb.avi', 'c.mp4', 'b.jpg'}),
-                      ([ann, '--root', folder],
-                       {'bomb.avi', 'c.mp4', 'b.jpg', 'gone.png'})):
+    for args, bad in (
+        ([folder], {'bomb.avi', 'c.mp4', 'b.jpg'}),
+        ([ann, '--root', folder], {'bomb.avi', 'c.mp4', 'b.jpg', 'gone.png'}),
+    ):
         assert check_data(*args) == 1, log.read_text()
         rows = [line.split('\t') for line in report.read_text().splitlines()]
         assert {os.path.basename(path) for path, _ in rows} == bad
@@ -628,6 +727,7 @@ def misbehave(path):
 
 def check_misbehaving(out):
     import check_data
+
     paths = ['ok 1', 'crash 1', 'hang', 'bad', 'crash 2', 'ok 2', 'ok 3']
     found = dict(check_data.check_all(paths, 2, 2, misbehave))
     with open(out, 'w') as file:
@@ -657,13 +757,23 @@ def test_workers_share_what_is_bad(tmp_path, good):
     (tmp_path / 'bad.png').write_bytes(b'x')
     ann = tmp_path / 'list.txt'
     ann.write_text('\n'.join([str(tmp_path / 'bad.png'), *good]))
-    args = dict(ann_file=str(ann), pipeline=[
-        *LOAD, lambda r: dict(img=r['img'].sum(), path=r['img_path'])])
+    args = dict(
+        ann_file=str(ann),
+        pipeline=[
+            *LOAD,
+            lambda r: dict(img=r['img'].sum(), path=r['img_path']),
+        ],
+    )
     data = SourceImageDataset(str(tmp_path), max_bad_fraction=0.5, **args)
     visits = [EpochIndex(0, 0, epoch) for epoch in range(20)]
     loader = torch.utils.data.DataLoader(
-        data, sampler=visits, num_workers=4, batch_size=None,
-        collate_fn=lambda x: x, multiprocessing_context='fork')
+        data,
+        sampler=visits,
+        num_workers=4,
+        batch_size=None,
+        collate_fn=lambda x: x,
+        multiprocessing_context='fork',
+    )
     assert not data._bad[0]
     seen = list(loader)
     assert data._bad.tolist() == [True, False, False, False]

@@ -1,4 +1,5 @@
 """Several processes: the same training as one, and no hang when one dies."""
+
 import os
 import subprocess
 import sys
@@ -34,14 +35,18 @@ val_dataloader = dict(batch_size=2, num_workers=0, persistent_workers=False,
 
 
 def write_config(path, hook, batch, data='num_images=4', epochs=1):
-    path.write_text(CONFIG.format(configs=CONFIGS, hook=hook, batch=batch,
-                                  data=data, epochs=epochs))
+    path.write_text(
+        CONFIG.format(
+            configs=CONFIGS, hook=hook, batch=batch, data=data, epochs=epochs
+        )
+    )
     return path
 
 
 def logs(log):
-    return '\n'.join(p.read_text()[-3000:] for p in log.parent.glob(
-        f'{log.name}*'))
+    return '\n'.join(
+        p.read_text()[-3000:] for p in log.parent.glob(f'{log.name}*')
+    )
 
 
 @pytest.mark.slow
@@ -49,24 +54,42 @@ def test_two_ranks_train_as_one_with_twice_the_batch(tmp_path):
     seen, gradients = [], []
     for count, batch in ((1, 4), (2, 2)):
         out, log = tmp_path / f'seen{count}', tmp_path / f'log{count}_'
-        config = write_config(tmp_path / f'config{count}.py',
-                              dict(type='SampleLogHook', out=str(out)), batch)
-        args = ['train.py', config, '--work-dir', tmp_path / f'work{count}',
-                '--seed', 3]
-        codes = ranks(count, *args, log=log) if count > 1 else \
-            [run(*args, log=log)]
+        config = write_config(
+            tmp_path / f'config{count}.py',
+            dict(type='SampleLogHook', out=str(out)),
+            batch,
+        )
+        args = [
+            'train.py',
+            config,
+            '--work-dir',
+            tmp_path / f'work{count}',
+            '--seed',
+            3,
+        ]
+        codes = (
+            ranks(count, *args, log=log)
+            if count > 1
+            else [run(*args, log=log)]
+        )
         assert codes == [0] * count, logs(log)
         steps = [torch.load(f'{out}.{rank}') for rank in range(count)]
         assert [len(s) for s in steps] == [1] * count
-        seen.append({index: clips for rank in steps
-                     for _, index, clips in rank[0]})
+        seen.append(
+            {index: clips for rank in steps for _, index, clips in rank[0]}
+        )
         # One step of plain SGD at rate 1: what is subtracted is the gradient.
         start = torch.load(f'{out}.start')
-        end = torch.load(
-            tmp_path / f'work{count}' / 'epoch_1.pth')['state_dict']
-        gradients.append({
-            name: start.get(name, start.get(f'module.{name}')) - value
-            for name, value in end.items() if value.is_floating_point()})
+        end = torch.load(tmp_path / f'work{count}' / 'epoch_1.pth')[
+            'state_dict'
+        ]
+        gradients.append(
+            {
+                name: start.get(name, start.get(f'module.{name}')) - value
+                for name, value in end.items()
+                if value.is_floating_point()
+            }
+        )
     assert len(seen[0]) == 4
     assert seen[0].keys() == seen[1].keys() == set(range(4))
     assert all(torch.equal(seen[0][i], seen[1][i]) for i in range(4))
@@ -84,56 +107,93 @@ def test_uneven_data_and_bad_files_keep_ranks_in_step(tmp_path):
     for i in range(7):
         cv2.imwrite(str(images / f'{i}.png'), textured_image(80, i))
     (images / '3.png').write_bytes(b'broken')
-    data = (f"_delete_=True, type='SourceImageDataset', "
-            f"data_root={str(images)!r}, max_bad_fraction=0.3, pipeline=["
-            "dict(type='SeedSample'), dict(type='LoadSourceImage'), "
-            "dict(type='CropSource', size=64), "
-            "dict(type='DrawPseudoMotion', clip_len=8, crop_size=32), "
-            "dict(type='RenderPseudoMotion'), dict(type='PackMoSIInputs')]")
+    data = (
+        f"_delete_=True, type='SourceImageDataset', "
+        f'data_root={str(images)!r}, max_bad_fraction=0.3, pipeline=['
+        "dict(type='SeedSample'), dict(type='LoadSourceImage'), "
+        "dict(type='CropSource', size=64), "
+        "dict(type='DrawPseudoMotion', clip_len=8, crop_size=32), "
+        "dict(type='RenderPseudoMotion'), dict(type='PackMoSIInputs')]"
+    )
     seen = {}
     for count, batch in ((2, 2), (1, 7)):
         out, log = tmp_path / f'seen{count}', tmp_path / f'log{count}_'
         config = write_config(
             tmp_path / f'config{count}.py',
-            dict(type='SampleLogHook', out=str(out)), batch, data, epochs=2)
-        args = ['train.py', config, '--work-dir', tmp_path / f'work{count}',
-                '--seed', 3]
-        codes = ranks(count, *args, log=log) if count > 1 else \
-            [run(*args, log=log)]
+            dict(type='SampleLogHook', out=str(out)),
+            batch,
+            data,
+            epochs=2,
+        )
+        args = [
+            'train.py',
+            config,
+            '--work-dir',
+            tmp_path / f'work{count}',
+            '--seed',
+            3,
+        ]
+        codes = (
+            ranks(count, *args, log=log)
+            if count > 1
+            else [run(*args, log=log)]
+        )
         assert codes == [0] * count, logs(log)
         assert 'skipped a bad file' in logs(log) and '3.png' in logs(log)
         steps = [torch.load(f'{out}.{rank}') for rank in range(count)]
         # Seven samples for two ranks are four each, in two steps of two.
         assert [len(s) for s in steps] == [4, 4][:count] if count > 1 else [2]
-        seen[count] = [(epoch, index, clips) for rank in steps
-                       for step in rank for epoch, index, clips in step]
+        seen[count] = [
+            (epoch, index, clips)
+            for rank in steps
+            for step in rank
+            for epoch, index, clips in step
+        ]
     assert len(seen[2]) == 16 and len(seen[1]) == 14
     assert all(index != 3 for _, index, _ in seen[1] + seen[2])
     # Nor do ranks change a sample, those in the place of the bad one
     # included: each of the one process is one of the two.
     for epoch, index, clips in seen[1]:
-        assert any(torch.equal(clips, other) for e, i, other in seen[2]
-                   if (e, i) == (epoch, index))
+        assert any(
+            torch.equal(clips, other)
+            for e, i, other in seen[2]
+            if (e, i) == (epoch, index)
+        )
 
 
 @pytest.mark.slow
 def test_killed_rank_ends_the_job_with_the_cause(tmp_path):
     config = write_config(
-        tmp_path / 'config.py', dict(type='KillHook', epoch=1, batch=0,
-                                     rank=1), 2, epochs=9)
+        tmp_path / 'config.py',
+        dict(type='KillHook', epoch=1, batch=0, rank=1),
+        2,
+        epochs=9,
+    )
     done = subprocess.run(
-        [TOOLS / 'dist_train.sh', config, '2', '--work-dir',
-         tmp_path / 'work'],
-        env={**os.environ, 'PYTHON': sys.executable,
-             'CUDA_VISIBLE_DEVICES': '',
-             'PYTHONPATH': str(Path(__file__).parent)},
-        capture_output=True, text=True, timeout=280)
+        [
+            TOOLS / 'dist_train.sh',
+            config,
+            '2',
+            '--work-dir',
+            tmp_path / 'work',
+        ],
+        env={
+            **os.environ,
+            'PYTHON': sys.executable,
+            'CUDA_VISIBLE_DEVICES': '',
+            'PYTHONPATH': str(Path(__file__).parent),
+        },
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
     ended = time.time()
     assert done.returncode != 0
     killed = float((tmp_path / 'work' / 'killed_at').read_text())
     assert ended - killed < 60
-    assert 'SIGKILL' in done.stderr and 'rank      : 1' in done.stderr, \
+    assert 'SIGKILL' in done.stderr and 'rank      : 1' in done.stderr, (
         done.stderr[-3000:]
+    )
     assert (tmp_path / 'work' / 'epoch_1.pth').exists()
 
 
@@ -144,15 +204,18 @@ def test_rank_with_a_bad_file_ends_all(tmp_path):
     for i in range(4):
         cv2.imwrite(str(images / f'{i}.png'), textured_image(80, i))
     (images / '2.png').write_bytes(b'broken')
-    data = (f"_delete_=True, type='SourceImageDataset', "
-            f"data_root={str(images)!r}, bad_files='raise', pipeline=["
-            "dict(type='SeedSample'), dict(type='LoadSourceImage'), "
-            "dict(type='CropSource', size=64), "
-            "dict(type='DrawPseudoMotion', clip_len=8, crop_size=32), "
-            "dict(type='RenderPseudoMotion'), dict(type='PackMoSIInputs')]")
+    data = (
+        f"_delete_=True, type='SourceImageDataset', "
+        f"data_root={str(images)!r}, bad_files='raise', pipeline=["
+        "dict(type='SeedSample'), dict(type='LoadSourceImage'), "
+        "dict(type='CropSource', size=64), "
+        "dict(type='DrawPseudoMotion', clip_len=8, crop_size=32), "
+        "dict(type='RenderPseudoMotion'), dict(type='PackMoSIInputs')]"
+    )
     config = write_config(tmp_path / 'config.py', '', 1, data, epochs=9)
     log = tmp_path / 'log'
-    codes = ranks(2, 'train.py', config, '--work-dir', tmp_path / 'work',
-                  log=log)
+    codes = ranks(
+        2, 'train.py', config, '--work-dir', tmp_path / 'work', log=log
+    )
     assert all(code not in (0, None) for code in codes)
     assert f'{images / "2.png"}: not a readable image' in logs(log)

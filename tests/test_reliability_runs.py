@@ -1,4 +1,5 @@
 """Killed, full, torn, hostile: what a run survives, with real processes."""
+
 import io
 import os
 import pickle
@@ -68,8 +69,9 @@ default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=1))
 
 def write_config(path, text, hooks=(), **values):
     values.setdefault('val_interval', 1)
-    path.write_text((text + RUN).format(
-        configs=CONFIGS, hooks=list(hooks), **values))
+    path.write_text(
+        (text + RUN).format(configs=CONFIGS, hooks=list(hooks), **values)
+    )
     return path
 
 
@@ -90,42 +92,71 @@ def assert_same_end(one, other):
 def test_pretraining_killed_and_resumed_ends_the_same(tmp_path):
     work, reference = tmp_path / 'killed', tmp_path / 'reference'
     plain = write_config(tmp_path / 'plain.py', PRETRAIN)
-    deadly = write_config(tmp_path / 'deadly.py', PRETRAIN,
-                          hooks=[dict(type='KillHook', epoch=1, batch=1)])
+    deadly = write_config(
+        tmp_path / 'deadly.py',
+        PRETRAIN,
+        hooks=[dict(type='KillHook', epoch=1, batch=1)],
+    )
     log = tmp_path / 'log'
     workers = 'train_dataloader.num_workers=2'
     persistent = 'train_dataloader.persistent_workers=True'
-    code = run('train.py', deadly, '--work-dir', work, '--cfg-options',
-               workers, persistent, log=log)
+    code = run(
+        'train.py',
+        deadly,
+        '--work-dir',
+        work,
+        '--cfg-options',
+        workers,
+        persistent,
+        log=log,
+    )
     assert code == -signal.SIGKILL, log.read_text()[-3000:]
     assert not (work / 'epoch_2.pth').exists()
     # The seed was random: what resumes does not know it, the file does.
     seed = torch.load(work / 'epoch_1.pth')['meta']['seed']
-    assert run('train.py', plain, '--work-dir', work, '--resume',
-               '--cfg-options', workers, log=log) == 0, log.read_text()[-3000:]
-    assert run('train.py', plain, '--work-dir', reference, '--seed', seed,
-               log=log) == 0, log.read_text()[-3000:]
+    assert (
+        run(
+            'train.py',
+            plain,
+            '--work-dir',
+            work,
+            '--resume',
+            '--cfg-options',
+            workers,
+            log=log,
+        )
+        == 0
+    ), log.read_text()[-3000:]
+    assert (
+        run(
+            'train.py', plain, '--work-dir', reference, '--seed', seed, log=log
+        )
+        == 0
+    ), log.read_text()[-3000:]
     assert_same_end(work, reference)
     # max_keep_ckpts=2, and a published file that holds no more than it says.
     names = {p.name for p in work.glob('epoch_?.pth')}
     assert names == {'epoch_2.pth', 'epoch_3.pth'}
-    published, = work.glob('epoch_3-*.pth')
+    (published,) = work.glob('epoch_3-*.pth')
     assert set(torch.load(published)) == {'meta', 'state_dict'}
     other = torch.load(work / 'epoch_2.pth')['state_dict']
     last = torch.load(published)['state_dict']
-    assert not torch.equal(last['cls_head.fc_cls.weight'],
-                           other['cls_head.fc_cls.weight'])
+    assert not torch.equal(
+        last['cls_head.fc_cls.weight'], other['cls_head.fc_cls.weight']
+    )
 
 
 def write_video(path, seed, frames=12, size=(64, 48)):
     """Write a Motion-JPEG AVI of a texture that moves."""
     image = textured_image(96, seed)
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), 10,
-                             size)
+    writer = cv2.VideoWriter(
+        str(path), cv2.VideoWriter_fourcc(*'MJPG'), 10, size
+    )
     for t in range(frames):
         x = 2 * t if seed % 2 else 30 - 2 * t
-        writer.write(np.ascontiguousarray(
-            image[10:10 + size[1], x:x + size[0]]))
+        writer.write(
+            np.ascontiguousarray(image[10 : 10 + size[1], x : x + size[0]])
+        )
     writer.release()
 
 
@@ -151,21 +182,49 @@ def test_finetuning_killed_and_resumed_ends_the_same(videos):
     values = dict(root=videos, val_interval=100)
     plain = write_config(videos / 'plain.py', FINETUNE, **values)
     deadly = write_config(
-        videos / 'deadly.py', FINETUNE,
-        hooks=[dict(type='KillHook', epoch=2, batch=1)], **values)
+        videos / 'deadly.py',
+        FINETUNE,
+        hooks=[dict(type='KillHook', epoch=2, batch=1)],
+        **values,
+    )
     log = videos / 'log'
-    assert run('train.py', deadly, '--work-dir', work, '--seed', 5,
-               log=log) == -signal.SIGKILL, log.read_text()[-3000:]
+    assert (
+        run('train.py', deadly, '--work-dir', work, '--seed', 5, log=log)
+        == -signal.SIGKILL
+    ), log.read_text()[-3000:]
     assert [p.name for p in work.glob('epoch_*')] == ['epoch_2.pth']
     # The file knows the seed better than who resumes with another one.
-    assert run('train.py', plain, '--work-dir', work, '--resume', '--seed', 6,
-               '--cfg-options', 'train_dataloader.num_workers=2',
-               'train_dataloader.persistent_workers=True',
-               log=log) == 0, log.read_text()[-3000:]
+    assert (
+        run(
+            'train.py',
+            plain,
+            '--work-dir',
+            work,
+            '--resume',
+            '--seed',
+            6,
+            '--cfg-options',
+            'train_dataloader.num_workers=2',
+            'train_dataloader.persistent_workers=True',
+            log=log,
+        )
+        == 0
+    ), log.read_text()[-3000:]
     whole_log = videos / 'whole_log'
-    assert run('train.py', plain, '--work-dir', reference, '--seed', 5,
-               '--cfg-options', 'train_dataloader.num_workers=2',
-               log=whole_log) == 0, whole_log.read_text()[-3000:]
+    assert (
+        run(
+            'train.py',
+            plain,
+            '--work-dir',
+            reference,
+            '--seed',
+            5,
+            '--cfg-options',
+            'train_dataloader.num_workers=2',
+            log=whole_log,
+        )
+        == 0
+    ), whole_log.read_text()[-3000:]
     assert_same_end(work, reference)
     # Every epoch met the empty file; it was told once, with its path.
     text = whole_log.read_text()
@@ -180,8 +239,13 @@ def save_for_ever(path):
     while True:
         number += 1
         file = io.BytesIO()
-        torch.save({'number': number,
-                    'weights': torch.full((2_000_000,), float(number))}, file)
+        torch.save(
+            {
+                'number': number,
+                'weights': torch.full((2_000_000,), float(number)),
+            },
+            file,
+        )
         backend.put(file.getvalue(), path)
 
 
@@ -217,12 +281,16 @@ def finished(tmp_path_factory):
     """Work dir of a run that met a full disk, and the log of it."""
     folder = tmp_path_factory.mktemp('finished')
     config = write_config(
-        folder / 'full.py', PRETRAIN, val_interval=100,
-        hooks=[dict(type='FullDiskHook', epoch=2, size=20_000)])
+        folder / 'full.py',
+        PRETRAIN,
+        val_interval=100,
+        hooks=[dict(type='FullDiskHook', epoch=2, size=20_000)],
+    )
     write_config(folder / 'plain.py', PRETRAIN, val_interval=100)
     log = folder / 'log'
-    code = run('train.py', config, '--work-dir', folder / 'work', '--seed', 1,
-               log=log)
+    code = run(
+        'train.py', config, '--work-dir', folder / 'work', '--seed', 1, log=log
+    )
     return folder, code, log.read_text()
 
 
@@ -245,8 +313,17 @@ def test_full_disk_leaves_the_previous_checkpoint(finished, stopped):
     assert all(whole(folder / 'work' / name) for name in names)
     # The oldest was to be deleted only after the third one was there.
     log = stopped / 'resumed'
-    assert run('train.py', stopped / 'plain.py', '--work-dir',
-               stopped / 'work', '--resume', log=log) == 0, log.read_text()
+    assert (
+        run(
+            'train.py',
+            stopped / 'plain.py',
+            '--work-dir',
+            stopped / 'work',
+            '--resume',
+            log=log,
+        )
+        == 0
+    ), log.read_text()
     assert 'resumed epoch: 2' in log.read_text()
     names = sorted(p.name for p in (stopped / 'work').glob('epoch_?.pth'))
     assert names == ['epoch_2.pth', 'epoch_3.pth']
@@ -274,9 +351,19 @@ def test_torn_newest_checkpoint_is_named_and_skipped(stopped, damage):
     damage(work / 'epoch_2.pth')
     assert not whole(work / 'epoch_2.pth')
     log = stopped / 'resumed'
-    assert run('train.py', stopped / 'plain.py', '--work-dir', work,
-               '--resume', '--cfg-options', 'train_cfg.max_epochs=2',
-               log=log) == 0, log.read_text()[-3000:]
+    assert (
+        run(
+            'train.py',
+            stopped / 'plain.py',
+            '--work-dir',
+            work,
+            '--resume',
+            '--cfg-options',
+            'train_cfg.max_epochs=2',
+            log=log,
+        )
+        == 0
+    ), log.read_text()[-3000:]
     text = log.read_text()
     assert f'{work / "epoch_2.pth"} is not whole' in text
     assert 'resumed epoch: 1' in text
@@ -289,8 +376,17 @@ def test_nothing_whole_to_resume_from_stops(stopped):
     for path in work.glob('epoch_*.pth'):
         truncate(path)
     log = stopped / 'resumed'
-    assert run('train.py', stopped / 'plain.py', '--work-dir', work,
-               '--resume', log=log) == 1
+    assert (
+        run(
+            'train.py',
+            stopped / 'plain.py',
+            '--work-dir',
+            work,
+            '--resume',
+            log=log,
+        )
+        == 1
+    )
     text = log.read_text()
     assert 'no checkpoint of' in text
     assert 'epoch_1.pth' in text and 'epoch_2.pth' in text
@@ -322,8 +418,7 @@ def hostile(kind, checkpoint, target):
 
 @pytest.mark.slow
 @pytest.mark.parametrize('kind', ['pickle', 'class', 'config'])
-@pytest.mark.parametrize('way', ['resume', 'resume_path', 'load_from',
-                                 'test'])
+@pytest.mark.parametrize('way', ['resume', 'resume_path', 'load_from', 'test'])
 def test_hostile_checkpoint_runs_no_code(stopped, kind, way):
     work, boom = stopped / 'work', stopped / 'boom'
     path = work / 'epoch_2.pth'
@@ -340,8 +435,10 @@ def test_hostile_checkpoint_runs_no_code(stopped, kind, way):
     tool, args = {
         'resume': ('train.py', ['--resume']),
         'resume_path': ('train.py', ['--resume', path]),
-        'load_from': ('train.py', ['--cfg-options', f'load_from={path}',
-                                   'train_cfg.max_epochs=1']),
+        'load_from': (
+            'train.py',
+            ['--cfg-options', f'load_from={path}', 'train_cfg.max_epochs=1'],
+        ),
         'test': ('test.py', [path]),
     }[way]
     code = run(tool, stopped / 'plain.py', *args, '--work-dir', work, log=log)
@@ -361,27 +458,58 @@ def test_torn_or_foreign_checkpoint_is_named(stopped):
     path = stopped / 'work' / 'epoch_2.pth'
     weights = {k: torch.load(path)[k] for k in ('meta', 'state_dict')}
     truncate(path)
-    assert run('test.py', stopped / 'plain.py', path, '--work-dir',
-               stopped / 'work', log=log) == 1
+    assert (
+        run(
+            'test.py',
+            stopped / 'plain.py',
+            path,
+            '--work-dir',
+            stopped / 'work',
+            log=log,
+        )
+        == 1
+    )
     assert f'{path}: not a checkpoint, or one that was not' in log.read_text()
     torch.save(weights, path)
-    assert run('train.py', stopped / 'plain.py', '--resume', path,
-               '--work-dir', stopped / 'work', log=log) == 1
+    assert (
+        run(
+            'train.py',
+            stopped / 'plain.py',
+            '--resume',
+            path,
+            '--work-dir',
+            stopped / 'work',
+            log=log,
+        )
+        == 1
+    )
     assert "has no ['message_hub', 'optimizer']" in log.read_text()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('way', [['--resume', '{path}'],
-                                 ['--cfg-options', 'load_from={path}']])
+@pytest.mark.parametrize(
+    'way', [['--resume', '{path}'], ['--cfg-options', 'load_from={path}']]
+)
 def test_checkpoint_of_another_network_is_refused(stopped, way):
     path = stopped / 'work' / 'epoch_2.pth'
     config = write_config(
-        stopped / 'wider.py', PRETRAIN.replace('base_channels=4',
-                                               'base_channels=8'
-                                               ).replace('=32,', '=64,'))
+        stopped / 'wider.py',
+        PRETRAIN.replace('base_channels=4', 'base_channels=8').replace(
+            '=32,', '=64,'
+        ),
+    )
     log = stopped / 'log'
-    assert run('train.py', config, *[a.format(path=path) for a in way],
-               '--work-dir', stopped / 'other', log=log) == 1
+    assert (
+        run(
+            'train.py',
+            config,
+            *[a.format(path=path) for a in way],
+            '--work-dir',
+            stopped / 'other',
+            log=log,
+        )
+        == 1
+    )
     text = log.read_text()
     assert f"load_from='{path}'" in text
     assert 'another shape: backbone.layer4' in text

@@ -1,4 +1,5 @@
 """A folder of one's own videos becomes lists and a config that trains."""
+
 import importlib.util
 from pathlib import Path
 
@@ -35,20 +36,23 @@ def videos(tmp_path):
 
 def entries(path):
     lines = path.read_text().splitlines()
-    return [(line.rpartition(' ')[0], int(line.rpartition(' ')[2]))
-            for line in lines]
+    return [
+        (line.rpartition(' ')[0], int(line.rpartition(' ')[2]))
+        for line in lines
+    ]
 
 
 def test_every_video_is_on_one_side(tool, videos, tmp_path, capsys):
     out = tmp_path / 'lists'
     assert tool.main([str(videos), '--out', str(out)]) == 0
-    assert '3 classes, 18 videos to train on, 6 to test' in \
-        capsys.readouterr().out
+    assert (
+        '3 classes, 18 videos to train on, 6 to test'
+        in capsys.readouterr().out
+    )
     classes = (out / 'classes.txt').read_text().splitlines()
     assert classes == ['bend', 'wave 2', 'wave 10']  # natural order
     train, test = entries(out / 'train.txt'), entries(out / 'test.txt')
-    there = {p.relative_to(videos).as_posix()
-             for p in videos.rglob('*.AVI')}
+    there = {p.relative_to(videos).as_posix() for p in videos.rglob('*.AVI')}
     assert {p for p, _ in train} | {p for p, _ in test} == there
     assert len(train) + len(test) == len(there)
     for path, label in train + test:
@@ -63,11 +67,27 @@ def test_every_video_is_on_one_side(tool, videos, tmp_path, capsys):
 
 @pytest.mark.parametrize('pattern', ['^[^_]*', '([a-z]+)_[12]'])
 def test_groups_stay_together(tool, videos, tmp_path, pattern):
-    assert tool.main([str(videos), '--out', str(tmp_path), '--group',
-                      pattern, '--test', '0.5']) == 0
-    persons = [{p.split('/')[-1].split('_')[0]
-                for p, _ in entries(tmp_path / f'{half}.txt')}
-               for half in ('train', 'test')]
+    assert (
+        tool.main(
+            [
+                str(videos),
+                '--out',
+                str(tmp_path),
+                '--group',
+                pattern,
+                '--test',
+                '0.5',
+            ]
+        )
+        == 0
+    )
+    persons = [
+        {
+            p.split('/')[-1].split('_')[0]
+            for p, _ in entries(tmp_path / f'{half}.txt')
+        }
+        for half in ('train', 'test')
+    ]
     assert len(persons[0]) == len(persons[1]) == 2
     assert not persons[0] & persons[1]
 
@@ -88,7 +108,8 @@ def test_config_knows_classes_and_paths(tool, videos, tmp_path, monkeypatch):
 
 
 def test_config_takes_the_pretrained_file_from_outside(
-        tool, videos, tmp_path, monkeypatch):
+    tool, videos, tmp_path, monkeypatch
+):
     assert tool.main([str(videos), '--out', str(tmp_path)]) == 0
     monkeypatch.setenv('MOSI_PRETRAINED', '/my runs/é 1.pth')
     cfg = Config.fromfile(tmp_path / 'finetune.py')
@@ -102,11 +123,18 @@ def test_config_starts_from_the_zoo(tool, videos, tmp_path):
     assert 'backbone.layer4.0.conv1.conv.conv_s.weight' in weights
 
 
-@pytest.mark.parametrize('change, said', [
-    (lambda root: (root / 'loose.mp4').touch(), 'lies in no folder'),
-    (lambda root: (root / 'one').mkdir() or (root / 'one/a.mp4').touch(),
-     "class 'one' (1 videos) has none for training"),
-])
+@pytest.mark.parametrize(
+    'change, said',
+    [
+        (lambda root: (root / 'loose.mp4').touch(), 'lies in no folder'),
+        (
+            lambda root: (
+                (root / 'one').mkdir() or (root / 'one/a.mp4').touch()
+            ),
+            "class 'one' (1 videos) has none for training",
+        ),
+    ],
+)
 def test_layouts_that_cannot_be(tool, videos, tmp_path, capsys, change, said):
     change(videos)
     assert tool.main([str(videos), '--out', str(tmp_path / 'out')]) == 2
@@ -114,12 +142,15 @@ def test_layouts_that_cannot_be(tool, videos, tmp_path, capsys, change, said):
     assert not (tmp_path / 'out').exists()
 
 
-@pytest.mark.parametrize('args, said', [
-    (['nowhere'], 'there is no such folder'),
-    (['{videos}/bend'], '1 folders with videos'),
-    (['{videos}', '--group', 'zz'], "--group 'zz' is not found"),
-    (['{videos}', '--base', 'nothing'], 'nothing'),
-])
+@pytest.mark.parametrize(
+    'args, said',
+    [
+        (['nowhere'], 'there is no such folder'),
+        (['{videos}/bend'], '1 folders with videos'),
+        (['{videos}', '--group', 'zz'], "--group 'zz' is not found"),
+        (['{videos}', '--base', 'nothing'], 'nothing'),
+    ],
+)
 def test_arguments_that_cannot_be(tool, videos, tmp_path, capsys, args, said):
     args = [a.format(videos=videos) for a in args]
     assert tool.main([*args, '--out', str(tmp_path / 'out')]) == 2
@@ -133,5 +164,8 @@ def test_set_videos_names_what_is_missing(tmp_path):
     for name in ('train', 'test', 'classes'):
         (tmp_path / f'{name}.txt').write_text('a\nb\n')
     with pytest.raises(ValueError, match='num_classes'):
-        set_videos(Config.fromfile(config_path('mosi_r2p1d_hmdb')), 'videos',
-                   str(tmp_path))
+        set_videos(
+            Config.fromfile(config_path('mosi_r2p1d_hmdb')),
+            'videos',
+            str(tmp_path),
+        )

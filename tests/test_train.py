@@ -3,6 +3,7 @@
 The networks are as narrow and the data as few as they can be; nothing else
 differs from what a user types.
 """
+
 import json
 import os
 import re
@@ -83,9 +84,11 @@ def assert_equal_weights(one, other):
 
 def epochs_logged(work_dir):
     """Return the epochs whose iterations the logs of all runs hold."""
-    lines = [json.loads(line)
-             for path in sorted(work_dir.glob('*/vis_data/scalars.json'))
-             for line in path.read_text().splitlines()]
+    lines = [
+        json.loads(line)
+        for path in sorted(work_dir.glob('*/vis_data/scalars.json'))
+        for line in path.read_text().splitlines()
+    ]
     return [line['epoch'] for line in lines if 'loss' in line]
 
 
@@ -96,10 +99,20 @@ def pretrained(tmp_path_factory):
     root = tmp_path_factory.mktemp('pretrained')
     config = write(root / 'a config.py', PRETRAIN)
     done = subprocess.run(
-        [sys.executable, str(TOOLS / 'train.py'), str(config), '--work-dir',
-         str(root / 'straight'), '--seed', '3'],
-        capture_output=True, text=True, cwd=root,
-        env={**os.environ, 'OMP_NUM_THREADS': '1'})
+        [
+            sys.executable,
+            str(TOOLS / 'train.py'),
+            str(config),
+            '--work-dir',
+            str(root / 'straight'),
+            '--seed',
+            '3',
+        ],
+        capture_output=True,
+        text=True,
+        cwd=root,
+        env={**os.environ, 'OMP_NUM_THREADS': '1'},
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return root / 'straight'
 
@@ -107,8 +120,11 @@ def pretrained(tmp_path_factory):
 @pytest.fixture(scope='module')
 def published(pretrained):
     """The one file that is meant for others."""
-    files = [p for p in pretrained.glob('*.pth')
-             if re.fullmatch(r'epoch_4-[0-9a-f]{8}\.pth', p.name)]
+    files = [
+        p
+        for p in pretrained.glob('*.pth')
+        if re.fullmatch(r'epoch_4-[0-9a-f]{8}\.pth', p.name)
+    ]
     assert len(files) == 1, sorted(p.name for p in pretrained.iterdir())
     return files[0]
 
@@ -120,7 +136,7 @@ def test_a_run_trains_validates_and_saves(pretrained):
     early, late = (weights(pretrained / f'epoch_{n}.pth') for n in (3, 4))
     moved = [k for k in early if not torch.equal(early[k], late[k])]
     assert len(moved) > 0.9 * len(early)
-    scalars, = pretrained.glob('*/vis_data/scalars.json')
+    (scalars,) = pretrained.glob('*/vis_data/scalars.json')
     told = [json.loads(line) for line in scalars.read_text().splitlines()]
     top1 = [line['pretext/top1'] for line in told if 'pretext/top1' in line]
     assert len(top1) == 4 and all(0 <= t <= 1 for t in top1)
@@ -132,15 +148,18 @@ def test_resume_continues_the_same_run(pretrained, tmp_path):
     config = write(tmp_path / 'c.py', PRETRAIN)
     args = [config, '--work-dir', tmp_path / 'w', '--seed', '3']
     # The schedule is that of four epochs; the run ends after two.
-    code, said = train(*args, '--cfg-options', 'train_cfg.max_epochs=2',
-                       log=tmp_path / 'one')
+    code, said = train(
+        *args, '--cfg-options', 'train_cfg.max_epochs=2', log=tmp_path / 'one'
+    )
     assert code == 0, said[-3000:]
     code, said = train(*args, '--resume', log=tmp_path / 'two')
     assert code == 0, said[-3000:]
     assert epochs_logged(tmp_path / 'w') == epochs_logged(pretrained)
     assert sorted(set(epochs_logged(pretrained))) == [1, 2, 3, 4]
-    assert_equal_weights(weights(tmp_path / 'w' / 'epoch_4.pth'),
-                         weights(pretrained / 'epoch_4.pth'))
+    assert_equal_weights(
+        weights(tmp_path / 'w' / 'epoch_4.pth'),
+        weights(pretrained / 'epoch_4.pth'),
+    )
     # Nothing left to do: it stays as it is.
     code, said = train(*args, '--resume', log=tmp_path / 'three')
     assert code == 0, said[-3000:]
@@ -198,10 +217,19 @@ print(len(backbone), changed)
 def test_published_file_needs_no_plugin(published, tmp_path):
     script = write(tmp_path / 'plain.py', PLAIN)
     done = subprocess.run(
-        [sys.executable, '-W', 'ignore', str(script), str(published),
-         str(tmp_path / 'meta cfg.py')],
-        capture_output=True, text=True, cwd=tmp_path,
-        env={**os.environ, 'OMP_NUM_THREADS': '1'})
+        [
+            sys.executable,
+            '-W',
+            'ignore',
+            str(script),
+            str(published),
+            str(tmp_path / 'meta cfg.py'),
+        ],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, 'OMP_NUM_THREADS': '1'},
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     count, changed = map(int, done.stdout.split()[-2:])
     told = [k for k in weights(published) if k.startswith('backbone.')]
@@ -229,28 +257,42 @@ def test_files_say_what_made_them(pretrained, published):
 @pytest.fixture(scope='module')
 def videos(tmp_path_factory):
     root = tmp_path_factory.mktemp('few videos')
-    write_action_videos(root, 2, 'few', num_frames=20,
-                        actions=('circle', 'shake'))
+    write_action_videos(
+        root, 2, 'few', num_frames=20, actions=('circle', 'shake')
+    )
     return root
 
 
 def finetune_config(path, videos, width=4):
-    return write(path, FINETUNE.format(
-        base=str(CONFIGS / 'tiny' / 'finetune_r2p1d_weizmann.py'),
-        root=str(videos), width=width))
+    return write(
+        path,
+        FINETUNE.format(
+            base=str(CONFIGS / 'tiny' / 'finetune_r2p1d_weizmann.py'),
+            root=str(videos),
+            width=width,
+        ),
+    )
 
 
 @pytest.mark.slow
-def test_fine_tuning_takes_every_backbone_tensor(published, videos,
-                                                 tmp_path):
+def test_fine_tuning_takes_every_backbone_tensor(published, videos, tmp_path):
     config = finetune_config(tmp_path / 'c.py', videos)
     code, said = train(
-        config, '--work-dir', tmp_path / 'w', '--cfg-options',
-        f'load_from={published}', 'optim_wrapper.optimizer.lr=0.',
-        'optim_wrapper.optimizer.weight_decay=0.', log=tmp_path / 'log')
+        config,
+        '--work-dir',
+        tmp_path / 'w',
+        '--cfg-options',
+        f'load_from={published}',
+        'optim_wrapper.optimizer.lr=0.',
+        'optim_wrapper.optimizer.weight_decay=0.',
+        log=tmp_path / 'log',
+    )
     assert code == 0, said[-3000:]
-    given = {k: v for k, v in weights(published).items()
-             if k.startswith('backbone.')}
+    given = {
+        k: v
+        for k, v in weights(published).items()
+        if k.startswith('backbone.')
+    }
     count = len(given)
     assert f"{count} of {count} tensors under 'backbone.'" in said
     assert 'acc/top1' in said
@@ -264,7 +306,8 @@ def test_fine_tuning_takes_every_backbone_tensor(published, videos,
 
 @pytest.mark.slow
 def test_a_checkpoint_of_another_network_stops_with_the_list(
-        published, videos, tmp_path):
+    published, videos, tmp_path
+):
     init_default_scope('mmaction')
     other = MODELS.build(dict(type='ResNet2d3d', base_channels=4))
     state = {f'backbone.{k}': v for k, v in other.state_dict().items()}
@@ -272,14 +315,27 @@ def test_a_checkpoint_of_another_network_stops_with_the_list(
     narrow = finetune_config(tmp_path / 'narrow.py', videos)
     wide = finetune_config(tmp_path / 'wide.py', videos, width=8)
     for config, file, line in (
-            (narrow, tmp_path / 'other.pth',
-             'missing: backbone.layer1.0.conv1.conv.conv_s.weight'),
-            (wide, published,
-             'another shape: backbone.layer4.0.conv2.bn.weight (32,) '
-             'instead of (64,)')):
+        (
+            narrow,
+            tmp_path / 'other.pth',
+            'missing: backbone.layer1.0.conv1.conv.conv_s.weight',
+        ),
+        (
+            wide,
+            published,
+            'another shape: backbone.layer4.0.conv2.bn.weight (32,) '
+            'instead of (64,)',
+        ),
+    ):
         work_dir = tmp_path / config.stem
-        code, said = train(config, '--work-dir', work_dir, '--cfg-options',
-                           f'load_from={file}', log=tmp_path / 'log')
+        code, said = train(
+            config,
+            '--work-dir',
+            work_dir,
+            '--cfg-options',
+            f'load_from={file}',
+            log=tmp_path / 'log',
+        )
         assert code != 0
         assert 'ValueError' in said and line in said
         assert not list(work_dir.glob('*.pth'))
@@ -293,11 +349,25 @@ def test_two_processes_train_save_and_resume(tmp_path):
 
     def run(*args):
         done = subprocess.run(
-            ['bash', str(TOOLS / 'dist_train.sh'), str(config), '2',
-             '--work-dir', str(work_dir), *args],
-            capture_output=True, text=True, cwd=tmp_path,
-            env={**os.environ, 'OMP_NUM_THREADS': '1',
-                 'CUDA_VISIBLE_DEVICES': '-1', 'PYTHON': sys.executable})
+            [
+                'bash',
+                str(TOOLS / 'dist_train.sh'),
+                str(config),
+                '2',
+                '--work-dir',
+                str(work_dir),
+                *args,
+            ],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env={
+                **os.environ,
+                'OMP_NUM_THREADS': '1',
+                'CUDA_VISIBLE_DEVICES': '-1',
+                'PYTHON': sys.executable,
+            },
+        )
         assert done.returncode == 0, done.stderr[-4000:]
         return done.stdout + done.stderr
 
@@ -310,6 +380,7 @@ def test_two_processes_train_save_and_resume(tmp_path):
     moved = [k for k in first if not torch.equal(first[k], second[k])]
     assert len(moved) > 0.9 * len(first)
     # Two images on each of two processes are one step an epoch.
-    state = torch.load(work_dir / 'epoch_2.pth',
-                       weights_only=True)['optimizer']['state']
+    state = torch.load(work_dir / 'epoch_2.pth', weights_only=True)[
+        'optimizer'
+    ]['state']
     assert {int(s['step']) for s in state.values()} == {2}

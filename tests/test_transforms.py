@@ -1,4 +1,5 @@
 """The pipeline's transforms, and the truth of the labels of every config."""
+
 import copy
 from functools import cache
 from pathlib import Path
@@ -27,8 +28,11 @@ from mosi_mmaction.datasets import EpochIndex
 from mosi_mmaction.transforms.streams import results_rng
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
-NAMES = sorted(p.relative_to(CONFIGS).as_posix()
-               for p in CONFIGS.rglob('*.py') if '_base_' not in p.parts)
+NAMES = sorted(
+    p.relative_to(CONFIGS).as_posix()
+    for p in CONFIGS.rglob('*.py')
+    if '_base_' not in p.parts
+)
 
 
 @cache
@@ -43,8 +47,7 @@ def pipelines(name, kind):
     def look(node):
         if isinstance(node, dict):
             for key, value in node.items():
-                if key == 'pipeline' and any(
-                        s['type'] == kind for s in value):
+                if key == 'pipeline' and any(s['type'] == kind for s in value):
                     found.append([dict(s) for s in value])
                 look(value)
         elif isinstance(node, (list, tuple)):
@@ -61,8 +64,7 @@ def training_pipelines(kind):
     for name in NAMES:
         for steps in pipelines(name, kind):
             out.setdefault(repr(steps), (steps, []))[1].append(name)
-    return [pytest.param(steps, id=names[0]) for steps, names in
-            out.values()]
+    return [pytest.param(steps, id=names[0]) for steps, names in out.values()]
 
 
 def build(steps):
@@ -95,8 +97,10 @@ def seen_and_told(steps, epochs, spoil=None):
     upto = build(before(steps, 'PackMoSIInputs'))
     seen, told = [], []
     for epoch in epochs:
-        start = dict(img=textured_image((source + 20, source + 31), epoch),
-                     sample_idx=EpochIndex(0, 0, epoch))
+        start = dict(
+            img=textured_image((source + 20, source + 31), epoch),
+            sample_idx=EpochIndex(0, 0, epoch),
+        )
         plan = upto(copy.deepcopy(start))['motion']
         if spoil is None:
             packed = whole(copy.deepcopy(start))
@@ -160,8 +164,9 @@ def test_pixels_of_every_config_show_the_label(steps):
 @pytest.mark.parametrize('steps', MOTION_PIPELINES)
 def test_a_flip_behind_the_rendering_is_found_out(steps):
     # The mutation: the test above must fail where clips are mirrored.
-    pool = TRANSFORMS.build(next(
-        s for s in steps if s['type'] == 'DrawPseudoMotion')).pool
+    pool = TRANSFORMS.build(
+        next(s for s in steps if s['type'] == 'DrawPseudoMotion')
+    ).pool
     flip = FlipAfterRendering(pool)
     seen, told = seen_and_told(steps, images_for(steps), flip)
     wrong = {t for s, t in zip(seen, told) if s != t}
@@ -174,8 +179,9 @@ def test_no_transform_behind_the_rendering_touches_pixels(steps):
     names = [s['type'] for s in steps]
     assert names[0] == 'SeedSample'
     if 'RenderPseudoMotion' in names:
-        assert names[names.index('RenderPseudoMotion') + 1:] == [
-            'PackMoSIInputs']
+        assert names[names.index('RenderPseudoMotion') + 1 :] == [
+            'PackMoSIInputs'
+        ]
     else:
         assert names[-1] == 'PackMoSIInputs'
 
@@ -196,7 +202,8 @@ def test_labels_are_all_in_a_sample_and_samples_differ(steps):
 
 
 @pytest.mark.parametrize(
-    'name', [n for n in NAMES if pipelines(n, 'DrawPseudoMotion')])
+    'name', [n for n in NAMES if pipelines(n, 'DrawPseudoMotion')]
+)
 def test_validation_draws_nothing_of_the_source(name):
     cfg = config(name)
     for loader in ('val_dataloader', 'test_dataloader'):
@@ -221,11 +228,13 @@ def test_fine_tuning_jitters_all_frames_of_a_clip_alike(steps):
     other = textured_image(40, 1)
     maps = []
     for epoch in range(5):
-        out = build(jitter)(dict(
-            imgs=[frame, other, frame.copy(), frame[::-1]],
-            sample_idx=EpochIndex(0, 0, epoch)))['imgs']
-        assert all(o.dtype == np.uint8 and o.shape == (40, 40, 3)
-                   for o in out)
+        out = build(jitter)(
+            dict(
+                imgs=[frame, other, frame.copy(), frame[::-1]],
+                sample_idx=EpochIndex(0, 0, epoch),
+            )
+        )['imgs']
+        assert all(o.dtype == np.uint8 and o.shape == (40, 40, 3) for o in out)
         # Equal pixels stay equal whichever frame they are in.
         np.testing.assert_array_equal(out[0], out[2])
         np.testing.assert_array_equal(out[0][::-1], out[3])
@@ -252,11 +261,13 @@ def mapped(matrix, image):
 
 def test_contrast_pivots_on_the_mean_of_the_clip():
     dark, light = (np.full((4, 4, 3), v, np.uint8) for v in (40, 120))
-    jitter = ClipColorJitter(brightness=0, contrast=0.5, saturation=0,
-                             hue=0, grayscale=0)
+    jitter = ClipColorJitter(
+        brightness=0, contrast=0.5, saturation=0, hue=0, grayscale=0
+    )
     for seed in range(5):
-        out = jitter(dict(imgs=[dark, light],
-                          rng=np.random.default_rng(seed)))['imgs']
+        out = jitter(
+            dict(imgs=[dark, light], rng=np.random.default_rng(seed))
+        )['imgs']
         levels = [int(o[0, 0, 0]) for o in out]
         assert sum(levels) == pytest.approx(160, abs=2)
         c = (levels[1] - levels[0]) / 80
@@ -271,8 +282,10 @@ def test_strengths_of_clip_jitter_are_checked():
 # ------------------------------------------------------------- CropSource
 def crops(image, count=400, **args):
     crop = CropSource(**args)
-    return [crop(dict(img=image, rng=np.random.default_rng(i)))['img']
-            for i in range(count)]
+    return [
+        crop(dict(img=image, rng=np.random.default_rng(i)))['img']
+        for i in range(count)
+    ]
 
 
 def coordinates(height, width):
@@ -291,15 +304,17 @@ def test_crop_is_a_uniform_square_of_the_short_side(height, width):
         out = out[:, ::-1] if flip else out
         x, y = int(out[0, 0, 0]), int(out[0, 0, 1])
         np.testing.assert_array_equal(
-            out, coordinates(height, width)[y:y + 16, x:x + 16])
+            out, coordinates(height, width)[y : y + 16, x : x + 16]
+        )
         starts.append(max(x, y))
     assert 160 < flips < 240
     assert set(starts) == set(range(abs(height - width) + 1))
 
 
 def test_crop_of_validation_is_the_unflipped_centre():
-    outs = crops(coordinates(16, 41), 20, size=16, flip_ratio=0.,
-                 random_crop=False)
+    outs = crops(
+        coordinates(16, 41), 20, size=16, flip_ratio=0.0, random_crop=False
+    )
     for out in outs:
         np.testing.assert_array_equal(out, coordinates(16, 41)[:, 12:28])
 
@@ -307,19 +322,20 @@ def test_crop_of_validation_is_the_unflipped_centre():
 @pytest.mark.parametrize('side', [10, 63, 200])
 def test_crop_resizes_without_a_shift(side):
     image = coordinates(side, side)
-    out, = crops(image, 1, size=32, flip_ratio=0.)
+    (out,) = crops(image, 1, size=32, flip_ratio=0.0)
     centres = (np.arange(32) + 0.5) * side / 32 - 0.5
     told = np.clip(centres, 0, side - 1)
     slack = max(1, side / 32 / 2 + 0.5)
     assert np.abs(out[5, :, 0] - told).max() <= slack
     assert np.abs(out[:, 5, 1] - told).max() <= slack
     assert (out[..., 2] == 7).all()
-    flipped, = crops(image, 1, size=32, flip_ratio=1.)
+    (flipped,) = crops(image, 1, size=32, flip_ratio=1.0)
     np.testing.assert_array_equal(flipped, out[:, ::-1])
 
 
-@pytest.mark.parametrize('args', [dict(size=0), dict(flip_ratio=1.1),
-                                  dict(flip_ratio=-0.1)])
+@pytest.mark.parametrize(
+    'args', [dict(size=0), dict(flip_ratio=1.1), dict(flip_ratio=-0.1)]
+)
 def test_crop_arguments(args):
     with pytest.raises(ValueError, match=next(iter(args))):
         CropSource(**args)
@@ -327,15 +343,22 @@ def test_crop_arguments(args):
 
 # ---------------------------------------------------- draw, render, pack
 def test_draws_come_from_the_samples_generator():
-    steps = build([
-        dict(type='DrawPseudoMotion', clip_len=4, crop_size=12),
-        dict(type='DrawStaticMask', side_ratio=0.5),
-        dict(type='DrawColorJitter', hue=0., per_frame=False)])
+    steps = build(
+        [
+            dict(type='DrawPseudoMotion', clip_len=4, crop_size=12),
+            dict(type='DrawStaticMask', side_ratio=0.5),
+            dict(type='DrawColorJitter', hue=0.0, per_frame=False),
+        ]
+    )
 
     def plan(seed):
         np.random.seed(seed + 1)
-        return steps(dict(img=np.zeros((24, 24, 3), np.uint8),
-                          rng=np.random.default_rng(seed)))['motion']
+        return steps(
+            dict(
+                img=np.zeros((24, 24, 3), np.uint8),
+                rng=np.random.default_rng(seed),
+            )
+        )['motion']
 
     one = plan(0)
     np.testing.assert_array_equal(plan(0).offsets, one.offsets)
@@ -359,26 +382,32 @@ def test_no_generator_no_failure():
     assert drawn[0] == drawn[1] != drawn[2]
 
 
-@pytest.mark.parametrize('make, message', [
-    (lambda: DrawPseudoMotion(num_speeds=4), 'num_speeds=4'),
-    (lambda: DrawPseudoMotion(axes='z'), "axes='z'"),
-    (lambda: DrawPseudoMotion(axes='x', decoupled=False), 'decoupled'),
-    (lambda: DrawPseudoMotion(clip_len=1), 'clip_len=1'),
-    (lambda: DrawPseudoMotion(crop_size=0), 'crop_size=0'),
-    (lambda: DrawStaticMask(side_ratio=(0.5, 0.3)), 'side_ratio'),
-    (lambda: DrawStaticMask(side_ratio=0), 'side_ratio'),
-])
+@pytest.mark.parametrize(
+    'make, message',
+    [
+        (lambda: DrawPseudoMotion(num_speeds=4), 'num_speeds=4'),
+        (lambda: DrawPseudoMotion(axes='z'), "axes='z'"),
+        (lambda: DrawPseudoMotion(axes='x', decoupled=False), 'decoupled'),
+        (lambda: DrawPseudoMotion(clip_len=1), 'clip_len=1'),
+        (lambda: DrawPseudoMotion(crop_size=0), 'crop_size=0'),
+        (lambda: DrawStaticMask(side_ratio=(0.5, 0.3)), 'side_ratio'),
+        (lambda: DrawStaticMask(side_ratio=0), 'side_ratio'),
+    ],
+)
 def test_wrong_arguments_stop_when_built(make, message):
     with pytest.raises(ValueError, match=message):
         make()
 
 
-@pytest.mark.parametrize('shape, args, message', [
-    ((20, 20), dict(crop_size=21), 'CropSource.size'),
-    ((20, 21), dict(crop_size=20), '1 pixels to move along x'),
-    ((21, 24), dict(crop_size=20), '1 pixels to move along y'),
-    ((20, 22), dict(crop_size=20, axes='x', num_speeds=7), 'num_speeds=7'),
-])
+@pytest.mark.parametrize(
+    'shape, args, message',
+    [
+        ((20, 20), dict(crop_size=21), 'CropSource.size'),
+        ((20, 21), dict(crop_size=20), '1 pixels to move along x'),
+        ((21, 24), dict(crop_size=20), '1 pixels to move along y'),
+        ((20, 22), dict(crop_size=20, axes='x', num_speeds=7), 'num_speeds=7'),
+    ],
+)
 def test_too_little_room(shape, args, message):
     step = DrawPseudoMotion(clip_len=4, **args)
     with pytest.raises(ValueError, match=message):
@@ -394,8 +423,9 @@ def test_room_is_only_asked_of_axes_that_move():
 def packed(rendered):
     rng = np.random.default_rng(1)
     image = rng.integers(0, 256, (24, 24, 3), dtype=np.uint8)
-    results = dict(img=image, img_path='a b.png', rng=rng,
-                   sample_idx=EpochIndex(6, 0, 0))
+    results = dict(
+        img=image, img_path='a b.png', rng=rng, sample_idx=EpochIndex(6, 0, 0)
+    )
     steps = [DrawPseudoMotion(clip_len=4, crop_size=12, num_speeds=3)]
     if rendered:
         steps.append(RenderPseudoMotion())
@@ -409,22 +439,24 @@ def test_pack_of_rendered_clips():
     assert inputs.shape == (5, 3, 4, 12, 12) and inputs.dtype == torch.uint8
     assert inputs.data_ptr() == results['imgs'].ctypes.data  # not copied
     assert inputs.is_contiguous(memory_format=torch.channels_last_3d)
-    np.testing.assert_array_equal(inputs[3, 1, 2],
-                                  results['imgs'][3, 2, ..., 1])
+    np.testing.assert_array_equal(
+        inputs[3, 1, 2], results['imgs'][3, 2, ..., 1]
+    )
     assert sample.gt_label.tolist() == [0, 1, 2, 3, 4]
     assert sample.gt_label.dtype == torch.int64
     assert sample.metainfo == dict(
-        label_pool=LabelPool(3), img_path='a b.png', sample_idx=6)
+        label_pool=LabelPool(3), img_path='a b.png', sample_idx=6
+    )
     assert results['label'].tolist() == [0, 1, 2, 3, 4]
 
 
 def test_pack_for_rendering_on_the_device():
     results, out, image = packed(False)
-    np.testing.assert_array_equal(
-        out['inputs'].permute(1, 2, 0), image)
+    np.testing.assert_array_equal(out['inputs'].permute(1, 2, 0), image)
     sample = out['data_samples']
-    np.testing.assert_array_equal(sample.motion.offsets,
-                                  results['motion'].offsets)
+    np.testing.assert_array_equal(
+        sample.motion.offsets, results['motion'].offsets
+    )
     assert sample.gt_label.tolist() == [0, 1, 2, 3, 4]
 
 

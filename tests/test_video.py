@@ -1,4 +1,5 @@
 """Videos give the frames that were asked for, or an error that says why."""
+
 import os
 import signal
 
@@ -21,8 +22,9 @@ def error(function, *args):
 @pytest.fixture
 def video(tmp_path):
     path = tmp_path / 'ж a.avi'
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), 25,
-                             (32, 24))
+    writer = cv2.VideoWriter(
+        str(path), cv2.VideoWriter_fourcc(*'MJPG'), 25, (32, 24)
+    )
     for n in range(8):
         frame = np.zeros((24, 32, 3), np.uint8)
         frame[:] = (40, 20, 30 * n)  # OpenCV takes BGR
@@ -54,14 +56,17 @@ def test_the_frame_that_was_asked_for(video, decoder):
 
 def test_what_is_no_video(tmp_path, video, decoder):
     raw = video.read_bytes()
-    for name, content in (('text.mp4', b'no video'),
-                          ('header.mp4', raw[:200]),
-                          ('zeros.avi', b'\0' * 5000)):
+    for name, content in (
+        ('text.mp4', b'no video'),
+        ('header.mp4', raw[:200]),
+        ('zeros.avi', b'\0' * 5000),
+    ):
         path = tmp_path / name
         path.write_bytes(content)
         assert name in str(error(read_frame, str(path), lambda n: 0))
-    assert 'gone' in str(error(read_frame, str(tmp_path / 'gone.avi'),
-                               lambda n: 0))
+    assert 'gone' in str(
+        error(read_frame, str(tmp_path / 'gone.avi'), lambda n: 0)
+    )
 
 
 def test_a_cut_video_does_not_end_the_process(video, tmp_path, decoder):
@@ -70,7 +75,7 @@ def test_a_cut_video_does_not_end_the_process(video, tmp_path, decoder):
     levels = []
     for share in (0.3, 0.5, 0.7, 0.9):
         path = tmp_path / 'cut.avi'
-        path.write_bytes(raw[:int(len(raw) * share)])
+        path.write_bytes(raw[: int(len(raw) * share)])
         try:
             levels.append(read_frame(str(path), lambda n: n // 2).mean())
         except BadSourceError as caught:
@@ -83,8 +88,9 @@ def test_a_cut_video_does_not_end_the_process(video, tmp_path, decoder):
 
 def test_video_too_small(tmp_path, decoder):
     path = tmp_path / 'v.avi'
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), 25,
-                             (16, 4))
+    writer = cv2.VideoWriter(
+        str(path), cv2.VideoWriter_fourcc(*'MJPG'), 25, (16, 4)
+    )
     for _ in range(3):
         writer.write(np.zeros((4, 16, 3), np.uint8))
     writer.release()
@@ -117,8 +123,9 @@ def test_cached_frames_are_those_of_the_file(video, decoder):
     cache = FrameCache(2**20)
     first = Video(str(video), cache=cache)
     assert levels(first.read([5, 2, 2])) == [5, 2, 2]
-    assert np.array_equal(first.read(range(8)), Video(str(video)).read(
-        range(8)))
+    assert np.array_equal(
+        first.read(range(8)), Video(str(video)).read(range(8))
+    )
     # Kept: nothing is left that could decode.
     video.unlink()
     second = Video(str(video), cache=cache)
@@ -136,15 +143,22 @@ def test_cache_keeps_what_fits(video, tmp_path, decoder):
     size = 8 * 24 * 32 * 3
     other = tmp_path / 'b.avi'
     other.write_bytes(video.read_bytes())
-    for room, kept in ((size - 1, []), (size, [0]), (2 * size - 1, [0]),
-                       (2 * size, [0, 1])):
+    for room, kept in (
+        (size - 1, []),
+        (size, [0]),
+        (2 * size - 1, [0]),
+        (2 * size, [0, 1]),
+    ):
         cache = FrameCache(room)
         for _ in range(2):
             for path in (video, other):
                 out = Video(str(path), cache=cache).read([3, 6])
                 assert levels(out) == [3, 6]
-        found = [n for n, path in enumerate((video, other))
-                 if Video(str(path), cache=cache)._frames is not None]
+        found = [
+            n
+            for n, path in enumerate((video, other))
+            if Video(str(path), cache=cache)._frames is not None
+        ]
         assert found == kept
 
 

@@ -1,4 +1,5 @@
 """Figures against closed forms; pictures against the pixels they show."""
+
 import cv2
 import numpy as np
 import pytest
@@ -19,17 +20,22 @@ def moving_box_clip(dx, dy, box=(20, 30, 44, 54), size=(96, 120), frames=5):
     for n in range(frames):
         frame = wall.copy()
         x, y = x1 + n * dx, y1 + n * dy
-        frame[y:y + y2 - y1, x:x + x2 - x1] = patch[:y2 - y1, :x2 - x1]
+        frame[y : y + y2 - y1, x : x + x2 - x1] = patch[: y2 - y1, : x2 - x1]
         clip.append(frame)
     return np.stack(clip)
 
 
 class TestFlow:
-
-    @pytest.mark.parametrize('dx, dy, word, direction', [
-        (3, 0, 'horizontal', 'right'), (-3, 0, 'horizontal', 'left'),
-        (0, 3, 'vertical', 'down'), (0, -3, 'vertical', 'up'),
-        (2, 2, 'mixed', 'down-right')])
+    @pytest.mark.parametrize(
+        'dx, dy, word, direction',
+        [
+            (3, 0, 'horizontal', 'right'),
+            (-3, 0, 'horizontal', 'left'),
+            (0, 3, 'vertical', 'down'),
+            (0, -3, 'vertical', 'up'),
+            (2, 2, 'mixed', 'down-right'),
+        ],
+    )
     def test_names_what_was_drawn(self, dx, dy, word, direction):
         flow = measure.optical_flow(moving_box_clip(dx, dy))
         inside = flow[0, 36:48, 26:38].reshape(-1, 2)
@@ -46,12 +52,11 @@ class TestFlow:
         assert not measure.direction_histogram(flow).any()
 
     def test_magnitude(self):
-        flow = np.array([[[[3., 4.]]]])
-        assert measure.magnitude(flow) == np.array([[[5.]]])
+        flow = np.array([[[[3.0, 4.0]]]])
+        assert measure.magnitude(flow) == np.array([[[5.0]]])
 
 
 class TestFlowAUC:
-
     def test_is_the_probability_of_the_right_order(self):
         rng = np.random.default_rng(0)
         motion, values = rng.random((2, 20, 25))
@@ -62,7 +67,7 @@ class TestFlowAUC:
         assert measure.flow_auc(values, motion) == pytest.approx(pairs.mean())
 
     def test_ends(self):
-        motion = np.arange(100.).reshape(10, 10)
+        motion = np.arange(100.0).reshape(10, 10)
         assert measure.flow_auc(motion, motion) == 1
         assert measure.flow_auc(-motion, motion) == 0
         assert measure.flow_auc(np.ones((10, 10)), motion) == 0.5
@@ -70,7 +75,6 @@ class TestFlowAUC:
 
 
 class TestShareInside:
-
     def test_counts_the_mass_of_the_box(self):
         values = np.zeros((10, 20))
         values[2, 5], values[9, 19] = 3, 1
@@ -78,12 +82,10 @@ class TestShareInside:
         assert measure.share_inside(values, (0, 0, 5, 10)) == 0
 
     def test_of_nothing_is_the_area(self):
-        assert measure.share_inside(np.zeros((10, 20)),
-                                    (0, 0, 10, 10)) == 0.5
+        assert measure.share_inside(np.zeros((10, 20)), (0, 0, 10, 10)) == 0.5
 
 
 class TestCentrePrior:
-
     def test_is_highest_in_the_middle(self):
         prior = measure.centre_prior(9, 13)
         assert np.unravel_index(prior.argmax(), prior.shape) == (4, 6)
@@ -92,19 +94,22 @@ class TestCentrePrior:
 
 
 class TestOffCentreWindow:
-
     @pytest.mark.parametrize('x, y', [(30, 20), (60, 40), (90, 50)])
     def test_shows_the_motion_off_its_centre(self, x, y, rng):
         motion = np.zeros((80, 120))
-        motion[y - 3:y + 3, x - 3:x + 3] = 1
-        windows = {measure.off_centre_window(motion, 0.6, 0.25, rng)
-                   for _ in range(30)}
+        motion[y - 3 : y + 3, x - 3 : x + 3] = 1
+        windows = {
+            measure.off_centre_window(motion, 0.6, 0.25, rng)
+            for _ in range(30)
+        }
         assert len(windows) > 10
         for x1, y1, x2, y2 in windows:
             assert (x2 - x1, y2 - y1) == (72, 48)
             assert 0 <= x1 and x2 <= 120 and 0 <= y1 and y2 <= 80
-            off = (abs((x - 0.5 - x1) / 72 - 0.5),
-                   abs((y - 0.5 - y1) / 48 - 0.5))
+            off = (
+                abs((x - 0.5 - x1) / 72 - 0.5),
+                abs((y - 0.5 - y1) / 48 - 0.5),
+            )
             assert max(off) >= 0.25
             assert max(off) <= 0.4
 
@@ -116,29 +121,27 @@ class TestOffCentreWindow:
 
 
 class TestDraw:
-
     def test_caption_is_never_cut(self):
         image = np.full((30, 20, 3), 90, np.uint8)
         text = 'a title much wider than its picture'
         out = draw.caption(image, text)
         assert out.shape[0] == 30 + draw.STRIP
-        np.testing.assert_array_equal(out[draw.STRIP:, :20], image)
-        strip = out[:draw.STRIP]
+        np.testing.assert_array_equal(out[draw.STRIP :, :20], image)
+        strip = out[: draw.STRIP]
         assert strip.min() < 60  # letters
         # White on all sides of the letters: none is cut.
         for border in (strip[0], strip[-1], strip[:, 0], strip[:, -1]):
             assert (border == 255).all()
 
     def test_grid_keeps_every_pixel(self):
-        images = [np.full((10 + i, 20, 3), 10 * i, np.uint8)
-                  for i in range(5)]
+        images = [np.full((10 + i, 20, 3), 10 * i, np.uint8) for i in range(5)]
         out = draw.grid(images, 2, gap=3)
         assert out.shape == (3 + 11 + 3 + 13 + 3 + 14 + 3, 3 + 2 * 23, 3)
         for i in range(5):
             assert (out == 10 * i).all(-1).sum() == (10 + i) * 20
 
     def test_heat_is_blue_to_red(self):
-        low, high = draw.heat(np.array([[0., 1.]]))[0].astype(int)
+        low, high = draw.heat(np.array([[0.0, 1.0]]))[0].astype(int)
         assert low[2] > 100 > low[0] and high[0] > 100 > high[2]
 
     def test_overlay_mixes(self):
@@ -147,10 +150,12 @@ class TestDraw:
         expected = 0.75 * 200 + 0.25 * draw.heat(np.zeros((4, 4)))
         np.testing.assert_allclose(out, expected, atol=1)
 
-    @pytest.mark.parametrize('write, suffix', [
-        (draw.write_gif, 'gif'), (draw.write_mp4, 'mp4')])
+    @pytest.mark.parametrize(
+        'write, suffix', [(draw.write_gif, 'gif'), (draw.write_mp4, 'mp4')]
+    )
     def test_animations_have_the_frames_and_their_colors(
-            self, tmp_path, write, suffix):
+        self, tmp_path, write, suffix
+    ):
         colors = [(220, 30, 30), (30, 200, 30), (30, 30, 220), (30, 30, 220)]
         frames = [np.full((49, 65, 3), c, np.uint8) for c in colors]
         path = write(tmp_path / 'new' / f'clip.{suffix}', frames)
@@ -159,8 +164,9 @@ class TestDraw:
             read = []
             for n in range(image.n_frames):
                 image.seek(n)
-                read.append((np.asarray(image.convert('RGB')),
-                             image.info['duration']))
+                read.append(
+                    (np.asarray(image.convert('RGB')), image.info['duration'])
+                )
             assert image.info['loop'] == 0
             # Pillow joins equal frames and adds up their time; GIF counts
             # in hundredths of a second.
@@ -178,7 +184,8 @@ class TestDraw:
             assert read[0].shape[:2] == (50, 66)
         for frame, color in zip(read, colors):
             np.testing.assert_allclose(
-                frame[10:40, 10:50].mean((0, 1)), color, atol=12)
+                frame[10:40, 10:50].mean((0, 1)), color, atol=12
+            )
 
     def test_png_is_rgb(self, tmp_path):
         image = np.zeros((5, 6, 3), np.uint8)
@@ -193,11 +200,11 @@ def tiny():
 
 
 class TestNetwork:
-
     def test_seeds(self, tiny):
         first, again, other = (
             next(network.build_network(tiny, seed=s).parameters())
-            for s in (0, 0, 1))
+            for s in (0, 0, 1)
+        )
         assert torch.equal(first, again)
         assert not torch.equal(first, other)
 
@@ -228,13 +235,14 @@ class TestNetwork:
             path.write_bytes(b'x')
         root = str(tmp_path / 'videos')
         found = network.find_videos([root])
-        assert [(v.name, v.label) for v in found] == [('c', 'run'),
-                                                      ('a b', 'walk')]
+        assert [(v.name, v.label) for v in found] == [
+            ('c', 'run'),
+            ('a b', 'walk'),
+        ]
         listed = tmp_path / 'list.txt'
         listed.write_text('walk/a b.mp4 3\nrun/c.MP4 1\n')
         found = network.find_videos([str(listed)], root)
-        assert [(v.name, v.label) for v in found] == [('a b', '3'),
-                                                      ('c', '1')]
+        assert [(v.name, v.label) for v in found] == [('a b', '3'), ('c', '1')]
         listed.write_text('walk/gone.mp4 3\n')
         with pytest.raises(FileNotFoundError, match='gone.mp4'):
             network.find_videos([str(listed)], root)
@@ -256,7 +264,6 @@ class TestNetwork:
 
 
 class TestCAM:
-
     @pytest.fixture(scope='class')
     def clip(self):
         rng = np.random.default_rng(0)
@@ -266,15 +273,15 @@ class TestCAM:
         """After average pooling, Grad-CAM is CAM: known in closed form."""
         model = network.build_network(tiny, seed=2)
         with torch.no_grad():
-            inputs = model.data_preprocessor(
-                network.pack(clip))['inputs']
+            inputs = model.data_preprocessor(network.pack(clip))['inputs']
             feats, _ = model.extract_feat(inputs, stage='backbone')
             scores = model.cls_head(feats)[0]
             top = int(scores.argmax())
             weight = model.cls_head.fc_cls.weight[top]
             wanted = torch.einsum('k,ktyx->tyx', weight, feats[0]).relu()
             wanted = torch.nn.functional.interpolate(
-                wanted[None, None], (8, 48, 64), mode='trilinear')[0, 0]
+                wanted[None, None], (8, 48, 64), mode='trilinear'
+            )[0, 0]
             low, high = wanted.min(), wanted.max()
             wanted = ((wanted - low) / (high - low + 1e-20)).numpy()
         cam, name = network.CAM(model)(clip)
@@ -292,7 +299,8 @@ class TestCAM:
             weight = share @ weight[:-1] - weight[-1]
             wanted = torch.einsum('k,ktyx->tyx', weight, feats[0]).relu()
             wanted = torch.nn.functional.interpolate(
-                wanted[None, None], (8, 48, 64), mode='trilinear')[0, 0]
+                wanted[None, None], (8, 48, 64), mode='trilinear'
+            )[0, 0]
             low, high = wanted.min(), wanted.max()
             wanted = ((wanted - low) / (high - low + 1e-20)).numpy()
         cam, _ = network.CAM(model, explain='motion')(clip)
@@ -306,8 +314,8 @@ class TestCAM:
 
     def test_frozen_and_fine_tuned_networks(self, clip):
         cfg = network.read_config(
-            'tiny/finetune_r2p1d_weizmann',
-            {'model.backbone.frozen_stages': 4})
+            'tiny/finetune_r2p1d_weizmann', {'model.backbone.frozen_stages': 4}
+        )
         cam, name = network.CAM(network.build_network(cfg))(clip)
         assert cam.shape == clip.shape[:3]
         assert int(name) in range(10)
@@ -322,7 +330,8 @@ def test_features_are_the_pooled_backbone(tiny):
     model = network.build_network(tiny, seed=2)
     clip = np.random.default_rng(1).integers(0, 256, (8, 32, 32, 3), np.uint8)
     scores = model.cls_head.fc_cls(
-        torch.from_numpy(network.features(model, clip)))
+        torch.from_numpy(network.features(model, clip))
+    )
     sample = network.pack(clip)
     with torch.no_grad():
         inputs = model.data_preprocessor(sample)['inputs']

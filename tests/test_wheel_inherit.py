@@ -2,6 +2,7 @@
 
 What the documentation says about it; with the wheel, tests/wheel/run.py.
 """
+
 import os
 import shutil
 from pathlib import Path
@@ -34,36 +35,59 @@ def read(tmp_path, monkeypatch):
     return fromfile
 
 
-@pytest.mark.parametrize('text', [
-    f"_base_ = [__import__('mosi_mmaction').config_path('{NAME}')]",
-    f"_base_ = __import__('mosi_mmaction').config_path('{NAME}.py')",
-    f"_base_ = '{{{{$MOSI_CONFIGS:unset}}}}/{NAME}.py'",
-])
+@pytest.mark.parametrize(
+    'text',
+    [
+        f"_base_ = [__import__('mosi_mmaction').config_path('{NAME}')]",
+        f"_base_ = __import__('mosi_mmaction').config_path('{NAME}.py')",
+        f"_base_ = '{{{{$MOSI_CONFIGS:unset}}}}/{NAME}.py'",
+    ],
+)
 def test_what_works(read, monkeypatch, text):
     monkeypatch.setenv('MOSI_CONFIGS', os.path.dirname(config_path(NAME)))
     ours = Config.fromfile(config_path(NAME))
     assert read(text).to_dict() == ours.to_dict()
 
 
-@pytest.mark.parametrize('text, error, why', [
-    # A package and a *folder* are asked for; our names have none.
-    (f"_base_ = 'mosi_mmaction::{NAME}.py'", ValueError, 'relative config'),
-    # Which packages there are is a fixed table of MMEngine's.
-    ("_base_ = 'mosi_mmaction::tiny/mosi_r2p1d_deadleaves.py'",
-     AssertionError, 'does not support to load mosi_mmaction'),
-    # Relative to the file that says so, not to an installed package.
-    (f"_base_ = 'configs/{NAME}.py'", FileNotFoundError, 'leaf|configs'),
-    (f"_base_ = '{NAME}'", FileNotFoundError, NAME),
-    # An import makes it one of the pure-Python configs, ours are text.
-    (f"from mosi_mmaction import config_path\n"
-     f"_base_ = [config_path('{NAME}')]", ConfigParsingError, 'lazy_import'),
-    (READ_BASE + f'from mosi_mmaction.configs.{NAME} import *',
-     ConfigParsingError, 'not found'),
-    # The line is evaluated on its own.
-    (f"name = '{NAME}'\n"
-     "_base_ = [__import__('mosi_mmaction').config_path(name)]",
-     NameError, 'name'),
-])
+@pytest.mark.parametrize(
+    'text, error, why',
+    [
+        # A package and a *folder* are asked for; our names have none.
+        (
+            f"_base_ = 'mosi_mmaction::{NAME}.py'",
+            ValueError,
+            'relative config',
+        ),
+        # Which packages there are is a fixed table of MMEngine's.
+        (
+            "_base_ = 'mosi_mmaction::tiny/mosi_r2p1d_deadleaves.py'",
+            AssertionError,
+            'does not support to load mosi_mmaction',
+        ),
+        # Relative to the file that says so, not to an installed package.
+        (f"_base_ = 'configs/{NAME}.py'", FileNotFoundError, 'leaf|configs'),
+        (f"_base_ = '{NAME}'", FileNotFoundError, NAME),
+        # An import makes it one of the pure-Python configs, ours are text.
+        (
+            f'from mosi_mmaction import config_path\n'
+            f"_base_ = [config_path('{NAME}')]",
+            ConfigParsingError,
+            'lazy_import',
+        ),
+        (
+            READ_BASE + f'from mosi_mmaction.configs.{NAME} import *',
+            ConfigParsingError,
+            'not found',
+        ),
+        # The line is evaluated on its own.
+        (
+            f"name = '{NAME}'\n"
+            "_base_ = [__import__('mosi_mmaction').config_path(name)]",
+            NameError,
+            'name',
+        ),
+    ],
+)
 def test_what_does_not(read, text, error, why):
     with pytest.raises(error, match=why):
         read(text)

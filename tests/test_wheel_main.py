@@ -1,4 +1,5 @@
 """`python -m mosi_mmaction TOOL` runs a script as if it had been started."""
+
 import json
 import re
 import sys
@@ -68,12 +69,16 @@ def test_a_script_runs_as_if_started(script, start, tmp_path):
 
 def test_all_scripts_of_the_repository_are_tools(start, capsys):
     tools = runner.find_tools()
-    scripts = {path.relative_to(ROOT / 'tools').with_suffix('').as_posix()
-               for path in (ROOT / 'tools').rglob('*.py')}
+    scripts = {
+        path.relative_to(ROOT / 'tools').with_suffix('').as_posix()
+        for path in (ROOT / 'tools').rglob('*.py')
+    }
     # What is left is imported by the others.
-    assert {script for script in scripts - set(tools)
-            if not script.startswith('reproduction/')} == {
-                'experimental', 'runs'}
+    assert {
+        script
+        for script in scripts - set(tools)
+        if not script.startswith('reproduction/')
+    } == {'experimental', 'runs'}
     assert not [tool for tool in tools if tool.startswith('reproduction/')]
     start('--help')
     told = capsys.readouterr().out
@@ -84,9 +89,15 @@ def test_all_scripts_of_the_repository_are_tools(start, capsys):
         assert line.endswith('.')
 
 
-@pytest.mark.parametrize('name, near', [
-    ('trian', 'train'), ('train.py', 'train'), ('prepare', 'data/prepare'),
-    ('--config', None)])
+@pytest.mark.parametrize(
+    'name, near',
+    [
+        ('trian', 'train'),
+        ('train.py', 'train'),
+        ('prepare', 'data/prepare'),
+        ('--config', None),
+    ],
+)
 def test_a_wrong_name(start, name, near):
     with pytest.raises(SystemExit) as end:
         start(name)
@@ -100,14 +111,16 @@ def test_a_wrong_name(start, name, near):
 def test_a_missing_extra_is_named(script, start):
     message = r'pip install "mosi_mmaction\[vis\]"'
     script.write_text(
-        "if __name__ == '__main__':\n    import sklearn.nonesuch")
+        "if __name__ == '__main__':\n    import sklearn.nonesuch"
+    )
     with pytest.raises(SystemExit, match=message):
         start('a group/tell')
     # As mosi_mmaction.visualize puts it.
     script.write_text(
         "if __name__ == '__main__':\n    try:\n"
-        "        import matplotlib.nonesuch\n    except ImportError as error:"
-        "\n        raise ImportError('of no help') from error")
+        '        import matplotlib.nonesuch\n    except ImportError as error:'
+        "\n        raise ImportError('of no help') from error"
+    )
     with pytest.raises(SystemExit, match=message):
         start('a group/tell')
 

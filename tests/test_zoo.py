@@ -1,4 +1,5 @@
 """Published files and networks by name."""
+
 import re
 import subprocess
 import sys
@@ -28,15 +29,29 @@ def checkpoint(config):
     init_default_scope('mmaction')
     torch.manual_seed(0)
     network = MODELS.build(dict(config))
-    weights = {f'backbone.{k}': torch.randn_like(v) if v.is_floating_point()
-               else v for k, v in network.state_dict().items()}
+    weights = {
+        f'backbone.{k}': torch.randn_like(v) if v.is_floating_point() else v
+        for k, v in network.state_dict().items()
+    }
     weights['cls_head.fc_cls.weight'] = torch.ones(9, 32)
-    made = dict(version='0', backbone=config,
-                data=dict(type='DeadLeavesDataset', samples=4))
+    made = dict(
+        version='0',
+        backbone=config,
+        data=dict(type='DeadLeavesDataset', samples=4),
+    )
     return dict(
-        state_dict=weights, optimizer=dict(state={}), message_hub={},
-        meta=dict(mosi_mmaction=made, seed=3, epoch=2, cfg='', iter=9,
-                  experiment_name='tiny_20261122_101112'))
+        state_dict=weights,
+        optimizer=dict(state={}),
+        message_hub={},
+        meta=dict(
+            mosi_mmaction=made,
+            seed=3,
+            epoch=2,
+            cfg='',
+            iter=9,
+            experiment_name='tiny_20261122_101112',
+        ),
+    )
 
 
 @pytest.fixture
@@ -51,8 +66,11 @@ def test_backbone_of_a_file(saved):
     content, path = saved
     network = load_backbone(path)
     assert not network.training
-    told = {k: v for k, v in content['state_dict'].items()
-            if k.startswith('backbone.')}
+    told = {
+        k: v
+        for k, v in content['state_dict'].items()
+        if k.startswith('backbone.')
+    }
     loaded = network.state_dict()
     assert len(loaded) == len(told) > 60
     for name, value in loaded.items():
@@ -75,20 +93,27 @@ def test_damaged_file_is_refused(saved, tmp_path):
 
 
 def test_unknown_names_and_entries_without_a_file():
-    with pytest.raises(ValueError, match="'nothing' is neither a file nor "
-                                         'in the zoo'):
+    with pytest.raises(
+        ValueError, match="'nothing' is neither a file nor in the zoo"
+    ):
         load_backbone('nothing')
     name = next(k for k, v in zoo_entries().items() if not v.get('Weights'))
-    with pytest.raises(ValueError, match=f'{name}: no file exists yet; '
-                                         'configs/'):
+    with pytest.raises(
+        ValueError, match=f'{name}: no file exists yet; configs/'
+    ):
         load_backbone(name)
 
 
-@pytest.mark.parametrize('change, said', [
-    (dict(type='os.system'), 'os.system'),
-    (dict(norm_cfg=dict(type='subprocess.check_call', args=['true'])),
-     'subprocess.check_call'),
-])
+@pytest.mark.parametrize(
+    'change, said',
+    [
+        (dict(type='os.system'), 'os.system'),
+        (
+            dict(norm_cfg=dict(type='subprocess.check_call', args=['true'])),
+            'subprocess.check_call',
+        ),
+    ],
+)
 def test_a_file_may_not_ask_for_other_code(saved, change, said):
     content, path = saved
     content['meta']['mosi_mmaction']['backbone'].update(change)
@@ -112,8 +137,11 @@ def test_a_file_of_another_network(saved):
 def test_downloads_are_checked(saved, tmp_path, monkeypatch):
     content, _ = saved
     path = Path(save_published(content, str(tmp_path / 'there')))
-    entry = dict(Config='c', Weights=path.as_uri(),
-                 Metadata=dict(SHA256=zoo.check_digest(path, '')))
+    entry = dict(
+        Config='c',
+        Weights=path.as_uri(),
+        Metadata=dict(SHA256=zoo.check_digest(path, '')),
+    )
     monkeypatch.setattr(zoo, 'zoo_entries', lambda: dict(net=entry))
     monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path / 'hub'))
     load_backbone('net')
@@ -128,14 +156,26 @@ def test_downloads_are_checked(saved, tmp_path, monkeypatch):
 def test_publish_model(saved, tmp_path):
     content, path = saved
     done = subprocess.run(
-        [sys.executable, '-W', 'ignore', REPOSITORY / 'tools' /
-         'publish_model.py', path, '--out', tmp_path / 'zoo', '--date',
-         '20260102'], capture_output=True, text=True)
+        [
+            sys.executable,
+            '-W',
+            'ignore',
+            REPOSITORY / 'tools' / 'publish_model.py',
+            path,
+            '--out',
+            tmp_path / 'zoo',
+            '--date',
+            '20260102',
+        ],
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     names = sorted(p.name for p in (tmp_path / 'zoo').iterdir())
     assert re.fullmatch(
         r'tiny_20260102-\w{8}\.pth tiny_backbone_20260102-\w{8}\.pth',
-        ' '.join(names))
+        ' '.join(names),
+    )
     assert 'ResNet2Plus1d of MMAction2' in done.stdout
     for name in names:
         file = torch.load(tmp_path / 'zoo' / name, weights_only=True)

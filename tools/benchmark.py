@@ -11,6 +11,7 @@ the named floor or peer of that same run, so that a slow or busy machine
 moves both. `render`, `pipeline` and, without a GPU, the recipes of `train`
 count the time of one core (CPU time of a process with one thread).
 """
+
 import argparse
 import importlib
 import json
@@ -21,11 +22,11 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Callable, Optional
+from typing import Any
 
 import cv2
 import numpy as np
@@ -59,13 +60,18 @@ from mosi_mmaction.fast import FastModelHook, fast_recipe
 
 def report(bench: str, case: str, **values: Any) -> None:
     """Print one case as a JSON line."""
-    values = {k: float(f'{v:.4g}') if isinstance(v, float) else v
-              for k, v in values.items()}
+    values = {
+        k: float(f'{v:.4g}') if isinstance(v, float) else v
+        for k, v in values.items()
+    }
     print(json.dumps(dict(bench=bench, case=case, **values)), flush=True)
 
 
-def take_turns(cases: dict[str, Callable], repeats: int,
-               clock: Callable = time.process_time) -> dict[str, float]:
+def take_turns(
+    cases: dict[str, Callable],
+    repeats: int,
+    clock: Callable = time.process_time,
+) -> dict[str, float]:
     """Time cases in turn, after one round of warm-up.
 
     Args:
@@ -76,8 +82,10 @@ def take_turns(cases: dict[str, Callable], repeats: int,
     Returns:
         Median time of every case in seconds.
     """
-    return medians({name: partial(seconds, run, clock)
-                    for name, run in cases.items()}, repeats)
+    return medians(
+        {name: partial(seconds, run, clock) for name, run in cases.items()},
+        repeats,
+    )
 
 
 def seconds(run: Callable, clock: Callable) -> float:
@@ -102,8 +110,13 @@ def medians(cases: dict[str, Callable], repeats: int) -> dict[str, float]:
 # render
 
 
-def draw(rng: np.random.Generator, num_speeds: int = 5, clip_len: int = 16,
-         mask: bool = True, jitter: bool = True) -> PseudoMotion:
+def draw(
+    rng: np.random.Generator,
+    num_speeds: int = 5,
+    clip_len: int = 16,
+    mask: bool = True,
+    jitter: bool = True,
+) -> PseudoMotion:
     """Draw a plan at the size of the paper."""
     plan = draw_motion(LabelPool(num_speeds), 320, 112, clip_len, rng)
     if mask:
@@ -124,7 +137,8 @@ def bench_render(args: argparse.Namespace) -> None:
             cases[name, 'copy'] = clips.copy
             cases[name, 'over'] = partial(np.copyto, clips.copy(), clips)
             cases[name, 'made'] = lambda o=options: render(
-                image, draw(rng, **o))
+                image, draw(rng, **o)
+            )
         return cases
 
     variants = {
@@ -141,19 +155,27 @@ def bench_render(args: argparse.Namespace) -> None:
     for name, options in variants.items():
         plan = draw(rng, **options)
         copy, made = times[name, 'copy'], times[name, 'made']
-        report('render', name, ms=made * 1e3, copy_ms=copy * 1e3,
-               ratio=made / copy, peer='copy of the clips',
-               ratio_without_allocation=made / times[name, 'over'],
-               us_per_frame=made * 1e6 / plan.offsets[..., 0].size,
-               clips=len(plan.pool), frames=plan.clip_len,
-               repeats=args.repeats)
+        report(
+            'render',
+            name,
+            ms=made * 1e3,
+            copy_ms=copy * 1e3,
+            ratio=made / copy,
+            peer='copy of the clips',
+            ratio_without_allocation=made / times[name, 'over'],
+            us_per_frame=made * 1e6 / plan.offsets[..., 0].size,
+            clips=len(plan.pool),
+            frames=plan.clip_len,
+            repeats=args.repeats,
+        )
     bench_render_batch(args, image, rng)
     if args.official:
         bench_official(args, image, rng)
 
 
-def bench_render_batch(args: argparse.Namespace, image: np.ndarray,
-                       rng: np.random.Generator) -> None:
+def bench_render_batch(
+    args: argparse.Namespace, image: np.ndarray, rng: np.random.Generator
+) -> None:
     """Time the device's renderer on a batch that is there already."""
     device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
     batch = args.batch if device.type == 'cuda' else 1
@@ -169,16 +191,26 @@ def bench_render_batch(args: argparse.Namespace, image: np.ndarray,
         for _ in range(batch):
             render(image, draw(rng))
 
-    times = take_turns(dict(device=on_device, worker=in_worker),
-                       args.repeats, time.perf_counter)
-    report('render', f'mask+jitter, render_batch on {device.type}',
-           ms=times['device'] * 1e3, worker_ms=times['worker'] * 1e3,
-           ratio=times['device'] / times['worker'], peer='render, one core',
-           images=batch, repeats=args.repeats)
+    times = take_turns(
+        dict(device=on_device, worker=in_worker),
+        args.repeats,
+        time.perf_counter,
+    )
+    report(
+        'render',
+        f'mask+jitter, render_batch on {device.type}',
+        ms=times['device'] * 1e3,
+        worker_ms=times['worker'] * 1e3,
+        ratio=times['device'] / times['worker'],
+        peer='render, one core',
+        images=batch,
+        repeats=args.repeats,
+    )
 
 
-def bench_official(args: argparse.Namespace, image: np.ndarray,
-                   rng: np.random.Generator) -> None:
+def bench_official(
+    args: argparse.Namespace, image: np.ndarray, rng: np.random.Generator
+) -> None:
     """Time the generator of the authors' release from a local clone.
 
     Raises:
@@ -189,38 +221,65 @@ def bench_official(args: argparse.Namespace, image: np.ndarray,
     if not found:
         raise FileNotFoundError(
             f'--official: there is no mosi_generator.py below {clone}; '
-            'clone alibaba-mmai-research/TAdaConv')
+            'clone alibaba-mmai-research/TAdaConv'
+        )
     sys.path.insert(0, str(clone))
     module = importlib.import_module(
-        '.'.join(found[0].relative_to(clone).with_suffix('').parts))
+        '.'.join(found[0].relative_to(clone).with_suffix('').parts)
+    )
     generator = module.MoSIGenerator(official_config(), 'train')
     video = torch.from_numpy(image)[None]
     # It works in place: data['video'] is replaced by the clips.
-    times = take_turns({
-        'official': lambda: generator(dict(video=video.clone()), 0),
-        'ours': lambda: render(image, draw(rng))}, args.repeats)
-    report('render', "mask+jitter, authors' release",
-           ms=times['official'] * 1e3, ours_ms=times['ours'] * 1e3,
-           ratio=times['official'] / times['ours'], peer='render, one core',
-           repeats=args.repeats)
+    times = take_turns(
+        {
+            'official': lambda: generator(dict(video=video.clone()), 0),
+            'ours': lambda: render(image, draw(rng)),
+        },
+        args.repeats,
+    )
+    report(
+        'render',
+        "mask+jitter, authors' release",
+        ms=times['official'] * 1e3,
+        ours_ms=times['ours'] * 1e3,
+        ratio=times['official'] / times['ours'],
+        peer='render, one core',
+        repeats=args.repeats,
+    )
 
 
 def official_config() -> SimpleNamespace:
     """Return the settings of the paper as the release reads them."""
     return SimpleNamespace(
         DATA=SimpleNamespace(
-            TRAIN_CROP_SIZE=112, MEAN=[0.45] * 3, STD=[0.225] * 3),
+            TRAIN_CROP_SIZE=112, MEAN=[0.45] * 3, STD=[0.225] * 3
+        ),
         VIDEO=SimpleNamespace(HEAD=SimpleNamespace(NUM_CLASSES=5)),
         PRETRAIN=SimpleNamespace(
-            DISTANCE_JITTER=[1, 1], LABEL_MODE='joint', NUM_FRAMES=16,
-            STATIC_MASK=True, ASPECT_RATIO=[1, 1],
-            MASK_SIZE_RATIO=[0.3, 0.5], DECOUPLE=True, DATA_MODE='xy',
-            ZERO_OUT=False, FRAME_SIZE_STANDARDIZE_ENABLE=True,
-            STANDARD_SIZE=320),
+            DISTANCE_JITTER=[1, 1],
+            LABEL_MODE='joint',
+            NUM_FRAMES=16,
+            STATIC_MASK=True,
+            ASPECT_RATIO=[1, 1],
+            MASK_SIZE_RATIO=[0.3, 0.5],
+            DECOUPLE=True,
+            DATA_MODE='xy',
+            ZERO_OUT=False,
+            FRAME_SIZE_STANDARDIZE_ENABLE=True,
+            STANDARD_SIZE=320,
+        ),
         AUGMENTATION=SimpleNamespace(
-            COLOR_AUG=True, BRIGHTNESS=0.5, CONTRAST=0.5, SATURATION=0.5,
-            HUE=0.25, GRAYSCALE=0.3, CONSISTENT=False, SHUFFLE=True,
-            GRAY_FIRST=True))
+            COLOR_AUG=True,
+            BRIGHTNESS=0.5,
+            CONTRAST=0.5,
+            SATURATION=0.5,
+            HUE=0.25,
+            GRAYSCALE=0.3,
+            CONSISTENT=False,
+            SHUFFLE=True,
+            GRAY_FIRST=True,
+        ),
+    )
 
 
 # pipeline
@@ -234,8 +293,9 @@ def bench_pipeline(args: argparse.Namespace) -> None:
     """
     if not osp.isdir(args.images):
         raise FileNotFoundError(f'--images: there is no folder {args.images}')
-    names = sorted(n for n in os.listdir(args.images)
-                   if extension(n) in IMAGE_EXTENSIONS)[:args.limit]
+    names = sorted(
+        n for n in os.listdir(args.images) if extension(n) in IMAGE_EXTENSIONS
+    )[: args.limit]
     if not names:
         raise FileNotFoundError(f'--images: no image file in {args.images}')
     paths = [osp.join(args.images, n) for n in names]
@@ -249,33 +309,47 @@ def bench_pipeline(args: argparse.Namespace) -> None:
     def pillow(path: str) -> None:
         image = Image.open(path).convert('RGB')
         side = min(image.size)
-        np.asarray(image.resize((320, 320), Image.Resampling.BILINEAR,
-                                (0, 0, side, side)))
+        np.asarray(
+            image.resize(
+                (320, 320), Image.Resampling.BILINEAR, (0, 0, side, side)
+            )
+        )
 
     def visit(get: Callable, keys: Iterable) -> None:
         for key in keys:  # one at a time: a worker sends what it has made
             get(key)
 
-    cases = {'bare': partial(visit, bare, paths),
-             'pillow': partial(visit, pillow, paths)}
+    cases = {
+        'bare': partial(visit, bare, paths),
+        'pillow': partial(visit, pillow, paths),
+    }
     for name, change in (('worker', None), ('device', render_on_device)):
         dataset = packed_dataset(args.images, names, change)
         indices = [EpochIndex(i, 0, 0) for i in range(len(names))]
         cases[name] = partial(visit, dataset.__getitem__, indices)
     times = take_turns(cases, args.repeats)
-    for name, title in (('bare', 'decode and resize'),
-                        ('pillow', 'decode and resize, Pillow'),
-                        ('worker', 'packed sample, rendered in the worker'),
-                        ('device', 'packed sample, rendered on the device')):
-        report('pipeline', title, images_per_second=len(paths) / times[name],
-               ms=times[name] / len(paths) * 1e3,
-               ratio=times['bare'] / times[name], peer='decode and resize',
-               ratio_pillow=times['pillow'] / times[name],
-               images=len(paths), repeats=args.repeats)
+    for name, title in (
+        ('bare', 'decode and resize'),
+        ('pillow', 'decode and resize, Pillow'),
+        ('worker', 'packed sample, rendered in the worker'),
+        ('device', 'packed sample, rendered on the device'),
+    ):
+        report(
+            'pipeline',
+            title,
+            images_per_second=len(paths) / times[name],
+            ms=times[name] / len(paths) * 1e3,
+            ratio=times['bare'] / times[name],
+            peer='decode and resize',
+            ratio_pillow=times['pillow'] / times[name],
+            images=len(paths),
+            repeats=args.repeats,
+        )
 
 
-def packed_dataset(folder: str, names: list[str],
-                   change: Optional[Callable]) -> SourceImageDataset:
+def packed_dataset(
+    folder: str, names: list[str], change: Callable | None
+) -> SourceImageDataset:
     """Return the data set of the photograph config, over some files."""
     cfg = Config.fromfile(config_path('mosi_r2p1d_imagenet'))
     if change is not None:
@@ -284,8 +358,11 @@ def packed_dataset(folder: str, names: list[str],
         file.write('\n'.join(names))
         file.flush()
         return SourceImageDataset(
-            folder, ann_file=file.name, bad_files='raise',
-            pipeline=cfg.train_dataloader.dataset.pipeline)
+            folder,
+            ann_file=file.name,
+            bad_files='raise',
+            pipeline=cfg.train_dataloader.dataset.pipeline,
+        )
 
 
 # train
@@ -310,10 +387,15 @@ def bench_wait(args: argparse.Namespace) -> None:
     cfg = Config.fromfile(config_path('tiny/mosi_r2p1d_deadleaves'))
     cfg.train_dataloader.num_workers = args.workers
     wait = data_wait(cfg, args.steps)
-    report('train', f'waiting for data, tiny, {args.workers} workers',
-           ratio=wait['wait'] / wait['step'], peer='step',
-           **{f'{k}_ms': v * 1e3 for k, v in wait.items()},
-           steps=args.steps, threads=torch.get_num_threads())
+    report(
+        'train',
+        f'waiting for data, tiny, {args.workers} workers',
+        ratio=wait['wait'] / wait['step'],
+        peer='step',
+        **{f'{k}_ms': v * 1e3 for k, v in wait.items()},
+        steps=args.steps,
+        threads=torch.get_num_threads(),
+    )
 
 
 def sync() -> None:
@@ -350,8 +432,10 @@ def data_wait(cfg: Config, steps: int) -> dict[str, float]:
     """
     loader = Runner.build_dataloader(cfg.train_dataloader, seed=0)
     if len(loader) < steps + 3:
-        raise ValueError(f'--steps: the tiny config has {len(loader)} steps '
-                         'an epoch, of which 3 are warm-up')
+        raise ValueError(
+            f'--steps: the tiny config has {len(loader)} steps '
+            'an epoch, of which 3 are warm-up'
+        )
     step, times = stepper(cfg), []
     batches = iter(loader)
     bar = ProgressBar(steps + 3, bar_width=30, file=sys.stderr)
@@ -377,20 +461,31 @@ def bench_recipes(args: argparse.Namespace) -> None:
     pipes, workers = {}, []
     for name in recipes:
         pipes[name], end = context.Pipe()
-        workers.append(context.Process(
-            target=recipe_worker, args=(end, name, args.batch), daemon=True))
+        workers.append(
+            context.Process(
+                target=recipe_worker, args=(end, name, args.batch), daemon=True
+            )
+        )
         workers[-1].start()
         end.close()
     facts = {name: pipe.recv() for name, pipe in pipes.items()}
-    times = medians({name: partial(ask, pipe)
-                     for name, pipe in pipes.items()}, args.repeats)
+    times = medians(
+        {name: partial(ask, pipe) for name, pipe in pipes.items()},
+        args.repeats,
+    )
     for pipe, worker in zip(pipes.values(), workers):
         pipe.send(False)
         worker.join()
     for name, time_of_a_step in times.items():
-        report('train', f'R(2+1)D-10, {name}', ms=time_of_a_step * 1e3,
-               ratio=times['stock'] / time_of_a_step, peer='stock',
-               repeats=args.repeats, **facts[name])
+        report(
+            'train',
+            f'R(2+1)D-10, {name}',
+            ms=time_of_a_step * 1e3,
+            ratio=times['stock'] / time_of_a_step,
+            peer='stock',
+            repeats=args.repeats,
+            **facts[name],
+        )
 
 
 def ask(pipe: Any) -> float:
@@ -413,17 +508,26 @@ def recipe_worker(pipe: Any, name: str, batch_size: int) -> None:
     pool = {} if on_gpu else dict(num_speeds=3, axes='x')  # 9 or 3 clips
     cfg.model.cls_head.update(pool)
     noise = np.random.default_rng(0).integers(
-        0, 256, (320, 320, 3), dtype=np.uint8)
-    pipeline = [s for s in cfg.train_dataloader.dataset.pipeline
-                if s['type'] not in ('SeedSample', 'LoadSourceFrame')]
-    batch = pseudo_collate([
-        pack(pipeline, noise, pool) for _ in range(images)])
+        0, 256, (320, 320, 3), dtype=np.uint8
+    )
+    pipeline = [
+        s
+        for s in cfg.train_dataloader.dataset.pipeline
+        if s['type'] not in ('SeedSample', 'LoadSourceFrame')
+    ]
+    batch = pseudo_collate(
+        [pack(pipeline, noise, pool) for _ in range(images)]
+    )
     step = stepper(cfg)
-    pipe.send(dict(
-        images=images, clips=images * len(LabelPool(**pool)),
-        device='cuda' if on_gpu else 'cpu',
-        bf16_instructions=on_gpu or cpu_has_bfloat16(),
-        threads=torch.get_num_threads()))
+    pipe.send(
+        dict(
+            images=images,
+            clips=images * len(LabelPool(**pool)),
+            device='cuda' if on_gpu else 'cpu',
+            bf16_instructions=on_gpu or cpu_has_bfloat16(),
+            threads=torch.get_num_threads(),
+        )
+    )
     clock = time.perf_counter if on_gpu else time.process_time
     while pipe.recv():
         pipe.send(seconds(partial(step, batch), clock))
@@ -455,32 +559,52 @@ def bench_index(args: argparse.Namespace) -> None:
     """Measure memory and start of a data set of very many images."""
     with tempfile.TemporaryDirectory() as folder:
         rng = np.random.default_rng(0)
-        cv2.imwrite(osp.join(folder, 'first.jpg'), rng.integers(
-            0, 256, (400, 500, 3), dtype=np.uint8))
+        cv2.imwrite(
+            osp.join(folder, 'first.jpg'),
+            rng.integers(0, 256, (400, 500, 3), dtype=np.uint8),
+        )
         write_list(osp.join(folder, 'list.txt'), args.n)
         before = pss()
         start, cpu_start = time.perf_counter(), time.process_time()
         cfg = Config.fromfile(config_path('mosi_r2p1d_imagenet'))
         dataset = SourceImageDataset(
-            folder, ann_file='list.txt',
-            pipeline=cfg.train_dataloader.dataset.pipeline)
+            folder,
+            ann_file='list.txt',
+            pipeline=cfg.train_dataloader.dataset.pipeline,
+        )
         listed = time.perf_counter() - start
         dataset[0]
         first = time.perf_counter() - start
         cpu = time.process_time() - cpu_start
     resident = pss() - before
     some = range(0, len(dataset), max(1, len(dataset) // 1000))
-    report('index', 'resident', n=len(dataset), bytes=resident,
-           bytes_per_image=resident / len(dataset),
-           bytes_of_a_path=statistics.mean(
-               len(dataset.paths[i]) for i in some))
-    report('index', 'first sample', n=len(dataset), seconds=first,
-           cpu_seconds=cpu, list_seconds=listed)
+    report(
+        'index',
+        'resident',
+        n=len(dataset),
+        bytes=resident,
+        bytes_per_image=resident / len(dataset),
+        bytes_of_a_path=statistics.mean(len(dataset.paths[i]) for i in some),
+    )
+    report(
+        'index',
+        'first sample',
+        n=len(dataset),
+        seconds=first,
+        cpu_seconds=cpu,
+        list_seconds=listed,
+    )
     alone = pss()
     together = sum(with_workers(dataset, args.workers))
-    report('index', f'{args.workers} workers', n=len(dataset),
-           bytes=together - alone, alone_bytes=alone,
-           ratio=(together - alone) / alone, peer='one process')
+    report(
+        'index',
+        f'{args.workers} workers',
+        n=len(dataset),
+        bytes=together - alone,
+        alone_bytes=alone,
+        ratio=(together - alone) / alone,
+        peer='one process',
+    )
 
 
 def write_list(path: str, number: int) -> None:
@@ -489,8 +613,10 @@ def write_list(path: str, number: int) -> None:
     with open(path, 'w') as file:
         file.write('first.jpg\n')
         for part in np.array_split(np.arange(1, number), 20):
-            file.writelines(f'n{i // 1300:08d}/n{i // 1300:08d}_{i}.JPEG\n'
-                            for i in part.tolist())
+            file.writelines(
+                f'n{i // 1300:08d}/n{i // 1300:08d}_{i}.JPEG\n'
+                for i in part.tolist()
+            )
             bar.update()
     print(file=sys.stderr)
 
@@ -513,8 +639,10 @@ def with_workers(dataset: SourceImageDataset, number: int) -> list[int]:
         queue.put(pss())
         done.wait()
 
-    workers = [context.Process(target=work, args=(i, ), daemon=True)
-               for i in range(number)]
+    workers = [
+        context.Process(target=work, args=(i,), daemon=True)
+        for i in range(number)
+    ]
     for worker in workers:
         worker.start()
     ready.wait()
@@ -525,42 +653,60 @@ def with_workers(dataset: SourceImageDataset, number: int) -> list[int]:
     return sizes
 
 
-def parse_args(argv: Optional[list[str]] = None) -> argparse.Namespace:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__.split('\n')[0],
-        epilog='One JSON line a case; see docs/benchmarks.md.')
+        epilog='One JSON line a case; see docs/benchmarks.md.',
+    )
     commands = parser.add_subparsers(dest='bench', required=True)
     one = commands.add_parser('render', help='drawing and rendering')
-    one.add_argument('--official', metavar='DIR',
-                     help="local clone of the authors' TAdaConv")
+    one.add_argument(
+        '--official',
+        metavar='DIR',
+        help="local clone of the authors' TAdaConv",
+    )
     one.add_argument('--repeats', type=int, default=30)
-    one.add_argument('--batch', type=int, default=10,
-                     help='source images a batch on a GPU')
+    one.add_argument(
+        '--batch', type=int, default=10, help='source images a batch on a GPU'
+    )
     two = commands.add_parser('pipeline', help='file to packed sample')
-    two.add_argument('--images', metavar='DIR', required=True,
-                     help='folder of photographs')
-    two.add_argument('--limit', type=int, default=100,
-                     help='use only this many')
+    two.add_argument(
+        '--images', metavar='DIR', required=True, help='folder of photographs'
+    )
+    two.add_argument(
+        '--limit', type=int, default=100, help='use only this many'
+    )
     two.add_argument('--repeats', type=int, default=7)
     three = commands.add_parser('train', help='data wait; fast recipe')
     three.add_argument('--workers', type=int, default=2)
     three.add_argument('--steps', type=int, default=30)
     three.add_argument('--repeats', type=int, default=5)
-    three.add_argument('--batch', type=int, default=10,
-                       help='source images a step on a GPU')
-    three.add_argument('--only', choices=['wait', 'recipes'],
-                       help='one of the two halves; default: both')
-    three.add_argument('--compile', action='store_true',
-                       help='time the fast recipe with torch.compile too')
+    three.add_argument(
+        '--batch', type=int, default=10, help='source images a step on a GPU'
+    )
+    three.add_argument(
+        '--only',
+        choices=['wait', 'recipes'],
+        help='one of the two halves; default: both',
+    )
+    three.add_argument(
+        '--compile',
+        action='store_true',
+        help='time the fast recipe with torch.compile too',
+    )
     four = commands.add_parser('index', help='very many images')
-    four.add_argument('--n', type=int, default=14_200_000,
-                      help='number of images in the list')
+    four.add_argument(
+        '--n',
+        type=int,
+        default=14_200_000,
+        help='number of images in the list',
+    )
     four.add_argument('--workers', type=int, default=4)
     return parser.parse_args(argv)
 
 
-def main(argv: Optional[list[str]] = None) -> None:
+def main(argv: list[str] | None = None) -> None:
     """Run the tool."""
     args = parse_args(argv)
     quiet()

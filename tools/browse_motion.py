@@ -13,10 +13,11 @@ Written to --out-dir, for a pretraining config:
 
 For a fine-tuning config: sheet.png, motion.gif and motion.mp4 of the clip.
 """
+
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import cv2
 import numpy as np
@@ -32,8 +33,9 @@ from mosi_mmaction.visualize.network import read_config, training_pipeline
 START, END, BOX = (0, 160, 0), (220, 0, 0), (0, 220, 0)
 
 
-def pipeline_samples(cfg: Config, args: argparse.Namespace
-                     ) -> tuple[dict, dict]:
+def pipeline_samples(
+    cfg: Config, args: argparse.Namespace
+) -> tuple[dict, dict]:
     """Run the training pipeline over one source.
 
     Returns:
@@ -51,16 +53,18 @@ def pipeline_samples(cfg: Config, args: argparse.Namespace
         if kind_of(path)[1] != ('image' if args.image else 'video'):
             raise ValueError(
                 f'{path}: by its extension {kind_of(path)[1]}, so use '
-                f'--{kind_of(path)[1]} for it')
+                f'--{kind_of(path)[1]} for it'
+            )
         results = {kind_of(path)[0]: path}
         if not args.image:
             results.update(modality='RGB', start_index=0, label=-1)
         elif any(s['type'] == 'SampleFrames' for s in steps):
-            raise ValueError(f'--image: {cfg.filename} trains on clips of '
-                             'videos; use --video')
+            raise ValueError(
+                f'--image: {cfg.filename} trains on clips of '
+                'videos; use --video'
+            )
         # Sources that the computer draws need no loading; files do.
-        if not any('Load' in s['type'] or 'Init' in s['type']
-                   for s in steps):
+        if not any('Load' in s['type'] or 'Init' in s['type'] for s in steps):
             steps = [dict(type='LoadSourceFrame'), *steps]
     else:
         dataset = DATASETS.build(cfg.train_dataloader.dataset)
@@ -87,7 +91,8 @@ def clips_of(before: dict, packed: dict) -> np.ndarray:
     if inputs.shape[1] != 3:
         raise ValueError(
             f'inputs are {tuple(inputs.shape)}; only 3D networks are shown, '
-            '(clips, 3, frames, height, width)')
+            '(clips, 3, frames, height, width)'
+        )
     return inputs.permute(0, 2, 3, 4, 1).numpy()
 
 
@@ -95,43 +100,57 @@ def titles_of(before: dict, packed: dict) -> list[str]:
     """Name every clip by its label."""
     if 'motion' in before:
         pool = before['motion'].pool
-        return [f'{name} ({x}, {y})'
-                for name, (x, y) in zip(pool.names, pool.speeds.tolist())]
+        return [
+            f'{name} ({x}, {y})'
+            for name, (x, y) in zip(pool.names, pool.speeds.tolist())
+        ]
     label = packed['data_samples'].gt_label.tolist()
     return [f'label {label}'] * len(packed['inputs'])
 
 
 def chosen_frames(count: int, most: int = 8) -> list[int]:
     """Frames to show: at most so many, evenly, first and last included."""
-    return np.unique(np.rint(np.linspace(
-        0, count - 1, min(count, most))).astype(int)).tolist()
+    return np.unique(
+        np.rint(np.linspace(0, count - 1, min(count, most))).astype(int)
+    ).tolist()
 
 
-def draw_sheet(clips: np.ndarray, titles: list[str], side: int
-               ) -> np.ndarray:
+def draw_sheet(clips: np.ndarray, titles: list[str], side: int) -> np.ndarray:
     """Draw a row of frames for every clip."""
     frames = chosen_frames(clips.shape[1])
     rows = []
     for clip, title in zip(clips, titles):
-        row = draw.grid([draw.enlarge(clip[n], side) for n in frames],
-                        len(frames), gap=2)
-        rows.append(draw.caption(row, f'{title}   frames '
-                                 f'{", ".join(map(str, frames))}'))
+        row = draw.grid(
+            [draw.enlarge(clip[n], side) for n in frames], len(frames), gap=2
+        )
+        rows.append(
+            draw.caption(
+                row, f'{title}   frames {", ".join(map(str, frames))}'
+            )
+        )
     return draw.grid(rows, 1)
 
 
-def draw_animation(clips: np.ndarray, titles: list[str], side: int
-                   ) -> list[np.ndarray]:
+def draw_animation(
+    clips: np.ndarray, titles: list[str], side: int
+) -> list[np.ndarray]:
     """Draw all clips side by side, one picture for every frame."""
     columns = int(np.ceil(np.sqrt(len(clips))))
-    return [draw.grid([
-        draw.caption(draw.enlarge(clip[n], side), title)
-        for clip, title in zip(clips, titles)], columns)
-        for n in range(clips.shape[1])]
+    return [
+        draw.grid(
+            [
+                draw.caption(draw.enlarge(clip[n], side), title)
+                for clip, title in zip(clips, titles)
+            ],
+            columns,
+        )
+        for n in range(clips.shape[1])
+    ]
 
 
-def draw_path(image: np.ndarray, plan: PseudoMotion, titles: list[str],
-              side: int) -> np.ndarray:
+def draw_path(
+    image: np.ndarray, plan: PseudoMotion, titles: list[str], side: int
+) -> np.ndarray:
     """Draw start, end and way of the window over the source (Fig. 2).
 
     Dashed, and brighter than the rest: the possible start area, all that
@@ -147,27 +166,42 @@ def draw_path(image: np.ndarray, plan: PseudoMotion, titles: list[str],
         low = np.maximum(-way, 0)
         high = (width, height) - np.maximum(way, 0)
         picture = canvas // 2
-        x1, y1, x2, y2 = np.rint(
-            np.concatenate([low, high]) * scale).astype(int)
+        x1, y1, x2, y2 = np.rint(np.concatenate([low, high]) * scale).astype(
+            int
+        )
         picture[y1:y2, x1:x2] = canvas[y1:y2, x1:x2]
         dashed(picture, (x1, y1, x2, y2))
         for at, color in ((last, END), (first, START)):
-            box = np.rint(np.concatenate(
-                [at, at + plan.crop_size]) * scale).astype(int)
+            box = np.rint(
+                np.concatenate([at, at + plan.crop_size]) * scale
+            ).astype(int)
             picture = draw.outline(picture, box, color, 2)
-        centres = np.rint((offsets + plan.crop_size / 2)
-                          * scale).astype(int).tolist()
+        centres = (
+            np.rint((offsets + plan.crop_size / 2) * scale)
+            .astype(int)
+            .tolist()
+        )
         for centre in centres:
             cv2.circle(picture, centre, 2, (255, 255, 255), -1)
         if way.any():
-            cv2.arrowedLine(picture, centres[0], centres[-1],
-                            (255, 255, 255), 1, cv2.LINE_AA, 0, 0.15)
-        tiles.append(draw.caption(
-            picture, f'{title}  D = ({way[0]}, {way[1]}) px'))
+            cv2.arrowedLine(
+                picture,
+                centres[0],
+                centres[-1],
+                (255, 255, 255),
+                1,
+                cv2.LINE_AA,
+                0,
+                0.15,
+            )
+        tiles.append(
+            draw.caption(picture, f'{title}  D = ({way[0]}, {way[1]}) px')
+        )
     columns = int(np.ceil(np.sqrt(len(tiles))))
     return draw.caption(
         draw.grid(tiles, columns),
-        'start: green, end: red, possible start area: dashed')
+        'start: green, end: red, possible start area: dashed',
+    )
 
 
 def dashed(picture: np.ndarray, box: tuple[int, int, int, int]) -> None:
@@ -182,8 +216,13 @@ def dashed(picture: np.ndarray, box: tuple[int, int, int, int]) -> None:
             picture[y, [x1, x2]] = 255
 
 
-def draw_mask(image: np.ndarray, plan: PseudoMotion, clips: np.ndarray,
-              titles: list[str], side: int) -> np.ndarray:
+def draw_mask(
+    image: np.ndarray,
+    plan: PseudoMotion,
+    clips: np.ndarray,
+    titles: list[str],
+    side: int,
+) -> np.ndarray:
     """Draw every clip without and with its static mask (Fig. 3).
 
     Frame q, whose pixels all frames show outside of the box, has a red
@@ -206,10 +245,13 @@ def draw_mask(image: np.ndarray, plan: PseudoMotion, clips: np.ndarray,
                     tile = draw.outline(tile, (0, 0, side, side), END, 3)
                 pairs.append(tile)
         ratio = (plan.boxes[c, 2] - plan.boxes[c, 0]) / plan.crop_size
-        rows.append(draw.caption(
-            draw.grid(pairs, len(shown), gap=2),
-            f'{title}   background: frame q = {q} (red); box (green): '
-            f'{ratio:.2f} of the side'))
+        rows.append(
+            draw.caption(
+                draw.grid(pairs, len(shown), gap=2),
+                f'{title}   background: frame q = {q} (red); box (green): '
+                f'{ratio:.2f} of the side',
+            )
+        )
     return draw.grid(rows, 1)
 
 
@@ -221,50 +263,74 @@ def browse(cfg: Config, args: argparse.Namespace) -> list[Path]:
     out = Path(args.out_dir)
     animation = draw_animation(clips, titles, args.side)
     files = [
-        draw.write_png(out / 'sheet.png',
-                       draw_sheet(clips, titles, args.side)),
+        draw.write_png(
+            out / 'sheet.png', draw_sheet(clips, titles, args.side)
+        ),
         draw.write_gif(out / 'motion.gif', animation, args.fps),
         draw.write_mp4(out / 'motion.mp4', animation, args.fps),
     ]
     plan: Any = before.get('motion')
     if plan is None:
         return files
-    files.append(draw.write_png(
-        out / 'path.png',
-        draw_path(before['img'], plan, titles, 2 * args.side)))
+    files.append(
+        draw.write_png(
+            out / 'path.png',
+            draw_path(before['img'], plan, titles, 2 * args.side),
+        )
+    )
     if plan.boxes is not None:
-        files.append(draw.write_png(
-            out / 'mask.png',
-            draw_mask(before['img'], plan, clips, titles, args.side)))
+        files.append(
+            draw.write_png(
+                out / 'mask.png',
+                draw_mask(before['img'], plan, clips, titles, args.side),
+            )
+        )
     return files
 
 
-def parse_args(argv: Optional[list[str]] = None) -> argparse.Namespace:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument(
-        'config', help='config file, or name of a config of mosi_mmaction')
+        'config', help='config file, or name of a config of mosi_mmaction'
+    )
     source = parser.add_mutually_exclusive_group()
     source.add_argument('--image', metavar='FILE', help='source image')
-    source.add_argument('--video', metavar='FILE',
-                        help='video to take a frame or a clip of')
-    parser.add_argument('--index', type=int, default=0,
-                        help='of the source in the training set')
-    parser.add_argument('--epoch', type=int, default=0,
-                        help='whose draws to show')
+    source.add_argument(
+        '--video', metavar='FILE', help='video to take a frame or a clip of'
+    )
+    parser.add_argument(
+        '--index',
+        type=int,
+        default=0,
+        help='of the source in the training set',
+    )
+    parser.add_argument(
+        '--epoch', type=int, default=0, help='whose draws to show'
+    )
     parser.add_argument('--seed', type=int, default=0, help='of the draws')
     parser.add_argument('--out-dir', default='work_dirs/browse_motion')
-    parser.add_argument('--side', type=int, default=112,
-                        help='height of a frame in the pictures, in pixels')
+    parser.add_argument(
+        '--side',
+        type=int,
+        default=112,
+        help='height of a frame in the pictures, in pixels',
+    )
     parser.add_argument('--fps', type=float, default=8)
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction,
-                        metavar='KEY=VALUE', help='override the config')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override the config',
+    )
     return parser.parse_args(argv)
 
 
-def main(argv: Optional[list[str]] = None) -> None:
+def main(argv: list[str] | None = None) -> None:
     """Run the tool."""
     args = parse_args(argv)
     cfg = read_config(args.config, args.cfg_options)

@@ -7,15 +7,15 @@ Every image is decoded, and of every video the first, the middle and the last
 frame. Files that crash or stall what reads them are bad files, too. The exit
 code is 1 if there is a bad file, 0 if there is none.
 """
+
 import argparse
 import os
 import os.path as osp
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
-from typing import Callable, Optional
 
 from mmengine.utils import ProgressBar
 
@@ -25,7 +25,7 @@ from mosi_mmaction.errors import BadSourceError
 from mosi_mmaction.video import Video
 
 
-def check(path: str) -> Optional[str]:
+def check(path: str) -> str | None:
     """Read a file; return what is wrong with it, or None."""
     try:
         if kind_of(path)[1] == 'image':
@@ -49,7 +49,6 @@ def _serve(connection: Connection, function: Callable) -> None:
 
 
 class _Worker:
-
     def __init__(self, function: Callable) -> None:
         self._function = function
         self._start()
@@ -59,7 +58,8 @@ class _Worker:
         context = get_context('fork')
         self.connection, theirs = context.Pipe()
         self.process = context.Process(
-            target=_serve, args=(theirs, self._function), daemon=True)
+            target=_serve, args=(theirs, self._function), daemon=True
+        )
         self.process.start()
         theirs.close()
 
@@ -67,22 +67,25 @@ class _Worker:
         self.path, self.since = path, time.monotonic()
         self.connection.send(path)
 
-    def stop(self) -> Optional[int]:
+    def stop(self) -> int | None:
         self.process.join(0.5)
         self.process.kill()
         self.process.join()
         self.connection.close()
         return self.process.exitcode
 
-    def restart(self) -> Optional[int]:
+    def restart(self) -> int | None:
         code = self.stop()
         self._start()
         return code
 
 
-def check_all(paths: Sequence[str], jobs: int, seconds: float,
-              function: Callable[[str], Optional[str]] = check
-              ) -> Iterator[tuple[str, Optional[str]]]:
+def check_all(
+    paths: Sequence[str],
+    jobs: int,
+    seconds: float,
+    function: Callable[[str], str | None] = check,
+) -> Iterator[tuple[str, str | None]]:
     """Check many files in parallel.
 
     Args:
@@ -107,8 +110,10 @@ def check_all(paths: Sequence[str], jobs: int, seconds: float,
                 try:
                     reason = worker.connection.recv()
                 except (EOFError, ConnectionError):
-                    reason = ('the process that read it died (exit code '
-                              f'{worker.restart()})')
+                    reason = (
+                        'the process that read it died (exit code '
+                        f'{worker.restart()})'
+                    )
             elif time.monotonic() - worker.since > seconds:
                 reason = f'took more than {seconds:g} s'
                 worker.process.kill()
@@ -125,7 +130,7 @@ def check_all(paths: Sequence[str], jobs: int, seconds: float,
                 worker.take(path)
 
 
-def list_paths(source: str, root: Optional[str]) -> list[str]:
+def list_paths(source: str, root: str | None) -> list[str]:
     """Return the files of a folder or a list.
 
     Raises:
@@ -135,7 +140,8 @@ def list_paths(source: str, root: Optional[str]) -> list[str]:
         return [osp.join(source, path) for path in scan_tree(source)]
     if not osp.isfile(source):
         raise FileNotFoundError(
-            f'there is neither a folder nor a list {source!r}')
+            f'there is neither a folder nor a list {source!r}'
+        )
     root = osp.dirname(source) if root is None else root
     return [osp.join(root, path) for path in read_list(source, root)]
 
@@ -143,22 +149,33 @@ def list_paths(source: str, root: Optional[str]) -> list[str]:
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(
-        description='Find images and videos that cannot be read')
+        description='Find images and videos that cannot be read'
+    )
     parser.add_argument(
-        'source', help='folder, or list file: a path on each line, which a '
-        'label may follow')
+        'source',
+        help='folder, or list file: a path on each line, which a '
+        'label may follow',
+    )
     parser.add_argument(
-        '--root', help='folder that the paths of a list are relative to; '
-        'default: that of the list')
+        '--root',
+        help='folder that the paths of a list are relative to; '
+        'default: that of the list',
+    )
     parser.add_argument(
-        '--jobs', type=int, default=os.cpu_count(),
-        help='number of processes')
+        '--jobs', type=int, default=os.cpu_count(), help='number of processes'
+    )
     parser.add_argument(
-        '--timeout', type=float, default=60, metavar='SECONDS',
-        help='a file that takes longer is bad')
+        '--timeout',
+        type=float,
+        default=60,
+        metavar='SECONDS',
+        help='a file that takes longer is bad',
+    )
     parser.add_argument(
-        '--output', metavar='FILE', help='write the bad files here, each '
-        'with a tab and the reason')
+        '--output',
+        metavar='FILE',
+        help='write the bad files here, each with a tab and the reason',
+    )
     args = parser.parse_args()
     if args.jobs < 1:
         parser.error(f'--jobs {args.jobs}: at least 1')

@@ -25,12 +25,12 @@ and which class of UCF101 or HMDB51 an output of head.out stands for.
 Exit status: 0 when every tensor of the backbone was found; 1, and nothing
 is written, when one was not or the file cannot be read.
 """
+
 import argparse
 import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Optional
 
 import torch
 
@@ -77,7 +77,7 @@ HEADS = {
 StateDict = dict[str, torch.Tensor]
 
 
-def rename(key: str, arch: str) -> Optional[str]:
+def rename(key: str, arch: str) -> str | None:
     """Return our name of one of the authors' tensors; None if it has none.
 
     Args:
@@ -93,11 +93,13 @@ def rename(key: str, arch: str) -> Optional[str]:
         return f'{HEADS[layer]}.{tensor}'
     match = re.fullmatch(
         r'backbone\.conv(?:1|([2-5])\.res_(\d+)(?:\.conv_branch)?)\.(\w+)',
-        layer)
+        layer,
+    )
     if not match or match[3] not in UNITS[arch]:
         return None
-    place = f'layer{int(match[1]) - 1}.{int(match[2]) - 1}.' if match[1] \
-        else ''
+    place = (
+        f'layer{int(match[1]) - 1}.{int(match[2]) - 1}.' if match[1] else ''
+    )
     return f'backbone.{place}{UNITS[arch][match[3]]}.{tensor}'
 
 
@@ -123,8 +125,9 @@ def load_official(path: str) -> StateDict:
     except Exception as error:  # whatever a broken or hostile file raises
         # Not torch's own words: they advise to load without protection.
         blocked = re.search(r'GLOBAL:? (\S+)', str(error), re.IGNORECASE)
-        reason = f'it asks for {blocked[1]}' if blocked \
-            else type(error).__name__
+        reason = (
+            f'it asks for {blocked[1]}' if blocked else type(error).__name__
+        )
         raise ValueError(
             f'{path}: refused ({reason}). The file is damaged, or no '
             'checkpoint, or holds objects whose loading could run code; only '
@@ -134,12 +137,16 @@ def load_official(path: str) -> StateDict:
     if isinstance(content, Mapping):
         state = content.get('model_state', content)
     if not isinstance(state, Mapping) or not any(
-            isinstance(value, torch.Tensor) for value in state.values()):
+        isinstance(value, torch.Tensor) for value in state.values()
+    ):
         raise ValueError(
             f'{path}: holds no state dict, neither as it stands nor under '
-            "the key 'model_state'")
-    return {re.sub(r'^module\.', '', str(key)): value
-            for key, value in state.items()}
+            "the key 'model_state'"
+        )
+    return {
+        re.sub(r'^module\.', '', str(key)): value
+        for key, value in state.items()
+    }
 
 
 def guess_depth(state: StateDict, arch: str) -> int:
@@ -154,19 +161,23 @@ def guess_depth(state: StateDict, arch: str) -> int:
         if match:
             stage = int(match[1]) - 2
             blocks[stage] = max(blocks[stage], int(match[2]))
-    known = {depth: stages
-             for depth, (_, stages) in ARCHS[arch].arch_settings.items()}
+    known = {
+        depth: stages
+        for depth, (_, stages) in ARCHS[arch].arch_settings.items()
+    }
     for depth, stages in known.items():
         if tuple(blocks) == tuple(stages):
             return depth
     raise ValueError(
         f'the stages backbone.conv2 to conv5 have {blocks} blocks '
         f'(backbone.convN.res_M); known are {known}. Is this a checkpoint '
-        'of the authors, for MoSI?')
+        'of the authors, for MoSI?'
+    )
 
 
-def convert(state: StateDict, arch: str, depth: int
-            ) -> tuple[StateDict, list[str], list[str]]:
+def convert(
+    state: StateDict, arch: str, depth: int
+) -> tuple[StateDict, list[str], list[str]]:
     """Rename what fits; the base width is read off the stem.
 
     Args:
@@ -182,43 +193,64 @@ def convert(state: StateDict, arch: str, depth: int
     width = len(stem) if isinstance(stem, torch.Tensor) and stem.ndim else 64
     with torch.device('meta'):  # names and shapes are all that is needed
         backbone = ARCHS[arch](depth=depth, base_channels=width)
-    shapes = {f'backbone.{key}': value.shape
-              for key, value in backbone.state_dict().items()}
+    shapes = {
+        f'backbone.{key}': value.shape
+        for key, value in backbone.state_dict().items()
+    }
     placed, left_over = {}, []
     for key, value in state.items():
         ours = rename(key, arch)
-        fits = isinstance(value, torch.Tensor) and ours is not None and (
-            ours.startswith('cls_head.') or shapes.get(ours) == value.shape)
+        fits = (
+            isinstance(value, torch.Tensor)
+            and ours is not None
+            and (
+                ours.startswith('cls_head.') or shapes.get(ours) == value.shape
+            )
+        )
         if fits and ours not in placed:
             placed[ours] = value.detach().clone()
         else:
             shape = getattr(value, 'shape', None)
             wanted = shapes.get(ours)
-            note = f': {tuple(shape)}, but {ours} is {tuple(wanted)}' \
-                if shape is not None and wanted is not None else ''
+            note = (
+                f': {tuple(shape)}, but {ours} is {tuple(wanted)}'
+                if shape is not None and wanted is not None
+                else ''
+            )
             left_over.append(key + note)
-    heads = [key.rpartition('.')[0] for key in placed
-             if key.startswith('cls_head.')] or ['cls_head.fc_cls']
-    expected = [*shapes, *(f'{head}.{name}' for head in dict.fromkeys(heads)
-                           for name in ('weight', 'bias'))]
+    heads = [
+        key.rpartition('.')[0] for key in placed if key.startswith('cls_head.')
+    ] or ['cls_head.fc_cls']
+    expected = [
+        *shapes,
+        *(
+            f'{head}.{name}'
+            for head in dict.fromkeys(heads)
+            for name in ('weight', 'bias')
+        ),
+    ]
     return placed, left_over, [key for key in expected if key not in placed]
 
 
-def parse_args(argv: Optional[list[str]] = None) -> argparse.Namespace:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument('src', help='checkpoint of the authors')
     parser.add_argument('dst', help='where to write ours')
     parser.add_argument('--arch', required=True, choices=sorted(ARCHS))
     parser.add_argument(
-        '--depth', type=int, choices=(10, 18, 34),
-        help='number of layers; read off the file by default')
+        '--depth',
+        type=int,
+        choices=(10, 18, 34),
+        help='number of layers; read off the file by default',
+    )
     return parser.parse_args(argv)
 
 
-def main(argv: Optional[list[str]] = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Run the tool; return its exit status."""
     args = parse_args(argv)
     try:
@@ -228,14 +260,17 @@ def main(argv: Optional[list[str]] = None) -> int:
         depth = guess_depth(state, args.arch)
         if args.depth not in (None, depth):
             raise ValueError(
-                f'{args.src}: holds {depth} layers, not --depth {args.depth}')
+                f'{args.src}: holds {depth} layers, not --depth {args.depth}'
+            )
     except (ValueError, FileNotFoundError) as error:
         print(f'convert_official.py: {error}', file=sys.stderr)
         return 1
     placed, left_over, empty = convert(state, args.arch, depth)
     print(f'{len(placed)} of {len(state)} tensors placed, depth {depth}')
-    for title, keys in (('source keys that found no place', left_over),
-                        ('our keys that stayed empty', empty)):
+    for title, keys in (
+        ('source keys that found no place', left_over),
+        ('our keys that stayed empty', empty),
+    ):
         print(f'{title}: {len(keys) or "none"}')
         for key in keys:
             print(f'  {key}')
@@ -243,7 +278,8 @@ def main(argv: Optional[list[str]] = None) -> int:
         print(
             f'convert_official.py: {args.src} does not fill the backbone '
             f'(--arch {args.arch}, depth {depth}); nothing was written',
-            file=sys.stderr)
+            file=sys.stderr,
+        )
         return 1
     dst = Path(args.dst)
     dst.parent.mkdir(parents=True, exist_ok=True)
@@ -251,8 +287,10 @@ def main(argv: Optional[list[str]] = None) -> int:
     torch.save(
         {
             'meta': {'source': Path(args.src).name, 'backbone': backbone},
-            'state_dict': placed
-        }, dst)
+            'state_dict': placed,
+        },
+        dst,
+    )
     print(f'wrote {dst}')
     return 0
 

@@ -5,6 +5,7 @@ learns to recognise actions in videos that are rendered here, once from
 scratch and once from MoSI, with the same budget. All figures are measured
 by this run.
 """
+
 import argparse
 import json
 import statistics
@@ -31,20 +32,32 @@ def declare(videos: Path, seeds: int) -> list[Run]:
 
     Pretraining and the runs from scratch do not wait for each other.
     """
-    pretrain = Run('mosi', str(CONFIGS / 'tiny/mosi_r2p1d_deadleaves.py'),
-                   PRETRAIN_EPOCHS, cost=30.)  # in epochs of fine-tuning
+    pretrain = Run(
+        'mosi',
+        str(CONFIGS / 'tiny/mosi_r2p1d_deadleaves.py'),
+        PRETRAIN_EPOCHS,
+        cost=30.0,
+    )  # in epochs of fine-tuning
     finetune = str(CONFIGS / 'tiny/finetune_r2p1d_actions.py')
     # A test takes ten clips of every video, so there are few of them.
-    options = {'train_cfg.val_interval': FINETUNE_EPOCHS // 2,
-               'default_hooks.checkpoint.interval': FINETUNE_EPOCHS // 4}
+    options = {
+        'train_cfg.val_interval': FINETUNE_EPOCHS // 2,
+        'default_hooks.checkpoint.interval': FINETUNE_EPOCHS // 4,
+    }
     for split in ('train', 'val'):
         dataset = f'{split}_dataloader.dataset'
         name = 'train' if split == 'train' else 'test'
         options[f'{dataset}.ann_file'] = str(videos / f'{name}.txt')
         options[f'{dataset}.data_prefix.video'] = str(videos)
     return [pretrain] + [
-        Run(f'finetune_{kind}_seed{seed}', finetune, FINETUNE_EPOCHS, seed,
-            init, options)
+        Run(
+            f'finetune_{kind}_seed{seed}',
+            finetune,
+            FINETUNE_EPOCHS,
+            seed,
+            init,
+            options,
+        )
         for kind, init in (('scratch', None), ('mosi', 'mosi'))
         for seed in range(seeds)
     ]
@@ -52,24 +65,32 @@ def declare(videos: Path, seeds: int) -> list[Run]:
 
 def summarize(results: dict, seeds: int, seconds: float) -> dict:
     """Return the report: means, and lists over seeds."""
+
     def of(kind):
-        top1 = [results[f'finetune_{kind}_seed{s}']['final']['acc/top1']
-                for s in range(seeds)]
+        top1 = [
+            results[f'finetune_{kind}_seed{s}']['final']['acc/top1']
+            for s in range(seeds)
+        ]
         return dict(mean=statistics.mean(top1), seeds=top1)
 
     pretext = results['mosi']['final']['pretext/top1']
     return dict(
         pretext_top1=dict(mean=pretext, seeds=[pretext]),
-        scratch_top1=of('scratch'), mosi_top1=of('mosi'),
-        chance=1 / len(ACTIONS), seconds=seconds,
-        curves={name: r['curve'] for name, r in results.items()})
+        scratch_top1=of('scratch'),
+        mosi_top1=of('mosi'),
+        chance=1 / len(ACTIONS),
+        seconds=seconds,
+        curves={name: r['curve'] for name, r in results.items()},
+    )
 
 
 def print_table(report: dict) -> None:
     """Print one table of what was measured."""
-    rows = [('pretext: 9 motions, held-out images', 'pretext_top1'),
-            (f'{len(ACTIONS)} actions, from scratch', 'scratch_top1'),
-            (f'{len(ACTIONS)} actions, from MoSI', 'mosi_top1')]
+    rows = [
+        ('pretext: 9 motions, held-out images', 'pretext_top1'),
+        (f'{len(ACTIONS)} actions, from scratch', 'scratch_top1'),
+        (f'{len(ACTIONS)} actions, from MoSI', 'mosi_top1'),
+    ]
     print(f'\n{"":38}{"top-1":>8}   seeds')
     for title, key in rows:
         value = report[key]
@@ -82,6 +103,7 @@ def print_table(report: dict) -> None:
 def draw_report(report: dict, path: Path) -> None:
     """Draw motions, learning curves and bars into one picture."""
     from matplotlib import pyplot as plt
+
     fig = plt.figure(figsize=(13, 7.5), layout='constrained')
     left, right = fig.subfigures(1, 2, width_ratios=(1.15, 1))
     _draw_motions(left)
@@ -91,26 +113,43 @@ def draw_report(report: dict, path: Path) -> None:
         if name.startswith('finetune_'):
             kind, seed = name.split('_')[1:]
             steps, values = zip(*((s, e['acc/top1']) for s, e in curve))
-            label = f'from {kind.replace("mosi", "MoSI")}' \
-                if seed == 'seed0' else None
-            curves.plot(steps, np.multiply(values, 100), 'o-',
-                        color=colors[kind], label=label)
-    curves.axhline(100 * report['chance'], color='k', ls=':', lw=1,
-                   label='chance')
-    curves.set(title='Recognising rendered actions, every seed',
-               xlabel='epoch of fine-tuning', ylabel='test top-1 (%)',
-               ylim=(0, 100))
+            label = (
+                f'from {kind.replace("mosi", "MoSI")}'
+                if seed == 'seed0'
+                else None
+            )
+            curves.plot(
+                steps,
+                np.multiply(values, 100),
+                'o-',
+                color=colors[kind],
+                label=label,
+            )
+    curves.axhline(
+        100 * report['chance'], color='k', ls=':', lw=1, label='chance'
+    )
+    curves.set(
+        title='Recognising rendered actions, every seed',
+        xlabel='epoch of fine-tuning',
+        ylabel='test top-1 (%)',
+        ylim=(0, 100),
+    )
     curves.legend()
     keys = ('pretext_top1', 'scratch_top1', 'mosi_top1')
-    names = ('pretext\n(held-out images)', 'actions\nfrom scratch',
-             'actions\nfrom MoSI')
+    names = (
+        'pretext\n(held-out images)',
+        'actions\nfrom scratch',
+        'actions\nfrom MoSI',
+    )
     means = [100 * report[k]['mean'] for k in keys]
-    drawn = bars.bar(names, means,
-                     color=('tab:green', 'tab:gray', 'tab:blue'))
+    drawn = bars.bar(names, means, color=('tab:green', 'tab:gray', 'tab:blue'))
     bars.bar_label(drawn, fmt='%.1f')
     for i, key in enumerate(keys):
-        bars.plot([i] * len(report[key]['seeds']),
-                  np.multiply(report[key]['seeds'], 100), 'k.')
+        bars.plot(
+            [i] * len(report[key]['seeds']),
+            np.multiply(report[key]['seeds'], 100),
+            'k.',
+        )
     bars.set(title='Top-1 (%), mean and seeds', ylim=(0, 110))
     part = path.with_suffix('.part.png')
     fig.savefig(part, dpi=110)
@@ -120,16 +159,21 @@ def draw_report(report: dict, path: Path) -> None:
 
 def _draw_motions(figure) -> None:
     from mmengine.config import Config
+
     cfg = Config.fromfile(CONFIGS / 'tiny/mosi_r2p1d_deadleaves.py')
     steps = [t for t in cfg.train_pipeline if t['type'] != 'PackMoSIInputs']
-    sample = DeadLeavesDataset(num_images=1, size=64, seed=2, test_mode=True,
-                               pipeline=steps)[0]
+    sample = DeadLeavesDataset(
+        num_images=1, size=64, seed=2, test_mode=True, pipeline=steps
+    )[0]
     plan = sample['motion']
     axes = figure.subplots(len(plan.pool), plan.clip_len)
-    figure.suptitle('What the network is shown: one still image, nine '
-                    'motions\n(only the box moves; 8 frames each)')
-    for row, name, clip, box in zip(axes, plan.pool.names, sample['imgs'],
-                                    plan.boxes):
+    figure.suptitle(
+        'What the network is shown: one still image, nine '
+        'motions\n(only the box moves; 8 frames each)'
+    )
+    for row, name, clip, box in zip(
+        axes, plan.pool.names, sample['imgs'], plan.boxes
+    ):
         x1, y1, x2, y2 = box - 0.5
         for ax, frame in zip(row, clip):
             ax.imshow(frame)
@@ -141,12 +185,15 @@ def _draw_motions(figure) -> None:
 def main() -> None:
     """Run the demo."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--work-dir', type=Path,
-                        default=Path('work_dirs/demo'))
-    parser.add_argument('--seeds', type=int, default=3,
-                        help='fine-tunings of each kind')
-    parser.add_argument('--jobs', type=int, default=2,
-                        help='training processes at once')
+    parser.add_argument(
+        '--work-dir', type=Path, default=Path('work_dirs/demo')
+    )
+    parser.add_argument(
+        '--seeds', type=int, default=3, help='fine-tunings of each kind'
+    )
+    parser.add_argument(
+        '--jobs', type=int, default=2, help='training processes at once'
+    )
     args = parser.parse_args()
     start = time.time()
     root = args.work_dir
@@ -154,8 +201,11 @@ def main() -> None:
     print(f'1/3 action videos -> {root / "videos"}', flush=True)
     write_action_videos(root / 'videos', TRAIN_VIDEOS, 'train')
     write_action_videos(root / 'videos', TEST_VIDEOS, 'test')
-    print(f'2/3 MoSI pretraining, then {args.seeds} fine-tunings from '
-          'scratch and from MoSI', flush=True)
+    print(
+        f'2/3 MoSI pretraining, then {args.seeds} fine-tunings from '
+        'scratch and from MoSI',
+        flush=True,
+    )
     videos = (root / 'videos').resolve()
     results = execute(declare(videos, args.seeds), root, args.jobs)
     report = summarize(results, args.seeds, time.time() - start)
@@ -163,8 +213,10 @@ def main() -> None:
     print_table(report)
     draw_report(report, root / 'report.png')
     (root / 'report.json').write_text(json.dumps(report, indent=1))
-    print(f'{root / "report.json"}, {root / "report.png"}; '
-          f'{report["seconds"]:.0f} s')
+    print(
+        f'{root / "report.json"}, {root / "report.png"}; '
+        f'{report["seconds"]:.0f} s'
+    )
 
 
 if __name__ == '__main__':

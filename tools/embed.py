@@ -10,11 +10,11 @@ most central clips and a histogram of where the motion goes) and report.json
 with the figures printed. A cluster is called static, horizontal or vertical
 if at least half of its clips are, by their optical flow, else mixed.
 """
+
 import argparse
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Optional
 
 # First, as it says what to install where matplotlib is missing.
 from mosi_mmaction.visualize import draw  # isort: skip
@@ -47,16 +47,18 @@ from mosi_mmaction.visualize.network import (
 STRIP_HEIGHT, STRIP_FRAMES = 96, 6
 
 
-def describe(videos: list[Video], model, height: int, clip_len: int,
-             interval: int) -> dict:
+def describe(
+    videos: list[Video], model, height: int, clip_len: int, interval: int
+) -> dict:
     """Compute everything that is known of the middle clip of each video.
 
     Returns:
         ``features`` (V, D), ``histograms`` (V, 8), ``motions`` (V,) words,
         ``strips``, V pictures.
     """
-    found: dict[str, list] = dict(features=[], histograms=[], motions=[],
-                                  strips=[])
+    found: dict[str, list] = dict(
+        features=[], histograms=[], motions=[], strips=[]
+    )
     for video in videos:
         clip = read_clips(video.path, clip_len, interval)[0]
         clip = np.stack([draw.enlarge(f, height) for f in clip])
@@ -65,16 +67,21 @@ def describe(videos: list[Video], model, height: int, clip_len: int,
         found['histograms'].append(direction_histogram(flow))
         found['motions'].append(dominant_motion(flow))
         shown = np.linspace(0, len(clip) - 1, STRIP_FRAMES).astype(int)
-        found['strips'].append(draw.grid(
-            [draw.enlarge(clip[n], STRIP_HEIGHT) for n in shown],
-            STRIP_FRAMES, gap=2))
+        found['strips'].append(
+            draw.grid(
+                [draw.enlarge(clip[n], STRIP_HEIGHT) for n in shown],
+                STRIP_FRAMES,
+                gap=2,
+            )
+        )
     for key in ('features', 'histograms'):
         found[key] = np.stack(found[key])
     return found
 
 
-def group(values: np.ndarray, clusters: int, seed: int
-          ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def group(
+    values: np.ndarray, clusters: int, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cluster and embed features; each is scaled to unit variance first.
 
     Args:
@@ -90,12 +97,17 @@ def group(values: np.ndarray, clusters: int, seed: int
         ValueError: If there are not more rows than clusters.
     """
     if len(values) <= clusters:
-        raise ValueError(f'{len(values)} videos for --clusters {clusters}: '
-                         'give more videos, or fewer clusters')
+        raise ValueError(
+            f'{len(values)} videos for --clusters {clusters}: '
+            'give more videos, or fewer clusters'
+        )
     scaled = StandardScaler().fit_transform(values)
     means = KMeans(clusters, n_init=10, random_state=seed).fit(scaled)
-    plane = TSNE(perplexity=min(30, (len(values) - 1) / 3), init='pca',
-                 random_state=seed).fit_transform(scaled)
+    plane = TSNE(
+        perplexity=min(30, (len(values) - 1) / 3),
+        init='pca',
+        random_state=seed,
+    ).fit_transform(scaled)
     return means.labels_, means.transform(scaled).min(1), plane
 
 
@@ -112,116 +124,184 @@ def summarise(found: dict, labels: list[str], assigned: np.ndarray) -> dict:
         inside = assigned == k
         words = Counter(motions[inside].tolist())
         word, most = words.most_common(1)[0]
-        rows.append(dict(
-            size=int(inside.sum()),
-            motion=word if most * 2 >= inside.sum() else 'mixed',
-            motions=dict(words),
-            actions=dict(Counter(
-                label for label, i in zip(labels, inside) if i)),
-            directions=dict(zip(DIRECTIONS, found['histograms'][inside].mean(
-                0).round(3).tolist()))))
+        rows.append(
+            dict(
+                size=int(inside.sum()),
+                motion=word if most * 2 >= inside.sum() else 'mixed',
+                motions=dict(words),
+                actions=dict(
+                    Counter(label for label, i in zip(labels, inside) if i)
+                ),
+                directions=dict(
+                    zip(
+                        DIRECTIONS,
+                        found['histograms'][inside].mean(0).round(3).tolist(),
+                    )
+                ),
+            )
+        )
     known = len(set(labels)) > 1
     return dict(
         nmi_action=float(normalized_mutual_info_score(labels, assigned))
-        if known else None,
+        if known
+        else None,
         nmi_motion=float(normalized_mutual_info_score(motions, assigned)),
         motions=dict(Counter(motions.tolist())),
-        clusters=rows)
+        clusters=rows,
+    )
 
 
-def draw_clusters(found: dict, assigned: np.ndarray, distance: np.ndarray,
-                  plane: np.ndarray, report: dict, strips: int = 2):
+def draw_clusters(
+    found: dict,
+    assigned: np.ndarray,
+    distance: np.ndarray,
+    plane: np.ndarray,
+    report: dict,
+    strips: int = 2,
+):
     """Draw the embedding, and strips and a histogram of each cluster."""
     count = len(report['clusters'])
     colors = plt.get_cmap('tab10').colors
-    figure = plt.figure(figsize=(14, 1.9 * count + 0.6),
-                        layout='constrained')
+    figure = plt.figure(figsize=(14, 1.9 * count + 0.6), layout='constrained')
     whole = figure.add_gridspec(count, 3, width_ratios=(4, 6.5, 1.8))
     axes = figure.add_subplot(whole[:, 0])
     for k in range(count):
-        axes.scatter(*plane[assigned == k].T, color=colors[k % 10], s=22,
-                     label=f'cluster {k + 1}')
-    axes.set(title='t-SNE of the features, colour: k-means', xticks=[],
-             yticks=[])
+        axes.scatter(
+            *plane[assigned == k].T,
+            color=colors[k % 10],
+            s=22,
+            label=f'cluster {k + 1}',
+        )
+    axes.set(
+        title='t-SNE of the features, colour: k-means', xticks=[], yticks=[]
+    )
     axes.legend(loc='best', fontsize=9)
     for k, row in enumerate(report['clusters']):
         members = np.flatnonzero(assigned == k)
         central = members[np.argsort(distance[members])][:strips]
         axes = figure.add_subplot(whole[k, 1])
-        axes.imshow(draw.grid([found['strips'][i] for i in central], 1,
-                              gap=0))
+        axes.imshow(draw.grid([found['strips'][i] for i in central], 1, gap=0))
         axes.set_axis_off()
-        words = ', '.join(f'{n} {w}' for w, n in sorted(
-            row['motions'].items(), key=lambda item: -item[1]))
-        axes.set_title(f'cluster {k + 1}, {row["motion"]}: {words}',
-                       color=colors[k % 10], fontsize=11)
+        words = ', '.join(
+            f'{n} {w}'
+            for w, n in sorted(
+                row['motions'].items(), key=lambda item: -item[1]
+            )
+        )
+        axes.set_title(
+            f'cluster {k + 1}, {row["motion"]}: {words}',
+            color=colors[k % 10],
+            fontsize=11,
+        )
         axes = figure.add_subplot(whole[k, 2], projection='polar')
         # The picture's y runs down, the plot's angle counter-clockwise.
         axes.set_theta_direction(-1)
-        axes.bar(np.arange(8) * np.pi / 4, row['directions'].values(),
-                 width=np.pi / 4, color=colors[k % 10], edgecolor='white')
-        axes.set_xticks(np.arange(4) * np.pi / 2,
-                        ['right', 'down', 'left', 'up'], fontsize=8)
+        axes.bar(
+            np.arange(8) * np.pi / 4,
+            row['directions'].values(),
+            width=np.pi / 4,
+            color=colors[k % 10],
+            edgecolor='white',
+        )
+        axes.set_xticks(
+            np.arange(4) * np.pi / 2,
+            ['right', 'down', 'left', 'up'],
+            fontsize=8,
+        )
         axes.set_yticks([])
     return figure
 
 
-def parse_args(argv: Optional[list[str]] = None) -> argparse.Namespace:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument(
-        'config', help='config file, or name of a config of mosi_mmaction')
+        'config', help='config file, or name of a config of mosi_mmaction'
+    )
     parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument('data', nargs='+', metavar='DATA',
-                        help='folder of videos, list file or videos')
-    parser.add_argument('--data-root', default='', metavar='DIR',
-                        help='folder that list files are relative to')
+    parser.add_argument(
+        'data',
+        nargs='+',
+        metavar='DATA',
+        help='folder of videos, list file or videos',
+    )
+    parser.add_argument(
+        '--data-root',
+        default='',
+        metavar='DIR',
+        help='folder that list files are relative to',
+    )
     parser.add_argument('--out-dir', default='work_dirs/embed')
     parser.add_argument('--clusters', type=int, default=5)
     parser.add_argument(
-        '--height', type=int, help='of the clips in pixels; default: 96, or '
-        'the side of the training clips if that is more')
+        '--height',
+        type=int,
+        help='of the clips in pixels; default: 96, or '
+        'the side of the training clips if that is more',
+    )
     parser.add_argument(
-        '--interval', type=int,
-        help="frames between two of a clip; default: the config's, or 2")
+        '--interval',
+        type=int,
+        help="frames between two of a clip; default: the config's, or 2",
+    )
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--device', default='cpu')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction,
-                        metavar='KEY=VALUE', help='override the config')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override the config',
+    )
     return parser.parse_args(argv)
 
 
-def main(argv: Optional[list[str]] = None) -> None:
+def main(argv: list[str] | None = None) -> None:
     """Run the tool."""
     args = parse_args(argv)
     cfg = read_config(args.config, args.cfg_options)
     clip_len, interval, side = clip_settings(cfg)
     videos = find_videos(args.data, args.data_root)
     if len(videos) <= args.clusters:
-        raise ValueError(f'{len(videos)} videos for --clusters '
-                         f'{args.clusters}: give more videos, or fewer '
-                         'clusters')
+        raise ValueError(
+            f'{len(videos)} videos for --clusters '
+            f'{args.clusters}: give more videos, or fewer '
+            'clusters'
+        )
     model = build_network(cfg, args.checkpoint, device=args.device)
-    found = describe(videos, model, args.height or max(96, side), clip_len,
-                     args.interval or interval)
-    assigned, distance, plane = group(found['features'], args.clusters,
-                                      args.seed)
-    report = dict(config=args.config, checkpoint=args.checkpoint,
-                  videos=len(videos),
-                  **summarise(found, [v.label for v in videos], assigned))
+    found = describe(
+        videos,
+        model,
+        args.height or max(96, side),
+        clip_len,
+        args.interval or interval,
+    )
+    assigned, distance, plane = group(
+        found['features'], args.clusters, args.seed
+    )
+    report = dict(
+        config=args.config,
+        checkpoint=args.checkpoint,
+        videos=len(videos),
+        **summarise(found, [v.label for v in videos], assigned),
+    )
     out_dir = Path(args.out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     draw_clusters(found, assigned, distance, plane, report).savefig(
-        out_dir / 'clusters.png', dpi=90)
+        out_dir / 'clusters.png', dpi=90
+    )
     (out_dir / 'report.json').write_text(json.dumps(report, indent=1) + '\n')
     if report['nmi_action'] is not None:
         print(f'NMI with the action labels: {report["nmi_action"]:.3f}')
     print(f'NMI with the dominant motion: {report["nmi_motion"]:.3f}')
     for k, row in enumerate(report['clusters'], 1):
-        print(f'cluster {k}: {row["size"]} clips, {row["motion"]}: '
-              f'{row["motions"]}')
+        print(
+            f'cluster {k}: {row["size"]} clips, {row["motion"]}: '
+            f'{row["motions"]}'
+        )
     for word in ('vertical', 'horizontal', 'static'):
         there = any(row['motion'] == word for row in report['clusters'])
         print(f'a {word} cluster: {"yes" if there else "no"}')

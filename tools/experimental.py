@@ -4,6 +4,7 @@ Not part of the package: nobody should train with a defect, other than to
 measure what it costs. The tools find it since Python puts their own folder
 first.
 """
+
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
@@ -33,8 +34,10 @@ class FlipRendered(BaseTransform):
 
     def __init__(self, flip_ratio: float = 0.5) -> None:
         if not 0 <= flip_ratio <= 1:
-            raise ValueError(f'FlipRendered.flip_ratio={flip_ratio}: allowed '
-                             'is a probability in [0, 1]')
+            raise ValueError(
+                f'FlipRendered.flip_ratio={flip_ratio}: allowed '
+                'is a probability in [0, 1]'
+            )
         self.flip_ratio = flip_ratio
 
     def transform(self, results: dict) -> dict:

@@ -19,11 +19,11 @@ rendered.png, report.json with the figures printed:
 Clips are as long as those of training, and --height pixels high; that may
 be more than in training, as networks of convolutions take any size.
 """
+
 import argparse
 import copy
 import json
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 from mmaction.registry import DATASETS
@@ -65,8 +65,9 @@ def average(values: list[float]) -> dict:
     values = values[np.isfinite(values)]
     if not len(values):
         return dict(mean=None, sd=None, n=0)
-    return dict(mean=float(values.mean()), sd=float(values.std()),
-                n=len(values))
+    return dict(
+        mean=float(values.mean()), sd=float(values.std()), n=len(values)
+    )
 
 
 def shown(figure: dict) -> str:
@@ -95,8 +96,9 @@ def measure(clip: np.ndarray, cams: dict[str, list[CAM]]) -> tuple:
     return aucs, *kept, moved
 
 
-def panels(clip: np.ndarray, cam: np.ndarray, moved: np.ndarray
-           ) -> list[list[np.ndarray]]:
+def panels(
+    clip: np.ndarray, cam: np.ndarray, moved: np.ndarray
+) -> list[list[np.ndarray]]:
     """Draw frame, overlay and flow of every frame of a clip.
 
     The flow is that to the next frame; its brightest is the clip's 99.5th
@@ -109,14 +111,23 @@ def panels(clip: np.ndarray, cam: np.ndarray, moved: np.ndarray
     def fit(values):
         return draw.cv2.resize(values.astype(np.float32), size)
 
-    return [[frame, draw.overlay(frame, fit(cam[n])),
-             draw.heat(fit(moved[min(n, len(moved) - 1)] / scale))]
-            for n, frame in enumerate(clip)]
+    return [
+        [
+            frame,
+            draw.overlay(frame, fit(cam[n])),
+            draw.heat(fit(moved[min(n, len(moved) - 1)] / scale)),
+        ]
+        for n, frame in enumerate(clip)
+    ]
 
 
-def look_at_videos(videos: list[Video], cams: dict[str, list[CAM]],
-                   args: argparse.Namespace, clip_len: int,
-                   interval: int) -> dict:
+def look_at_videos(
+    videos: list[Video],
+    cams: dict[str, list[CAM]],
+    args: argparse.Namespace,
+    clip_len: int,
+    interval: int,
+) -> dict:
     """Measure all videos, draw the first ones; return the figures."""
     figures, rows = {'as filmed': {}}, []
     if args.recrop:
@@ -124,62 +135,97 @@ def look_at_videos(videos: list[Video], cams: dict[str, list[CAM]],
     per_video, rng = [], np.random.default_rng(args.seed)
     out_dir = Path(args.out_dir)
     # Spread over the list: the first videos are often of one class.
-    pictured = {i * len(videos) // args.pictures
-                for i in range(args.pictures)}
+    pictured = {i * len(videos) // args.pictures for i in range(args.pictures)}
     for i, video in enumerate(videos):
         frames = []
         framings = dict.fromkeys(figures, 1)
         framings['re-framed'] = args.recrop
-        for clip in read_clips(video.path, clip_len, interval,
-                               args.num_clips):
+        for clip in read_clips(video.path, clip_len, interval, args.num_clips):
             motion = magnitude(optical_flow(clip)).mean(0)
             for framing, all_aucs in figures.items():
                 for nth in range(framings[framing]):
                     cut = clip
                     if framing == 're-framed':
                         x1, y1, x2, y2 = off_centre_window(
-                            motion, args.recrop_side, 0.25, rng)
+                            motion, args.recrop_side, 0.25, rng
+                        )
                         cut = clip[:, y1:y2, x1:x2]
                     cut = resized(cut, args.height)
                     aucs, cam, predicted, moved = measure(cut, cams)
-                    explained = predicted if args.explain == 'top' \
-                        else 'motion'
+                    explained = (
+                        predicted if args.explain == 'top' else 'motion'
+                    )
                     for name, values in aucs.items():
                         all_aucs.setdefault(name, []).extend(values)
-                    per_video.append(dict(
-                        video=video.path, framing=framing,
-                        predicted=predicted, auc=aucs[TRAINED][0]))
+                    per_video.append(
+                        dict(
+                            video=video.path,
+                            framing=framing,
+                            predicted=predicted,
+                            auc=aucs[TRAINED][0],
+                        )
+                    )
                     if i not in pictured or nth:
                         continue
                     drawn = panels(cut, cam, moved)
                     if framing == 'as filmed':
                         frames += drawn
                     middle = drawn[len(drawn) // 2]
-                    mean_cam = panels(cut, cam.mean(0)[None].repeat(
-                        len(cut), 0), moved.mean(0)[None])[len(cut) // 2]
-                    titles = ('frame', f'mean CAM of {explained}',
-                              f'mean flow: AUC {aucs[TRAINED][0]:.2f}')
-                    title = video.name if framing == 'as filmed' \
+                    mean_cam = panels(
+                        cut,
+                        cam.mean(0)[None].repeat(len(cut), 0),
+                        moved.mean(0)[None],
+                    )[len(cut) // 2]
+                    titles = (
+                        'frame',
+                        f'mean CAM of {explained}',
+                        f'mean flow: AUC {aucs[TRAINED][0]:.2f}',
+                    )
+                    title = (
+                        video.name
+                        if framing == 'as filmed'
                         else f'{video.name}, re-framed'
-                    rows.append(draw.caption(draw.grid(
-                        [draw.caption(p, t) for p, t in zip(
-                            (middle[0], *mean_cam[1:]), titles)], 3),
-                        title))
+                    )
+                    rows.append(
+                        draw.caption(
+                            draw.grid(
+                                [
+                                    draw.caption(p, t)
+                                    for p, t in zip(
+                                        (middle[0], *mean_cam[1:]), titles
+                                    )
+                                ],
+                                3,
+                            ),
+                            title,
+                        )
+                    )
         if frames:
             titles = ('frame', f'CAM of {explained}', 'flow')
-            draw.write_mp4(out_dir / f'{video.name}.mp4', [
-                draw.grid([draw.caption(p, t) for p, t in zip(f, titles)], 3)
-                for f in frames])
+            draw.write_mp4(
+                out_dir / f'{video.name}.mp4',
+                [
+                    draw.grid(
+                        [draw.caption(p, t) for p, t in zip(f, titles)], 3
+                    )
+                    for f in frames
+                ],
+            )
     draw.write_png(out_dir / 'sheet.png', draw.grid(rows, 2, gap=8))
     return dict(
-        auc={framing: {name: average(values)
-                       for name, values in all_aucs.items()}
-             for framing, all_aucs in figures.items()},
-        videos=per_video)
+        auc={
+            framing: {
+                name: average(values) for name, values in all_aucs.items()
+            }
+            for framing, all_aucs in figures.items()
+        },
+        videos=per_video,
+    )
 
 
-def enlarge_clips(cfg: Config, height: int,
-                  mask_ratio: Optional[list[float]] = None) -> Config:
+def enlarge_clips(
+    cfg: Config, height: int, mask_ratio: list[float] | None = None
+) -> Config:
     """Change a validation data set to clips of another size, same motion.
 
     The room around the crop keeps its size in pixels, so that all speeds
@@ -203,7 +249,8 @@ def enlarge_clips(cfg: Config, height: int,
         raise ValueError(
             f'--rendered: the validation pipeline of {cfg.filename} has no '
             'DrawStaticMask, so there is no box to look at; it is for '
-            'pretraining with static masks')
+            'pretraining with static masks'
+        )
     motion, source = steps['DrawPseudoMotion'], steps['CropSource']
     if mask_ratio:
         steps['DrawStaticMask']['side_ratio'] = tuple(mask_ratio)
@@ -213,17 +260,20 @@ def enlarge_clips(cfg: Config, height: int,
         for key in ('short_side', 'size'):
             if key in step:
                 step[key] = height + room
-    dataset.pipeline = [s for s in dataset.pipeline if s['type'] not in
-                        ('RenderPseudoMotion', 'PackMoSIInputs')]
+    dataset.pipeline = [
+        s
+        for s in dataset.pipeline
+        if s['type'] not in ('RenderPseudoMotion', 'PackMoSIInputs')
+    ]
     dataset.pipeline.append(dict(type='RenderPseudoMotion'))
     return dataset
 
 
-def look_at_rendered(cfg: Config, cams: dict[str, list[CAM]],
-                     args: argparse.Namespace) -> dict:
+def look_at_rendered(
+    cfg: Config, cams: dict[str, list[CAM]], args: argparse.Namespace
+) -> dict:
     """Measure rendered masked clips, draw some; return the figures."""
-    dataset = DATASETS.build(
-        enlarge_clips(cfg, args.height, args.mask_ratio))
+    dataset = DATASETS.build(enlarge_clips(cfg, args.height, args.mask_ratio))
     shares, areas, tiles = {name: [] for name in cams}, [], []
     right = []
     for i in range(min(args.rendered, len(dataset))):
@@ -244,68 +294,129 @@ def look_at_rendered(cfg: Config, cams: dict[str, list[CAM]],
             if c == i % len(plan.pool) and len(tiles) < 12:
                 picture = draw.overlay(
                     draw.enlarge(clip[len(clip) // 2], SHOWN),
-                    draw.cv2.resize(kept.mean(0), (SHOWN, SHOWN)))
-                picture = draw.outline(picture, box * SHOWN / clip.shape[1],
-                                       (255, 255, 255), 2)
-                tiles.append(draw.caption(
-                    picture, f'{plan.pool.names[c]}: '
-                    f'{shares[TRAINED][-1]:.0%} in {areas[-1]:.0%}'))
+                    draw.cv2.resize(kept.mean(0), (SHOWN, SHOWN)),
+                )
+                picture = draw.outline(
+                    picture, box * SHOWN / clip.shape[1], (255, 255, 255), 2
+                )
+                tiles.append(
+                    draw.caption(
+                        picture,
+                        f'{plan.pool.names[c]}: '
+                        f'{shares[TRAINED][-1]:.0%} in {areas[-1]:.0%}',
+                    )
+                )
     if tiles:
-        draw.write_png(Path(args.out_dir) / 'rendered.png',
-                       draw.grid(tiles, 4))
-    return dict(area=average(areas), named_right=average(right),
-                share={k: average(v) for k, v in shares.items()})
+        draw.write_png(
+            Path(args.out_dir) / 'rendered.png', draw.grid(tiles, 4)
+        )
+    return dict(
+        area=average(areas),
+        named_right=average(right),
+        share={k: average(v) for k, v in shares.items()},
+    )
 
 
-def parse_args(argv: Optional[list[str]] = None) -> argparse.Namespace:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument(
-        'config', help='config file, or name of a config of mosi_mmaction')
+        'config', help='config file, or name of a config of mosi_mmaction'
+    )
     parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument('videos', nargs='*', metavar='VIDEO',
-                        help='video file, folder of videos, or list file')
-    parser.add_argument('--data-root', default='', metavar='DIR',
-                        help='folder that list files are relative to')
+    parser.add_argument(
+        'videos',
+        nargs='*',
+        metavar='VIDEO',
+        help='video file, folder of videos, or list file',
+    )
+    parser.add_argument(
+        '--data-root',
+        default='',
+        metavar='DIR',
+        help='folder that list files are relative to',
+    )
     parser.add_argument('--out-dir', default='work_dirs/gradcam')
     parser.add_argument(
-        '--height', type=int, help='of the clips in pixels; default: 96, or '
-        'the side of the training clips if that is more')
+        '--height',
+        type=int,
+        help='of the clips in pixels; default: 96, or '
+        'the side of the training clips if that is more',
+    )
     parser.add_argument(
-        '--interval', type=int,
-        help="frames between two of a clip; default: the config's, or 2")
-    parser.add_argument('--num-clips', type=int, default=1,
-                        help='clips a video, spread evenly; default: 1, '
-                        'from the middle')
-    parser.add_argument('--target-layer', metavar='NAME',
-                        help='such as backbone/layer4; default: last stage')
+        '--interval',
+        type=int,
+        help="frames between two of a clip; default: the config's, or 2",
+    )
     parser.add_argument(
-        '--explain', choices=('top', 'motion'), default='top',
+        '--num-clips',
+        type=int,
+        default=1,
+        help='clips a video, spread evenly; default: 1, from the middle',
+    )
+    parser.add_argument(
+        '--target-layer',
+        metavar='NAME',
+        help='such as backbone/layer4; default: last stage',
+    )
+    parser.add_argument(
+        '--explain',
+        choices=('top', 'motion'),
+        default='top',
         help="the network's top prediction, or that anything moves: all "
-        'moving labels against the static one (pretraining only)')
-    parser.add_argument('--random-inits', type=int, default=5, metavar='N',
-                        help='randomly initialised networks to compare with')
+        'moving labels against the static one (pretraining only)',
+    )
     parser.add_argument(
-        '--recrop', type=int, default=0, metavar='N',
+        '--random-inits',
+        type=int,
+        default=5,
+        metavar='N',
+        help='randomly initialised networks to compare with',
+    )
+    parser.add_argument(
+        '--recrop',
+        type=int,
+        default=0,
+        metavar='N',
         help='also cut N random windows out of each clip that show the '
-        'motion off centre')
-    parser.add_argument('--recrop-side', type=float, default=0.6,
-                        help='sides of those windows, as a share')
-    parser.add_argument('--rendered', type=int, default=0, metavar='N',
-                        help="also render clips of N of the config's "
-                        'validation images')
+        'motion off centre',
+    )
     parser.add_argument(
-        '--mask-ratio', nargs=2, type=float, metavar=('MIN', 'MAX'),
+        '--recrop-side',
+        type=float,
+        default=0.6,
+        help='sides of those windows, as a share',
+    )
+    parser.add_argument(
+        '--rendered',
+        type=int,
+        default=0,
+        metavar='N',
+        help="also render clips of N of the config's validation images",
+    )
+    parser.add_argument(
+        '--mask-ratio',
+        nargs=2,
+        type=float,
+        metavar=('MIN', 'MAX'),
         help="of --rendered: side of the box as a share of the clip's; "
-        "default: the config's; the paper has 0.3 0.5")
-    parser.add_argument('--pictures', type=int, default=6, metavar='N',
-                        help='videos to draw')
+        "default: the config's; the paper has 0.3 0.5",
+    )
+    parser.add_argument(
+        '--pictures', type=int, default=6, metavar='N', help='videos to draw'
+    )
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--device', default='cpu')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction,
-                        metavar='KEY=VALUE', help='override the config')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override the config',
+    )
     # Videos may also come behind the options.
     args = parser.parse_intermixed_args(argv)
     if not args.videos and not args.rendered:
@@ -313,7 +424,7 @@ def parse_args(argv: Optional[list[str]] = None) -> argparse.Namespace:
     return args
 
 
-def main(argv: Optional[list[str]] = None) -> None:
+def main(argv: list[str] | None = None) -> None:
     """Run the tool."""
     args = parse_args(argv)
     cfg = read_config(args.config, args.cfg_options)
@@ -326,26 +437,41 @@ def main(argv: Optional[list[str]] = None) -> None:
 
     cams = {TRAINED: [cam(args.checkpoint)]}
     if args.random_inits:
-        cams[RANDOM] = [cam(None, args.seed + i)
-                        for i in range(args.random_inits)]
-    report = dict(config=args.config, checkpoint=args.checkpoint,
-                  explain=args.explain, height=args.height,
-                  clip_len=clip_len)
+        cams[RANDOM] = [
+            cam(None, args.seed + i) for i in range(args.random_inits)
+        ]
+    report = dict(
+        config=args.config,
+        checkpoint=args.checkpoint,
+        explain=args.explain,
+        height=args.height,
+        clip_len=clip_len,
+    )
     if args.videos:
-        report.update(look_at_videos(
-            find_videos(args.videos, args.data_root), cams, args, clip_len,
-            args.interval or interval))
+        report.update(
+            look_at_videos(
+                find_videos(args.videos, args.data_root),
+                cams,
+                args,
+                clip_len,
+                args.interval or interval,
+            )
+        )
         for framing, figures in report['auc'].items():
             for name, figure in figures.items():
                 print(f'AUC, {framing}: {name}: {shown(figure)}')
     if args.rendered:
         report['rendered'] = look_at_rendered(cfg, cams, args)
         area = report['rendered']['area']
-        print(f'area of the box: {shown(area)}; named right: '
-              f'{report["rendered"]["named_right"]["mean"]:.2f}')
+        print(
+            f'area of the box: {shown(area)}; named right: '
+            f'{report["rendered"]["named_right"]["mean"]:.2f}'
+        )
         for name, figure in report['rendered']['share'].items():
-            print(f'share of the CAM in the box: {name}: {shown(figure)}, '
-                  f'{figure["mean"] / area["mean"]:.2f} x the area')
+            print(
+                f'share of the CAM in the box: {name}: {shown(figure)}, '
+                f'{figure["mean"] / area["mean"]:.2f} x the area'
+            )
     out_dir = Path(args.out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     (out_dir / 'report.json').write_text(json.dumps(report, indent=1) + '\n')

@@ -18,6 +18,7 @@ Pretrained and plain torch want them.
 Both are then loaded in another process that never imports mosi_mmaction, and
 the entry for a ``metafile.yml`` is printed.
 """
+
 import argparse
 import datetime
 import os.path as osp
@@ -36,8 +37,17 @@ from mosi_mmaction.zoo import backbone_weights, check_digest
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 
 # What of meta says how a network came about.
-_META = ('cfg', 'dataset_meta', 'epoch', 'experiment_name', 'iter',
-         'mmengine_version', 'mosi_mmaction', 'seed', 'time')
+_META = (
+    'cfg',
+    'dataset_meta',
+    'epoch',
+    'experiment_name',
+    'iter',
+    'mmengine_version',
+    'mosi_mmaction',
+    'seed',
+    'time',
+)
 
 # Run by a process without the plugin. What mmaction2 1.2 lacks itself (a
 # module that it forgot to package) gets a stand-in.
@@ -84,14 +94,18 @@ def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument('checkpoint', help='of a run of this package')
     parser.add_argument('--out', default='zoo', help='folder to write to')
     parser.add_argument(
-        '--name', help='default: the name of the config of the run')
+        '--name', help='default: the name of the config of the run'
+    )
     parser.add_argument(
-        '--date', default=datetime.date.today().strftime('%Y%m%d'),
-        help='as in the file names, default: today')
+        '--date',
+        default=datetime.date.today().strftime('%Y%m%d'),
+        help='as in the file names, default: today',
+    )
     args = parser.parse_args()
     if not re.fullmatch(r'\d{8}', args.date):
         parser.error(f'--date {args.date}: write it as 20261122')
@@ -105,18 +119,24 @@ def published(checkpoint: dict, path: str) -> dict:
         ValueError: If it has no weights, or does not say where it is from.
     """
     if not {'meta', 'state_dict'} <= set(checkpoint):
-        raise ValueError(f'{path}: has no meta and state_dict, so it is not '
-                         'the checkpoint of a run')
-    meta = {k: checkpoint['meta'][k] for k in _META
-            if k in checkpoint['meta']}
+        raise ValueError(
+            f'{path}: has no meta and state_dict, so it is not '
+            'the checkpoint of a run'
+        )
+    meta = {k: checkpoint['meta'][k] for k in _META if k in checkpoint['meta']}
     if not backbone_weights(checkpoint) or 'mosi_mmaction' not in meta:
         raise ValueError(
             f"{path}: meta['mosi_mmaction'] is missing, so it is not known "
             'what made it; RecordHook, which all shipped configs have, '
-            'writes it')
+            'writes it'
+        )
     # Where on a disk the run wrote and began is nobody's business.
-    meta['cfg'] = re.sub(r'^(work_dir|load_from|resume|launcher) = .*\n?', '',
-                         meta.get('cfg', ''), flags=re.M)
+    meta['cfg'] = re.sub(
+        r'^(work_dir|load_from|resume|launcher) = .*\n?',
+        '',
+        meta.get('cfg', ''),
+        flags=re.M,
+    )
     return dict(meta=meta, state_dict=checkpoint['state_dict'])
 
 
@@ -128,10 +148,12 @@ def entry(name: str, path: str, backbone_path: str, content: dict) -> dict:
     return dict(
         Name=name,
         Config=str(Path('configs', found[0].relative_to(CONFIGS)))
-        if found else '',
+        if found
+        else '',
         Metadata={
-            'Parameters': sum(t.numel() for t in tensors
-                              if t.is_floating_point()),
+            'Parameters': sum(
+                t.numel() for t in tensors if t.is_floating_point()
+            ),
             'Training Data': made['data'].get('type', ''),
             'Samples': made['data'].get('samples'),
             'Epochs': meta.get('epoch'),
@@ -140,42 +162,54 @@ def entry(name: str, path: str, backbone_path: str, content: dict) -> dict:
             'SHA256': check_digest(path, ''),
             'Backbone SHA256': check_digest(backbone_path, ''),
         },
-        Weights=path)
+        Weights=path,
+    )
 
 
 def main() -> None:
     """Write both files, check them, print the entry."""
     args = parse_args()
     content = published(
-        CheckpointLoader.load_checkpoint(args.checkpoint,
-                                         map_location='cpu'),
-        args.checkpoint)
+        CheckpointLoader.load_checkpoint(args.checkpoint, map_location='cpu'),
+        args.checkpoint,
+    )
     name = args.name or re.sub(
-        r'_\d{8}_\d{6}$', '', content['meta'].get('experiment_name', ''))
+        r'_\d{8}_\d{6}$', '', content['meta'].get('experiment_name', '')
+    )
     if not name:
-        raise ValueError(f'{args.checkpoint}: meta has no experiment_name; '
-                         'give --name')
+        raise ValueError(
+            f'{args.checkpoint}: meta has no experiment_name; give --name'
+        )
     alone = dict(content, state_dict=backbone_weights(content))
     paths = [
         save_published(content, osp.join(args.out, f'{name}_{args.date}')),
-        save_published(alone, osp.join(args.out,
-                                       f'{name}_backbone_{args.date}')),
+        save_published(
+            alone, osp.join(args.out, f'{name}_backbone_{args.date}')
+        ),
     ]
     paths = [osp.abspath(p) for p in paths]
     with tempfile.TemporaryDirectory() as elsewhere:
         checked = subprocess.run(
             [sys.executable, '-W', 'ignore', '-c', _CHECK, *paths],
-            capture_output=True, text=True, cwd=elsewhere)
+            capture_output=True,
+            text=True,
+            cwd=elsewhere,
+        )
     if checked.returncode:
         raise RuntimeError(
             f'{paths[0]}: does not load without this package:\n'
-            f'{checked.stderr[-2000:]}')
+            f'{checked.stderr[-2000:]}'
+        )
     print(f'loads without mosi_mmaction: {checked.stdout.strip()}\n')
     for path in paths:
         print(f'{check_digest(path, "")}  {osp.relpath(path)}')
-    print('\n' + yaml.safe_dump(
-        [entry(name, *(osp.relpath(p) for p in paths), content)],
-        sort_keys=False))
+    print(
+        '\n'
+        + yaml.safe_dump(
+            [entry(name, *(osp.relpath(p) for p in paths), content)],
+            sort_keys=False,
+        )
+    )
 
 
 if __name__ == '__main__':

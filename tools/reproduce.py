@@ -15,6 +15,7 @@ $MOSI_SHARED_DATA, or from shared/data beside the repository, or from
 --images, --videos and --splits; without them, dead leaves and the rendered
 videos of the demo. The paper preset takes all from --data.
 """
+
 import argparse
 import datetime
 import json
@@ -26,7 +27,6 @@ import signal
 import statistics
 import sys
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 import torch
@@ -51,8 +51,9 @@ BUDGETS = {'short': 40, 'long': 600}
 STARTUP = 10
 
 
-def bootstrap_interval(values: list[float], level: float = 0.95,
-                       resamples: int = 10000) -> tuple[float, float]:
+def bootstrap_interval(
+    values: list[float], level: float = 0.95, resamples: int = 10000
+) -> tuple[float, float]:
     """Return the percentile bootstrap interval of a mean.
 
     Args:
@@ -72,11 +73,14 @@ def bootstrap_interval(values: list[float], level: float = 0.95,
         raise ValueError('an interval needs at least one value')
     # A percentile that lies between two means takes the outer one.
     draws = np.random.default_rng(0).choice(
-        np.asarray(values, float), (resamples, len(values)))
+        np.asarray(values, float), (resamples, len(values))
+    )
     tail = (1 - level) / 2
     means = draws.mean(axis=1)
-    return (float(np.quantile(means, tail, method='lower')),
-            float(np.quantile(means, 1 - tail, method='higher')))
+    return (
+        float(np.quantile(means, tail, method='lower')),
+        float(np.quantile(means, 1 - tail, method='higher')),
+    )
 
 
 def summarize(row: Row, results: dict[str, dict]) -> dict:
@@ -94,33 +98,41 @@ def summarize(row: Row, results: dict[str, dict]) -> dict:
         pretraining included), ``pretrains`` and ``finetunes`` (names). The
         pretext accuracy of several pretrainings is their mean.
     """
+
     def top1(of: Row) -> list[float]:
         return [100 * results[n]['final']['acc/top1'] for n in of.finetunes]
 
     values = top1(row)
     names = [*row.pretrains, *row.finetunes]
-    pretext = [100 * results[n]['final']['pretext/top1']
-               for n in row.pretrains]
+    pretext = [
+        100 * results[n]['final']['pretext/top1'] for n in row.pretrains
+    ]
     summary = dict(
-        condition=row.condition, paper=row.paper,
-        paper_pretext=row.paper_pretext, top1=values,
+        condition=row.condition,
+        paper=row.paper,
+        paper_pretext=row.paper_pretext,
+        top1=values,
         mean=statistics.mean(values),
         sd=statistics.stdev(values) if len(values) > 1 else None,
         pretext=statistics.mean(pretext) if pretext else None,
-        baseline=None, difference=None,
+        baseline=None,
+        difference=None,
         hours=sum(results[n]['seconds'] for n in names) / 3600,
-        pretrains=row.pretrains, finetunes=row.finetunes)
+        pretrains=row.pretrains,
+        finetunes=row.finetunes,
+    )
     if row.baseline is not None:
         pairs = zip(values, top1(row.baseline))
         gains = [ours - theirs for ours, theirs in pairs]
         low, high = bootstrap_interval(gains)
         summary['baseline'] = row.baseline.condition
-        summary['difference'] = dict(mean=statistics.mean(gains), low=low,
-                                     high=high)
+        summary['difference'] = dict(
+            mean=statistics.mean(gains), low=low, high=high
+        )
     return summary
 
 
-def format_table(rows: list[dict], unit: str, scale: float = 1.) -> str:
+def format_table(rows: list[dict], unit: str, scale: float = 1.0) -> str:
     """Return summaries as a Markdown table.
 
     Args:
@@ -128,21 +140,28 @@ def format_table(rows: list[dict], unit: str, scale: float = 1.) -> str:
         unit: ``'core'`` or ``'GPU'``.
         scale: How many of them a run has.
     """
-    def number(value: Optional[float]) -> str:
+
+    def number(value: float | None) -> str:
         return '–' if value is None else f'{value:.1f}'
 
-    lines = ['| condition | paper | ours: mean ± sd | n | '
-             'Acc-PT (paper) | difference to baseline [95 %] | '
-             f'{unit}-hours |', '|---|---:|---:|---:|---:|---|---:|']
+    lines = [
+        '| condition | paper | ours: mean ± sd | n | '
+        'Acc-PT (paper) | difference to baseline [95 %] | '
+        f'{unit}-hours |',
+        '|---|---:|---:|---:|---:|---|---:|',
+    ]
     for row in rows:
         pretext = number(row['pretext'])
         if row['paper_pretext'] is not None:
             pretext += f' ({number(row["paper_pretext"])})'
-        gain = row['difference']
-        gain = 'baseline' if gain is None else (
-            f'{gain["mean"]:+.1f} [{gain["low"]:+.1f}, {gain["high"]:+.1f}]')
+        gain = 'baseline'
+        if row['difference'] is not None:
+            gain = '{mean:+.1f} [{low:+.1f}, {high:+.1f}]'.format_map(
+                row['difference']
+            )
         if gain == 'baseline' and row['condition'] not in {
-                other['baseline'] for other in rows}:
+            other['baseline'] for other in rows
+        }:
             gain = '–'
         ours = number(row['mean'])
         if row['sd'] is not None:
@@ -150,12 +169,19 @@ def format_table(rows: list[dict], unit: str, scale: float = 1.) -> str:
         lines.append(
             f'| {row["condition"]} | {number(row["paper"])} | {ours} | '
             f'{len(row["top1"])} | {pretext} | {gain} | '
-            f'{scale * row["hours"]:.2f} |')
+            f'{scale * row["hours"]:.2f} |'
+        )
     return '\n'.join(lines) + '\n'
 
 
-def report(experiment: Experiment, preset: Preset, results: dict,
-           out: Path, stem: str, scale: float) -> str:
+def report(
+    experiment: Experiment,
+    preset: Preset,
+    results: dict,
+    out: Path,
+    stem: str,
+    scale: float,
+) -> str:
     """Write a table as Markdown and JSON, and each run's JSON beside it.
 
     Args:
@@ -171,35 +197,50 @@ def report(experiment: Experiment, preset: Preset, results: dict,
     """
     rows = [summarize(row, results) for row in experiment.rows]
     num = {len(row['top1']) for row in rows}
-    once = {name for row in experiment.rows
-            for name in (*row.pretrains, *row.finetunes)}
+    once = {
+        name
+        for row in experiment.rows
+        for name in (*row.pretrains, *row.finetunes)
+    }
     hours = scale * sum(results[name]['seconds'] for name in once) / 3600
     notes = [
-        *preset.describe(experiment.folds), *experiment.notes,
+        *preset.describe(experiment.folds),
+        *experiment.notes,
         f'Top-1 in %. n replicates ({min(num)} to {max(num)}) of fine-tuning '
         'from one pretraining, where nothing else is said; differences are '
         'paired by replicate, the interval is a percentile bootstrap over '
         'them. It does not cover the chance in a pretraining that they share'
-        + (', and of three replicates or fewer it is just their range.'
-           if min(num) < 4 else '.'),
+        + (
+            ', and of three replicates or fewer it is just their range.'
+            if min(num) < 4
+            else '.'
+        ),
         f'A row counts its pretraining in full; all runs together, each '
         f'once: {hours:.2f} {preset.unit}-hours (wall time × '
         f'{preset.unit}s of a run).',
     ]
-    head = dict(command=shlex.join(['python', 'tools/reproduce.py',
-                                    *sys.argv[1:]]),
-                date=datetime.date.today().isoformat(), machine=machine())
+    head = dict(
+        command=shlex.join(['python', 'tools/reproduce.py', *sys.argv[1:]]),
+        date=datetime.date.today().isoformat(),
+        machine=machine(),
+    )
     text = f'## {experiment.title}\n\n{format_table(rows, preset.unit, scale)}'
     text += '\n' + ''.join(f'- {note}\n' for note in notes)
-    text += (f'- `{head["command"]}`; {head["date"]}; {head["machine"]}.\n')
+    text += f'- `{head["command"]}`; {head["date"]}; {head["machine"]}.\n'
     runs = out / 'runs'
     runs.mkdir(parents=True, exist_ok=True)
     for name in once:
-        shutil.copyfile(preset.root / name / 'result.json',
-                        runs / f'{name}.json')
+        shutil.copyfile(
+            preset.root / name / 'result.json', runs / f'{name}.json'
+        )
     (out / f'{stem}.md').write_text(text, encoding='utf-8')
-    content = dict(title=experiment.title, preset=preset.name, **head,
-                   rows=rows, notes=notes)
+    content = dict(
+        title=experiment.title,
+        preset=preset.name,
+        **head,
+        rows=rows,
+        notes=notes,
+    )
     (out / f'{stem}.json').write_text(json.dumps(content, indent=1))
     return text
 
@@ -218,9 +259,13 @@ def machine() -> str:
     return f'{os.cpu_count()} cores of {name}, torch {torch.__version__}'
 
 
-def print_plan(tables: list[tuple[Experiment, Preset, str]],
-               runs: dict[str, Run], launch: Launch, scale: int,
-               jobs: int) -> None:
+def print_plan(
+    tables: list[tuple[Experiment, Preset, str]],
+    runs: dict[str, Run],
+    launch: Launch,
+    scale: int,
+    jobs: int,
+) -> None:
     """Print the commands and the estimated cost of what is not done yet."""
     preset = tables[0][1]
     root, unit = preset.root, preset.unit
@@ -228,8 +273,9 @@ def print_plan(tables: list[tuple[Experiment, Preset, str]],
     for name, run in runs.items():
         epochs = run.resolve(root, runs).train_cfg.max_epochs
         done = finished(root / name, run.spec(runs))
-        cost[name] = 0. if done else (
-            epochs * run.cost + scale * STARTUP) / 3600
+        cost[name] = (
+            0.0 if done else (epochs * run.cost + scale * STARTUP) / 3600
+        )
     sums = []
     for table, _, stem in tables:
         used = {}
@@ -240,89 +286,145 @@ def print_plan(tables: list[tuple[Experiment, Preset, str]],
                     run = runs[name]
                     epochs = run.resolve(root, runs).train_cfg.max_epochs
                     train, test = commands(run, root, epochs, launch)
-                    state = f'about {60 * cost[name]:.1f} {unit}-minutes' \
-                        if cost[name] else 'done'
-                    print(f'# {stem}, {row.condition}: {epochs} epochs, '
-                          f'seed {run.seed}, {state}')
+                    state = (
+                        f'about {60 * cost[name]:.1f} {unit}-minutes'
+                        if cost[name]
+                        else 'done'
+                    )
+                    print(
+                        f'# {stem}, {row.condition}: {epochs} epochs, '
+                        f'seed {run.seed}, {state}'
+                    )
                     print(shlex.join(train))
                     if run.test:
                         print(shlex.join(test))
                     printed.add(name)
-        sums.append(f'# {stem}: {len(used)} runs, to do about '
-                    f'{sum(used.values()):.2f} {unit}-hours')
+        sums.append(
+            f'# {stem}: {len(used)} runs, to do about '
+            f'{sum(used.values()):.2f} {unit}-hours'
+        )
     print(*sums, sep='\n')
     total = sum(cost.values())
-    print(f'# {len(cost)} runs, each once; to do about {total:.2f} '
-          f'{unit}-hours, {total / jobs / scale:.2f} hours with {jobs} at '
-          'once if nothing else runs. config.py and lists are written as '
-          'the runs start.')
+    print(
+        f'# {len(cost)} runs, each once; to do about {total:.2f} '
+        f'{unit}-hours, {total / jobs / scale:.2f} hours with {jobs} at '
+        'once if nothing else runs. config.py and lists are written as '
+        'the runs start.'
+    )
 
 
-def parse_args(argv: Optional[list[str]] = None) -> argparse.Namespace:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('experiments', nargs='+', metavar='EXPERIMENT',
-                        choices=[*EXPERIMENTS, 'all'],
-                        help=f'of {", ".join(EXPERIMENTS)}; or all')
-    parser.add_argument('--preset', choices=['tiny', 'paper'],
-                        default='tiny')
-    parser.add_argument('--budget', choices=[*BUDGETS, 'both'],
-                        help='epochs of fine-tuning in the tiny preset: '
-                        f'{BUDGETS}; default short, with --loso both')
-    parser.add_argument('--loso', action='store_true',
-                        help='table1 by leaving one actor out, tiny preset')
-    parser.add_argument('--network', help='other than the preset’s, where a '
-                        'table does not say which: tiny r2p1d-paper or '
-                        'r2d3d, paper r2p1d; its tables have names of their '
-                        'own')
-    parser.add_argument('--only', action='append', metavar='WORDS',
-                        help='only rows whose condition has these words, '
-                        'and their baselines, in a table TABLE_only; may be '
-                        'given several times')
-    parser.add_argument('--seeds', type=int,
-                        help='fine-tunings of a condition; default 3, with '
-                        'the paper preset 1')
-    parser.add_argument('--jobs', type=int,
-                        help='runs at once; default one a core, with GPUs '
-                        'or a launcher 1')
-    parser.add_argument('--work-dir', type=Path,
-                        help='folder of all runs; default '
-                        'work_dirs/reproduce_PRESET')
-    parser.add_argument('--out', type=Path,
-                        help='folder of the tables; default results in the '
-                        'work dir')
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        'experiments',
+        nargs='+',
+        metavar='EXPERIMENT',
+        choices=[*EXPERIMENTS, 'all'],
+        help=f'of {", ".join(EXPERIMENTS)}; or all',
+    )
+    parser.add_argument('--preset', choices=['tiny', 'paper'], default='tiny')
+    parser.add_argument(
+        '--budget',
+        choices=[*BUDGETS, 'both'],
+        help='epochs of fine-tuning in the tiny preset: '
+        f'{BUDGETS}; default short, with --loso both',
+    )
+    parser.add_argument(
+        '--loso',
+        action='store_true',
+        help='table1 by leaving one actor out, tiny preset',
+    )
+    parser.add_argument(
+        '--network',
+        help='other than the preset’s, where a '
+        'table does not say which: tiny r2p1d-paper or '
+        'r2d3d, paper r2p1d; its tables have names of their '
+        'own',
+    )
+    parser.add_argument(
+        '--only',
+        action='append',
+        metavar='WORDS',
+        help='only rows whose condition has these words, '
+        'and their baselines, in a table TABLE_only; may be '
+        'given several times',
+    )
+    parser.add_argument(
+        '--seeds',
+        type=int,
+        help='fine-tunings of a condition; default 3, with the paper preset 1',
+    )
+    parser.add_argument(
+        '--jobs',
+        type=int,
+        help='runs at once; default one a core, with GPUs or a launcher 1',
+    )
+    parser.add_argument(
+        '--work-dir',
+        type=Path,
+        help='folder of all runs; default work_dirs/reproduce_PRESET',
+    )
+    parser.add_argument(
+        '--out',
+        type=Path,
+        help='folder of the tables; default results in the work dir',
+    )
     data = parser.add_argument_group('data')
-    data.add_argument('--data', type=Path, default=Path('data'),
-                      help='paper preset: folder of hmdb51, ucf101, '
-                      'imagenet/train and kinetics400')
+    data.add_argument(
+        '--data',
+        type=Path,
+        default=Path('data'),
+        help='paper preset: folder of hmdb51, ucf101, '
+        'imagenet/train and kinetics400',
+    )
     data.add_argument('--images', type=Path, help='tiny: photographs')
     data.add_argument('--videos', type=Path, help='tiny: labelled videos')
-    data.add_argument('--splits', type=Path,
-                      help='tiny: folder of train.txt, test.txt, loso')
-    data.add_argument('--rendered', action='store_true',
-                      help='tiny: dead leaves and rendered videos, whatever '
-                      'else there is')
-    parser.add_argument('--pretrain-epochs', type=int,
-                        help="instead of the preset's")
-    parser.add_argument('--finetune-epochs', type=int,
-                        help='instead of --budget')
-    parser.add_argument('--speed', type=float,
-                        help='clips that one core or GPU trains on in a '
-                        'second, for the estimate')
-    parser.add_argument('--dry-run', action='store_true',
-                        help='print commands and estimated cost only')
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm'],
-                        default='none', help='what starts a run')
-    parser.add_argument('--gpus', type=int, default=8,
-                        help='processes of a run, with a launcher')
+    data.add_argument(
+        '--splits', type=Path, help='tiny: folder of train.txt, test.txt, loso'
+    )
+    data.add_argument(
+        '--rendered',
+        action='store_true',
+        help='tiny: dead leaves and rendered videos, whatever else there is',
+    )
+    parser.add_argument(
+        '--pretrain-epochs', type=int, help="instead of the preset's"
+    )
+    parser.add_argument(
+        '--finetune-epochs', type=int, help='instead of --budget'
+    )
+    parser.add_argument(
+        '--speed',
+        type=float,
+        help='clips that one core or GPU trains on in a '
+        'second, for the estimate',
+    )
+    parser.add_argument(
+        '--dry-run',
+        action='store_true',
+        help='print commands and estimated cost only',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm'],
+        default='none',
+        help='what starts a run',
+    )
+    parser.add_argument(
+        '--gpus',
+        type=int,
+        default=8,
+        help='processes of a run, with a launcher',
+    )
     parser.add_argument('--partition', help='of Slurm')
     args = parser.parse_args(argv)
     if 'all' in args.experiments:
         args.experiments = list(EXPERIMENTS)
-    if args.loso and (args.experiments != ['table1']
-                      or args.preset != 'tiny'):
+    if args.loso and (args.experiments != ['table1'] or args.preset != 'tiny'):
         parser.error('--loso is for table1 of the tiny preset')
     if args.preset == 'paper' and args.budget:
         parser.error("--budget: the paper preset has the paper's")
@@ -340,22 +442,26 @@ def budgets(args: argparse.Namespace) -> list[tuple[str, int]]:
     if args.finetune_epochs:
         return [('given', args.finetune_epochs)]
     name = args.budget or ('both' if args.loso else 'short')
-    return list(BUDGETS.items()) if name == 'both' else \
-        [(name, BUDGETS[name])]
+    return list(BUDGETS.items()) if name == 'both' else [(name, BUDGETS[name])]
 
 
-def build_preset(args: argparse.Namespace, epochs: Optional[int]) -> Preset:
+def build_preset(args: argparse.Namespace, epochs: int | None) -> Preset:
     """Return the preset, with the data that there are."""
     root = args.work_dir or Path(f'work_dirs/reproduce_{args.preset}')
-    common = dict(root=root, speed=args.speed, network=args.network,
-                  epochs=(args.pretrain_epochs, epochs),
-                  seeds=args.seeds or (1 if args.preset == 'paper' else 3))
+    common = dict(
+        root=root,
+        speed=args.speed,
+        network=args.network,
+        epochs=(args.pretrain_epochs, epochs),
+        seeds=args.seeds or (1 if args.preset == 'paper' else 3),
+    )
     if args.preset == 'paper':
         return Paper(args.data, **common)
     if args.rendered:
         return Tiny(**common)
-    shared = Path(os.environ.get('MOSI_SHARED_DATA')
-                  or TOOLS.parents[1] / 'shared/data')
+    shared = Path(
+        os.environ.get('MOSI_SHARED_DATA') or TOOLS.parents[1] / 'shared/data'
+    )
     images, videos, splits = args.images, args.videos, args.splits
     if images is None:
         images = shared / 'images/imagenet1k_sample'
@@ -367,7 +473,7 @@ def build_preset(args: argparse.Namespace, epochs: Optional[int]) -> Preset:
     return Tiny(images, videos, splits, **common)
 
 
-def main(argv: Optional[list[str]] = None) -> None:
+def main(argv: list[str] | None = None) -> None:
     """Run the tool."""
     args = parse_args(argv)
     # So that the runs end with the tool, whatever closes its terminal.
@@ -377,16 +483,29 @@ def main(argv: Optional[list[str]] = None) -> None:
     tables = []
     if args.loso:
         preset = build_preset(args, None)
-        tables.append((table1_loso(preset, budgets(args)), preset,
-                       f'table1_loso{preset.variant}'))
+        tables.append(
+            (
+                table1_loso(preset, budgets(args)),
+                preset,
+                f'table1_loso{preset.variant}',
+            )
+        )
     else:
-        kinds = [(args.preset, args.finetune_epochs)] \
-            if args.preset == 'paper' else budgets(args)
+        kinds = (
+            [(args.preset, args.finetune_epochs)]
+            if args.preset == 'paper'
+            else budgets(args)
+        )
         for kind, epochs in kinds:
             preset = build_preset(args, epochs)
-            tables += [(EXPERIMENTS[name](preset), preset,
-                        f'{name}_{kind}{preset.variant}')
-                       for name in args.experiments]
+            tables += [
+                (
+                    EXPERIMENTS[name](preset),
+                    preset,
+                    f'{name}_{kind}{preset.variant}',
+                )
+                for name in args.experiments
+            ]
     root, runs = preset.root, {}
     if args.only:
         for table, _, _ in tables:
@@ -395,8 +514,12 @@ def main(argv: Optional[list[str]] = None) -> None:
         tables = [(table, of, f'{stem}_only') for table, of, stem in tables]
     for table, of, _ in tables:
         for row in table.rows:
-            runs.update({name: of.runs[name]
-                         for name in (*row.pretrains, *row.finetunes)})
+            runs.update(
+                {
+                    name: of.runs[name]
+                    for name in (*row.pretrains, *row.finetunes)
+                }
+            )
     on_cpu = args.launcher == 'none' and not torch.cuda.is_available()
     jobs = args.jobs or ((os.cpu_count() or 1) if on_cpu else 1)
     scale = 1 if args.launcher == 'none' else args.gpus
@@ -406,8 +529,9 @@ def main(argv: Optional[list[str]] = None) -> None:
     for _, of, _ in tables:
         of.prepare()
     # One thread in each, so that bits do not depend on how many at once.
-    results = execute(list(runs.values()), root, jobs,
-                      1 if on_cpu else None, launch)
+    results = execute(
+        list(runs.values()), root, jobs, 1 if on_cpu else None, launch
+    )
     out = args.out or root / 'results'
     for table, of, stem in tables:
         print('\n' + report(table, of, results, out, stem, scale))

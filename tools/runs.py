@@ -6,6 +6,7 @@ kept; one that was killed resumes from its last checkpoint and ends with the
 same metrics. Several calls may share one root: each run has a lock, which
 its processes inherit, so a run that survived its caller is waited for.
 """
+
 import copy
 import datetime
 import fcntl
@@ -16,9 +17,10 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Callable, Optional
+from typing import IO, Any
 from unittest import mock
 
 from mmengine.config import Config
@@ -55,14 +57,14 @@ class Run:
 
     name: str
     config: str
-    epochs: Optional[int] = None
+    epochs: int | None = None
     seed: int = 0
-    init: Optional[str] = None
+    init: str | None = None
     options: dict = field(default_factory=dict)
     motion: dict = field(default_factory=dict)
     variables: dict = field(default_factory=dict)
     test: bool = False
-    cost: float = 1.
+    cost: float = 1.0
 
     def resolve(self, root: Path, runs: dict) -> Config:
         """Return the run's config, with everything applied.
@@ -71,8 +73,9 @@ class Run:
             root: Folder of all runs.
             runs: All runs by name.
         """
-        cfg = copy.deepcopy(_read_config(
-            self.config, tuple(sorted(self.variables.items()))))
+        cfg = copy.deepcopy(
+            _read_config(self.config, tuple(sorted(self.variables.items())))
+        )
         if self.motion:
             set_motion(cfg, **self.motion)
         if self.epochs is not None:
@@ -109,15 +112,21 @@ def _read_config(path: str, variables: tuple) -> Config:
         return Config.fromfile(path)
 
 
-def local_launch(tool: str, files: list[str],
-                 options: list[str]) -> list[str]:
+def local_launch(tool: str, files: list[str], options: list[str]) -> list[str]:
     """Return the command of one process on this machine."""
-    return [sys.executable, '-W', 'ignore', str(TOOLS / f'{tool}.py'),
-            *files, *options]
+    return [
+        sys.executable,
+        '-W',
+        'ignore',
+        str(TOOLS / f'{tool}.py'),
+        *files,
+        *options,
+    ]
 
 
-def make_launch(launcher: str, gpus: int = 1,
-                partition: Optional[str] = None) -> Launch:
+def make_launch(
+    launcher: str, gpus: int = 1, partition: str | None = None
+) -> Launch:
     """Return what makes commands.
 
     Args:
@@ -135,18 +144,31 @@ def make_launch(launcher: str, gpus: int = 1,
 
     def launch(tool, files, options):
         if launcher == 'pytorch':
-            return ['bash', str(TOOLS / f'dist_{tool}.sh'), *files,
-                    str(gpus), *options]
+            return [
+                'bash',
+                str(TOOLS / f'dist_{tool}.sh'),
+                *files,
+                str(gpus),
+                *options,
+            ]
         job = Path(files[0]).parent.name
-        return ['env', f'GPUS={gpus}', 'bash',
-                str(TOOLS / f'slurm_{tool}.sh'), partition, job, *files,
-                *options]
+        return [
+            'env',
+            f'GPUS={gpus}',
+            'bash',
+            str(TOOLS / f'slurm_{tool}.sh'),
+            partition,
+            job,
+            *files,
+            *options,
+        ]
 
     return launch
 
 
-def commands(run: Run, root: Path, epochs: int,
-             launch: Launch = local_launch) -> list[list[str]]:
+def commands(
+    run: Run, root: Path, epochs: int, launch: Launch = local_launch
+) -> list[list[str]]:
     """Return the commands of a run: training, and test where it has one.
 
     Args:
@@ -156,17 +178,26 @@ def commands(run: Run, root: Path, epochs: int,
         launch: Makes commands.
     """
     folder = root / run.name
-    train = launch('train', [str(folder / 'config.py')],
-                   ['--work-dir', str(folder), '--resume'])
-    test = launch('test', [str(folder / 'test_config.py'),
-                           str(folder / f'epoch_{epochs}.pth')],
-                  ['--work-dir', str(folder / 'test')])
+    train = launch(
+        'train',
+        [str(folder / 'config.py')],
+        ['--work-dir', str(folder), '--resume'],
+    )
+    test = launch(
+        'test',
+        [str(folder / 'test_config.py'), str(folder / f'epoch_{epochs}.pth')],
+        ['--work-dir', str(folder / 'test')],
+    )
     return [train, test]
 
 
-def execute(runs: list[Run], root: Path, jobs: int = 1,
-            threads: Optional[int] = None,
-            launch: Launch = local_launch) -> dict[str, dict]:
+def execute(
+    runs: list[Run],
+    root: Path,
+    jobs: int = 1,
+    threads: int | None = None,
+    launch: Launch = local_launch,
+) -> dict[str, dict]:
     """Carry out runs, those that others start from first.
 
     Args:
@@ -190,8 +221,10 @@ def execute(runs: list[Run], root: Path, jobs: int = 1,
     by_name = {run.name: run for run in runs}
     unknown = {r.init for r in runs} - set(by_name) - {None}
     if len(by_name) < len(runs) or unknown:
-        raise ValueError('names of runs must be unique and every init must '
-                         f'be one of them; unknown: {sorted(unknown)}')
+        raise ValueError(
+            'names of runs must be unique and every init must '
+            f'be one of them; unknown: {sorted(unknown)}'
+        )
     root = root.resolve()
     root.mkdir(parents=True, exist_ok=True)
     configs = {r.name: r.resolve(root, by_name) for r in runs}
@@ -202,10 +235,14 @@ def execute(runs: list[Run], root: Path, jobs: int = 1,
     waiting = [r for r in runs if results[r.name] is None]
     running: dict[str, _Process] = {}
     threads = threads or max(1, (os.cpu_count() or 1) // jobs)
-    bar = tqdm(total=sum(weights.values()), mininterval=1, file=sys.stdout,
-               initial=sum(weights[n] for n, r in results.items() if r),
-               bar_format='{percentage:3.0f}% |{bar:20}| '
-               '{elapsed}, {remaining} left{postfix}')
+    bar = tqdm(
+        total=sum(weights.values()),
+        mininterval=1,
+        file=sys.stdout,
+        initial=sum(weights[n] for n, r in results.items() if r),
+        bar_format='{percentage:3.0f}% |{bar:20}| '
+        '{elapsed}, {remaining} left{postfix}',
+    )
     try:
         while waiting or running:
             notes = []
@@ -220,21 +257,25 @@ def execute(runs: list[Run], root: Path, jobs: int = 1,
                     continue
                 waiting.remove(run)
                 # Whoever held the lock may have brought it to its end.
-                results[run.name] = finished(root / run.name,
-                                             specs[run.name])
+                results[run.name] = finished(root / run.name, specs[run.name])
                 if results[run.name] is not None:
                     lock.close()
                     continue
-                running[run.name] = _Process(run, root, configs[run.name],
-                                             specs[run.name], threads,
-                                             launch, lock)
+                running[run.name] = _Process(
+                    run,
+                    root,
+                    configs[run.name],
+                    specs[run.name],
+                    threads,
+                    launch,
+                    lock,
+                )
             time.sleep(2)
             for name, process in list(running.items()):
                 if process.poll():
                     results[name] = process.finish()
                     del running[name]
-                    tqdm.write(f'{name}: '
-                               f'{describe(results[name]["final"])}')
+                    tqdm.write(f'{name}: {describe(results[name]["final"])}')
             done = sum(weights[n] for n, r in results.items() if r)
             for name, process in running.items():
                 epoch, note = process.progress()
@@ -273,7 +314,7 @@ def read_scalars(work_dir: Path) -> list[dict]:
     return list(entries.values())
 
 
-def finished(folder: Path, spec: str) -> Optional[dict]:
+def finished(folder: Path, spec: str) -> dict | None:
     """Return the result of a run, None where there is none of this spec."""
     path = folder / 'result.json'
     if path.exists():
@@ -284,7 +325,7 @@ def finished(folder: Path, spec: str) -> Optional[dict]:
     return None
 
 
-def _lock(folder: Path) -> Optional[IO]:
+def _lock(folder: Path) -> IO | None:
     """Take a run's lock; None while another process has it."""
     # Append: the file is never emptied nor deleted, so there is only one.
     lock = open(folder.with_name(f'.{folder.name}.lock'), 'a')
@@ -303,8 +344,16 @@ def _metrics(entry: dict) -> dict:
 class _Process:
     """A run that is under way."""
 
-    def __init__(self, run: Run, root: Path, cfg: Config, spec: str,
-                 threads: int, launch: Launch, lock: IO) -> None:
+    def __init__(
+        self,
+        run: Run,
+        root: Path,
+        cfg: Config,
+        spec: str,
+        threads: int,
+        launch: Launch,
+        lock: IO,
+    ) -> None:
         self.folder, self.spec, self.lock = root / run.name, spec, lock
         self.last = cfg.train_cfg.max_epochs
         self.test = run.test
@@ -312,32 +361,45 @@ class _Process:
         cfg.dump(self.folder / 'config.py')
         self.cfg = cfg
         self.todo = commands(run, root, self.last, launch)
-        self.env = dict(os.environ, OMP_NUM_THREADS=str(threads),
-                        PYTHONUNBUFFERED='1', PYTHON=sys.executable)
+        self.env = dict(
+            os.environ,
+            OMP_NUM_THREADS=str(threads),
+            PYTHONUNBUFFERED='1',
+            PYTHON=sys.executable,
+        )
         self.log = open(self.folder / 'output.log', 'a')  # noqa: SIM115
         self._start()
 
     def _settle(self) -> None:
         """Make the folder this run's, without leftovers of another spec."""
         note = self.folder / 'spec'
-        if self.folder.exists() and (not note.exists()
-                                     or note.read_text() != self.spec):
+        if self.folder.exists() and (
+            not note.exists() or note.read_text() != self.spec
+        ):
             old = self.folder.with_name(
-                f'{self.folder.name}.old-{int(time.time())}')
+                f'{self.folder.name}.old-{int(time.time())}'
+            )
             self.folder.rename(old)
         self.folder.mkdir(parents=True, exist_ok=True)
         note.write_text(self.spec)
 
     def _start(self) -> None:
         self.process = subprocess.Popen(
-            self.todo.pop(0), stdout=self.log, stderr=subprocess.STDOUT,
-            env=self.env, pass_fds=[self.lock.fileno()])
+            self.todo.pop(0),
+            stdout=self.log,
+            stderr=subprocess.STDOUT,
+            env=self.env,
+            pass_fds=[self.lock.fileno()],
+        )
 
     def progress(self) -> tuple[int, str]:
         """Return epochs done, and a word on the last of them."""
         entries = read_scalars(self.folder)
-        last = max((e for e in entries if 'loss' in e), default=None,
-                   key=lambda e: e['step'])
+        last = max(
+            (e for e in entries if 'loss' in e),
+            default=None,
+            key=lambda e: e['step'],
+        )
         if last is None:
             return 0, 'starts'
         return max(0, last['epoch'] - 1), f'loss {last["loss"]:.2f}'
@@ -363,9 +425,14 @@ class _Process:
         self.cfg.dump(self.folder / 'test_config.py')
 
     def _curve(self) -> list:
-        return sorted(([e['step'], _metrics(e)]
-                       for e in read_scalars(self.folder) if 'loss' not in e),
-                      key=lambda pair: pair[0])
+        return sorted(
+            (
+                [e['step'], _metrics(e)]
+                for e in read_scalars(self.folder)
+                if 'loss' not in e
+            ),
+            key=lambda pair: pair[0],
+        )
 
     def finish(self) -> dict[str, Any]:
         """Write and return the result.
@@ -379,7 +446,8 @@ class _Process:
             raise RuntimeError(
                 f'the run {self.folder} failed with exit status '
                 f'{self.process.returncode}; the end of its output.log:\n'
-                f'{tail}')
+                f'{tail}'
+            )
         curve = self._curve()
         tested = sorted((self.folder / 'test').glob('*/*.json'))
         if tested:
@@ -391,8 +459,11 @@ class _Process:
         (self.folder / 'seconds').write_text(f'{_seconds(self.folder):.1f}')
         # No time in it: a run done again gives the same file.
         part = self.folder / 'result.json.part'
-        part.write_text(json.dumps(
-            dict(spec=self.spec, final=final, curve=curve), indent=1))
+        part.write_text(
+            json.dumps(
+                dict(spec=self.spec, final=final, curve=curve), indent=1
+            )
+        )
         part.replace(self.folder / 'result.json')
         self.lock.close()
         return finished(self.folder, self.spec)
@@ -413,8 +484,8 @@ def _seconds(folder: Path) -> float:
 
     A session that was killed counts up to its last line.
     """
-    total = 0.
+    total = 0.0
     for log in (*folder.glob('*/*.log'), *folder.glob('test/*/*.log')):
         start = datetime.datetime.strptime(log.stem, '%Y%m%d_%H%M%S')
-        total += max(0., log.stat().st_mtime - start.timestamp())
+        total += max(0.0, log.stat().st_mtime - start.timestamp())
     return total

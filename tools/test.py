@@ -5,6 +5,7 @@
 CONFIG is a file, or the name of a config that came with the package. The
 flags are those of MMAction2's tool of the same name.
 """
+
 import argparse
 
 from mmengine.config import Config
@@ -23,27 +24,33 @@ def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description='Test a checkpoint')
     parser.add_argument(
-        'config', help='config file, or name of a config of mosi_mmaction')
+        'config', help='config file, or name of a config of mosi_mmaction'
+    )
     parser.add_argument('checkpoint', help='checkpoint file')
     add_common_arguments(parser)
     parser.add_argument(
         '--dump',
         metavar='FILE.pkl',
-        help='write all predictions to this file, for offline evaluation')
+        help='write all predictions to this file, for offline evaluation',
+    )
     parser.add_argument(
-        '--show-dir', help='write clips with their predictions to this dir')
+        '--show-dir', help='write clips with their predictions to this dir'
+    )
     parser.add_argument(
-        '--show', action='store_true', help='show them in a window')
+        '--show', action='store_true', help='show them in a window'
+    )
     parser.add_argument(
         '--interval',
         type=int,
         default=1,
-        help='write or show every n-th sample only')
+        help='write or show every n-th sample only',
+    )
     parser.add_argument(
         '--wait-time',
         type=float,
         default=2,
-        help='how long a window stays, in seconds')
+        help='how long a window stays, in seconds',
+    )
     return parser.parse_args()
 
 
@@ -56,11 +63,14 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
     if cfg.get('test_evaluator') is None:
         raise ValueError(
             f'{args.config}: the config has no test_evaluator, so there is '
-            'nothing to test')
+            'nothing to test'
+        )
     # mmengine loads a checkpoint as far as names agree and goes on. The
     # check of a training covers its backbone only; a test needs every weight.
-    cfg.default_hooks = {**(cfg.get('default_hooks') or {}),
-                         'loaded': {'type': 'CheckLoadedHook'}}
+    cfg.default_hooks = {
+        **(cfg.get('default_hooks') or {}),
+        'loaded': {'type': 'CheckLoadedHook'},
+    }
     cfg.resume, cfg.load_from = False, args.checkpoint
     # What a training passes over would make the figures of a test untrue.
     for dataset in walk(cfg.get('test_dataloader') or {}):
@@ -82,7 +92,8 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
         if not args.dump.endswith(('.pkl', '.pickle')):
             raise ValueError(
                 f'--dump {args.dump}: predictions are written as a pickle, '
-                'so the name has to end with .pkl')
+                'so the name has to end with .pkl'
+            )
         evaluators = cfg.test_evaluator
         if not isinstance(evaluators, (list, tuple)):
             evaluators = [evaluators]

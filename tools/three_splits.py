@@ -8,12 +8,12 @@ The config is one of split 1: `split_1` in the names of its lists becomes
 says, 10 clips a video in ours. What is finished is kept, and what was killed
 resumes: start the same command again.
 """
+
 import argparse
 import json
 import os
 import statistics
 from pathlib import Path
-from typing import Optional
 
 from mmengine.config import Config, DictAction
 from runs import Run, execute, make_launch
@@ -24,9 +24,14 @@ from mosi_mmaction.config import find_config
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
-def declare(config: str, splits: list[int], init: Optional[str] = None,
-            epochs: Optional[int] = None, seed: int = 0,
-            options: Optional[dict] = None) -> list[Run]:
+def declare(
+    config: str,
+    splits: list[int],
+    init: str | None = None,
+    epochs: int | None = None,
+    seed: int = 0,
+    options: dict | None = None,
+) -> list[Run]:
     """Declare a run for every split.
 
     Args:
@@ -47,31 +52,44 @@ def declare(config: str, splits: list[int], init: Optional[str] = None,
     """
     cfg = Config.fromfile(config)
     cfg.merge_from_dict(options or {})
-    lists = {f'{loader}.dataset.ann_file':
-             cfg[loader].dataset.get('ann_file', '') for loader in LOADERS}
+    lists = {
+        f'{loader}.dataset.ann_file': cfg[loader].dataset.get('ann_file', '')
+        for loader in LOADERS
+    }
     for key, path in lists.items():
         if 'split_1' not in os.path.basename(path):
             raise ValueError(
                 f'{config}: {key}={path!r} is not named after split 1; it '
-                'has to be, as in hmdb51_train_split_1_videos.txt')
+                'has to be, as in hmdb51_train_split_1_videos.txt'
+            )
     runs = []
     for split in splits:
         chosen = dict(options or {})
         for key, path in lists.items():
             folder, name = os.path.split(path)
             chosen[key] = os.path.join(
-                folder, name.replace('split_1', f'split_{split}'))
+                folder, name.replace('split_1', f'split_{split}')
+            )
             if not os.path.isfile(chosen[key]):
                 raise FileNotFoundError(
                     f'{key}: there is no list {chosen[key]!r}; '
-                    'tools/data/prepare.py writes those of all splits')
+                    'tools/data/prepare.py writes those of all splits'
+                )
         start = cfg.get('load_from') if init is None else init
         chosen['load_from'] = None
         if start and start != 'none':
             chosen['load_from'] = start.replace('{split}', str(split))
             check_file(chosen['load_from'], '--init')
-        runs.append(Run(f'split_{split}', config, epochs, seed,
-                        options=chosen, test=True))
+        runs.append(
+            Run(
+                f'split_{split}',
+                config,
+                epochs,
+                seed,
+                options=chosen,
+                test=True,
+            )
+        )
     return runs
 
 
@@ -89,7 +107,7 @@ def summarize(results: dict[str, dict]) -> dict[str, dict]:
     table = {}
     for key in finals[0]:
         values = [final[key] for final in finals]
-        sd = statistics.stdev(values) if len(values) > 1 else 0.
+        sd = statistics.stdev(values) if len(values) > 1 else 0.0
         table[key] = dict(values=values, mean=statistics.mean(values), sd=sd)
     return table
 
@@ -98,40 +116,68 @@ def main() -> None:
     """Run the tool."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument(
-        'config', help='config file, or name of a config of mosi_mmaction')
+        'config', help='config file, or name of a config of mosi_mmaction'
+    )
     parser.add_argument(
-        '--init', metavar='CHECKPOINT',
+        '--init',
+        metavar='CHECKPOINT',
         help='checkpoint to start from, with {split} for its number; none: '
-        "from scratch; default: the config's load_from")
+        "from scratch; default: the config's load_from",
+    )
     parser.add_argument('--splits', type=int, nargs='+', default=[1, 2, 3])
-    parser.add_argument('--epochs', type=int,
-                        help="default: the config's")
+    parser.add_argument('--epochs', type=int, help="default: the config's")
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--work-dir', type=Path,
-                        help='default: work_dirs/<name of the config>_splits')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction,
-                        metavar='KEY=VALUE', help='as for train.py')
+    parser.add_argument(
+        '--work-dir',
+        type=Path,
+        help='default: work_dirs/<name of the config>_splits',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='as for train.py',
+    )
     parser.add_argument('--jobs', type=int, default=1, help='runs at once')
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm'],
-                        default='none', help='what starts a run')
-    parser.add_argument('--gpus', type=int, default=8,
-                        help='processes of a run, with a launcher')
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm'],
+        default='none',
+        help='what starts a run',
+    )
+    parser.add_argument(
+        '--gpus',
+        type=int,
+        default=8,
+        help='processes of a run, with a launcher',
+    )
     parser.add_argument('--partition', help='of Slurm')
     args = parser.parse_args()
     config = find_config(args.config)
     root = args.work_dir or Path('work_dirs') / f'{Path(config).stem}_splits'
-    runs = declare(config, args.splits, args.init, args.epochs, args.seed,
-                   args.cfg_options)
+    runs = declare(
+        config,
+        args.splits,
+        args.init,
+        args.epochs,
+        args.seed,
+        args.cfg_options,
+    )
     launch = make_launch(args.launcher, args.gpus, args.partition)
     table = summarize(execute(runs, root, args.jobs, launch=launch))
-    (root / 'splits.json').write_text(json.dumps(
-        dict(splits=args.splits, metrics=table), indent=1))
+    (root / 'splits.json').write_text(
+        json.dumps(dict(splits=args.splits, metrics=table), indent=1)
+    )
     for key, row in table.items():
         values = ' '.join(f'{100 * v:.1f}' for v in row['values'])
-        print(f'{key}: {100 * row["mean"]:.1f} ± {100 * row["sd"]:.1f} % '
-              f'({values})')
+        print(
+            f'{key}: {100 * row["mean"]:.1f} ± {100 * row["sd"]:.1f} % '
+            f'({values})'
+        )
 
 
 if __name__ == '__main__':

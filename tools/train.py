@@ -5,6 +5,7 @@
 CONFIG is a file, or the name of a config that came with the package. The
 flags are those of MMAction2's tool of the same name.
 """
+
 import argparse
 
 from mmengine.config import Config
@@ -39,7 +40,8 @@ def use_amp(cfg: Config) -> None:
     if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise ValueError(
             f'--amp: optim_wrapper.type={kind!r} has no mixed-precision '
-            "counterpart; use 'OptimWrapper' or leave --amp out")
+            "counterpart; use 'OptimWrapper' or leave --amp out"
+        )
     if get_device() == 'cpu':
         wrapper.type, wrapper.dtype = 'AutocastOptimWrapper', 'bfloat16'
         wrapper.pop('loss_scale', None)
@@ -52,7 +54,8 @@ def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description='Train a network')
     parser.add_argument(
-        'config', help='config file, or name of a config of mosi_mmaction')
+        'config', help='config file, or name of a config of mosi_mmaction'
+    )
     add_common_arguments(parser)
     parser.add_argument(
         '--resume',
@@ -60,30 +63,37 @@ def parse_args() -> argparse.Namespace:
         const='auto',
         metavar='PATH',
         help='continue from this checkpoint; without PATH, from the latest '
-        'one of the work dir, if there is one')
+        'one of the work dir, if there is one',
+    )
     parser.add_argument(
-        '--amp', action='store_true', help='train with mixed precision')
+        '--amp', action='store_true', help='train with mixed precision'
+    )
     parser.add_argument(
         '--fast',
         action='store_true',
         help='train with the fast recipe: bfloat16 where the device has '
-        'it, channels_last_3d, folded convolutions on CPUs')
+        'it, channels_last_3d, folded convolutions on CPUs',
+    )
     parser.add_argument(
-        '--no-validate', action='store_true', help='skip validation')
+        '--no-validate', action='store_true', help='skip validation'
+    )
     parser.add_argument(
         '--auto-scale-lr',
         action='store_true',
         help='scale the learning rate by the ratio of the actual total '
-        'batch size to auto_scale_lr.base_batch_size')
+        'batch size to auto_scale_lr.base_batch_size',
+    )
     parser.add_argument('--seed', type=int, help='random seed')
     parser.add_argument(
         '--diff-rank-seed',
         action='store_true',
-        help='give every process a seed of its own')
+        help='give every process a seed of its own',
+    )
     parser.add_argument(
         '--deterministic',
         action='store_true',
-        help='use deterministic algorithms where there is a choice')
+        help='use deterministic algorithms where there is a choice',
+    )
     return parser.parse_args()
 
 
@@ -104,7 +114,8 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
             raise ValueError(
                 '--auto-scale-lr: the config has no '
                 'auto_scale_lr.base_batch_size; set it to the total batch '
-                'size that the learning rate was chosen for')
+                'size that the learning rate was chosen for'
+            )
         cfg.auto_scale_lr.enable = True
     randomness = dict(cfg.get('randomness') or {})
     if args.seed is not None:

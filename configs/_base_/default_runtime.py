@@ -13,7 +13,8 @@ default_hooks = dict(
         interval=10,
         max_keep_ckpts=3,
         save_last=True,
-        published_keys=['meta', 'state_dict']),
+        published_keys=['meta', 'state_dict'],
+    ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     sync_buffers=dict(type='SyncBuffersHook'),
     # A resumed run ends with the weights of one that was never stopped.
@@ -21,12 +22,14 @@ default_hooks = dict(
     record=dict(type='RecordHook'),
     labels=dict(type='CheckLabelsHook'),
     # load_from a file that does not fit is an error, not a warning.
-    loaded=dict(type='CheckLoadedHook', prefix='backbone.'))
+    loaded=dict(type='CheckLoadedHook', prefix='backbone.'),
+)
 
 env_cfg = dict(
     cudnn_benchmark=True,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=1),
-    dist_cfg=dict(backend='nccl'))
+    dist_cfg=dict(backend='nccl'),
+)
 
 log_processor = dict(type='LogProcessor', window_size=20, by_epoch=True)
 vis_backends = [dict(type='LocalVisBackend')]

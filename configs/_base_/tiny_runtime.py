@@ -4,4 +4,5 @@ _base_ = 'default_runtime.py'
 
 default_hooks = dict(
     checkpoint=dict(interval=1, max_keep_ckpts=-1),
-    fast=dict(type='FastModelHook', keep_memory=True))
+    fast=dict(type='FastModelHook', keep_memory=True),
+)

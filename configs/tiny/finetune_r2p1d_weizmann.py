@@ -3,7 +3,8 @@
 _base_ = [
     '../_base_/models/finetune_r2p1d.py',
     '../_base_/datasets/tiny_finetune.py',
-    '../_base_/schedules/tiny_finetune.py', '../_base_/tiny_runtime.py'
+    '../_base_/schedules/tiny_finetune.py',
+    '../_base_/tiny_runtime.py',
 ]
 
 videos = '{{$MOSI_DATA:data/weizmann/videos}}'
@@ -12,14 +13,17 @@ splits = '{{$MOSI_SPLITS:data/weizmann}}'
 model = dict(
     backbone=dict(base_channels=8),
     cls_head=dict(in_channels=64, num_classes=10),
-    data_preprocessor=dict(channels_last=True))
+    data_preprocessor=dict(channels_last=True),
+)
 
 train_dataloader = dict(
     dataset=dict(
-        ann_file=splits + '/train.txt', data_prefix=dict(video=videos)))
+        ann_file=splits + '/train.txt', data_prefix=dict(video=videos)
+    )
+)
 val_dataloader = dict(
-    dataset=dict(
-        ann_file=splits + '/test.txt', data_prefix=dict(video=videos)))
+    dataset=dict(ann_file=splits + '/test.txt', data_prefix=dict(video=videos))
+)
 test_dataloader = val_dataloader
 
 # The pretrained file: this one variable, or the environment, or

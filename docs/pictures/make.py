@@ -7,6 +7,7 @@ of sprites. No photograph and no film is needed. The network is the demo's
 (`make demo`); where there is none, it is pretrained first, which takes some
 minutes.
 """
+
 import argparse
 import shutil
 import subprocess
@@ -29,8 +30,9 @@ CONFIG = 'tiny/mosi_r2p1d_deadleaves'
 def tool(name: str, *argv: object) -> None:
     """Run one of the tools."""
     subprocess.run(
-        [sys.executable, '-W', 'ignore', str(TOOLS / name),
-         *map(str, argv)], check=True)
+        [sys.executable, '-W', 'ignore', str(TOOLS / name), *map(str, argv)],
+        check=True,
+    )
 
 
 def without_jitter(folder: Path) -> Path:
@@ -41,8 +43,11 @@ def without_jitter(folder: Path) -> Path:
     cfg = Config.fromfile(config_path('mosi_r2p1d_imagenet'))
     for part in ('train', 'val', 'test'):
         dataset = cfg[f'{part}_dataloader'].dataset
-        dataset.pipeline = [step for step in dataset.pipeline
-                            if step['type'] != 'DrawColorJitter']
+        dataset.pipeline = [
+            step
+            for step in dataset.pipeline
+            if step['type'] != 'DrawColorJitter'
+        ]
     path = folder / 'without_jitter.py'
     cfg.dump(path)
     return path
@@ -52,53 +57,111 @@ def main() -> None:
     """Make all pictures."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--checkpoint', type=Path, metavar='FILE',
-                        help=f'of {CONFIG}')
-    parser.add_argument('--run', type=Path, metavar='DIR',
-                        help="its work dir; default: the checkpoint's folder")
-    parser.add_argument('--work-dir', type=Path,
-                        default=Path('work_dirs/pictures'))
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        '--checkpoint', type=Path, metavar='FILE', help=f'of {CONFIG}'
+    )
+    parser.add_argument(
+        '--run',
+        type=Path,
+        metavar='DIR',
+        help="its work dir; default: the checkpoint's folder",
+    )
+    parser.add_argument(
+        '--work-dir', type=Path, default=Path('work_dirs/pictures')
+    )
     args = parser.parse_args()
     work = args.work_dir
     checkpoint = args.checkpoint
     if checkpoint is None:
         demo = Path('work_dirs/demo/mosi')
-        there = [p for p in demo.glob('epoch_*.pth')
-                 if p.stem[len('epoch_'):].isdigit()]
+        there = [
+            p
+            for p in demo.glob('epoch_*.pth')
+            if p.stem[len('epoch_') :].isdigit()
+        ]
         if not there:
             demo = work / 'pretrain'
-            tool('train.py', CONFIG, '--work-dir', demo, '--cfg-options',
-                 'train_cfg.max_epochs=8', 'param_scheduler.1.T_max=7',
-                 'param_scheduler.1.end=8')
+            tool(
+                'train.py',
+                CONFIG,
+                '--work-dir',
+                demo,
+                '--cfg-options',
+                'train_cfg.max_epochs=8',
+                'param_scheduler.1.T_max=7',
+                'param_scheduler.1.end=8',
+            )
             there = [demo / 'epoch_8.pth']
-        checkpoint = max(there, key=lambda p: int(p.stem[len('epoch_'):]))
+        checkpoint = max(there, key=lambda p: int(p.stem[len('epoch_') :]))
     run = args.run or checkpoint.parent
 
-    image = draw.write_png(work / 'leaves.png', draw_dead_leaves(
-        320, np.random.default_rng(4)))
+    image = draw.write_png(
+        work / 'leaves.png', draw_dead_leaves(320, np.random.default_rng(4))
+    )
     videos = work / 'videos'
     # Wider than high, so that re-framings have room on both sides.
     write_action_videos(videos, 2, 'pictures', height=96, width=128)
-    tool('browse_motion.py', without_jitter(work), '--image', image,
-         '--side', 80, '--out-dir', work / 'browse')
-    tool('gradcam.py', CONFIG, checkpoint, videos / 'pictures', '--explain',
-         'motion', '--rendered', 6, '--mask-ratio', 0.3, 0.5,
-         '--random-inits', 2, '--pictures', 4, '--recrop', 1,
-         '--out-dir', work / 'gradcam')
-    tool('embed.py', CONFIG, checkpoint, videos / 'pictures', '--out-dir',
-         work / 'embed')
+    tool(
+        'browse_motion.py',
+        without_jitter(work),
+        '--image',
+        image,
+        '--side',
+        80,
+        '--out-dir',
+        work / 'browse',
+    )
+    tool(
+        'gradcam.py',
+        CONFIG,
+        checkpoint,
+        videos / 'pictures',
+        '--explain',
+        'motion',
+        '--rendered',
+        6,
+        '--mask-ratio',
+        0.3,
+        0.5,
+        '--random-inits',
+        2,
+        '--pictures',
+        4,
+        '--recrop',
+        1,
+        '--out-dir',
+        work / 'gradcam',
+    )
+    tool(
+        'embed.py',
+        CONFIG,
+        checkpoint,
+        videos / 'pictures',
+        '--out-dir',
+        work / 'embed',
+    )
     tool('plot_logs.py', 'curves', run, '--out', work / 'curves.png')
-    tool('plot_logs.py', 'confusion', CONFIG, checkpoint, '--out',
-         work / 'confusion.png')
+    tool(
+        'plot_logs.py',
+        'confusion',
+        CONFIG,
+        checkpoint,
+        '--out',
+        work / 'confusion.png',
+    )
     for source, name in (
-            ('browse/sheet.png', 'motions.png'),
-            ('browse/motion.gif', 'motions.gif'),
-            ('browse/path.png', 'path.png'), ('browse/mask.png', 'mask.png'),
-            ('gradcam/sheet.png', 'gradcam.png'),
-            ('gradcam/rendered.png', 'gradcam_rendered.png'),
-            ('embed/clusters.png', 'clusters.png'),
-            ('curves.png', 'curves.png'), ('confusion.png', 'confusion.png')):
+        ('browse/sheet.png', 'motions.png'),
+        ('browse/motion.gif', 'motions.gif'),
+        ('browse/path.png', 'path.png'),
+        ('browse/mask.png', 'mask.png'),
+        ('gradcam/sheet.png', 'gradcam.png'),
+        ('gradcam/rendered.png', 'gradcam_rendered.png'),
+        ('embed/clusters.png', 'clusters.png'),
+        ('curves.png', 'curves.png'),
+        ('confusion.png', 'confusion.png'),
+    ):
         shutil.copyfile(work / source, HERE / name)
     print(f'wrote the pictures of {HERE}')
 

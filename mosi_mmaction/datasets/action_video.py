@@ -1,8 +1,8 @@
 """Labelled videos for fine-tuning, with the policy for bad files."""
+
 import os.path as osp
 import re
-from collections.abc import Sequence
-from typing import Callable, Optional, Union
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from mmaction.datasets import VideoDataset
@@ -44,17 +44,20 @@ class ActionVideoDataset(BadFilePolicy, VideoDataset):
             or there is none.
     """
 
-    def __init__(self,
-                 ann_file: str,
-                 pipeline: Sequence[Union[dict, Callable]],
-                 bad_files: Optional[str] = None,
-                 max_bad_fraction: float = 0.1,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        ann_file: str,
+        pipeline: Sequence[dict | Callable],
+        bad_files: str | None = None,
+        max_bad_fraction: float = 0.1,
+        **kwargs,
+    ) -> None:
         self.set_policy(bad_files, max_bad_fraction)
         # Built from MMAction2's registry: MMEngine's own Compose looks into
         # the root registry unless a runner has set a default scope.
-        steps = [TRANSFORMS.build(t) if isinstance(t, dict) else t
-                 for t in pipeline]
+        steps = [
+            TRANSFORMS.build(t) if isinstance(t, dict) else t for t in pipeline
+        ]
         super().__init__(ann_file, pipeline=steps, **kwargs)
 
     def full_init(self) -> None:
@@ -70,11 +73,15 @@ class ActionVideoDataset(BadFilePolicy, VideoDataset):
                 f'ann_file: there is no list {self.ann_file!r}; '
                 'tools/data/prepare.py writes those of UCF101 and HMDB51, '
                 'tools/data/split_videos.py those of your own videos. Some '
-                'configs take their folder from MOSI_SPLITS')
+                'configs take their folder from MOSI_SPLITS'
+            )
         with open(self.ann_file, 'rb') as file:
             lines = file.read().split(b'\n')
-        infos = [self._read_line(line, number)
-                 for number, line in enumerate(lines, 1) if line.strip()]
+        infos = [
+            self._read_line(line, number)
+            for number, line in enumerate(lines, 1)
+            if line.strip()
+        ]
         if not infos:
             raise ValueError(f'ann_file: {self.ann_file} lists no video')
         self.top_label = max(int(np.max(info['label'])) for info in infos)
@@ -85,21 +92,26 @@ class ActionVideoDataset(BadFilePolicy, VideoDataset):
         try:
             line = raw.decode('utf-8').strip()
         except UnicodeDecodeError as error:
-            raise ValueError(f'{where}: not UTF-8 ({error}); save the list '
-                             'as UTF-8') from error
+            raise ValueError(
+                f'{where}: not UTF-8 ({error}); save the list as UTF-8'
+            ) from error
         path, labels = self._split(line)
         if not labels and not self.test_mode:
-            raise ValueError(f'{where}: {line!r} does not end in a label, an '
-                             'integer from 0')
+            raise ValueError(
+                f'{where}: {line!r} does not end in a label, an integer from 0'
+            )
         top = self.num_classes or np.inf
         bad = [label for label in labels if not 0 <= label < top]
         if bad:
-            raise ValueError(f'{where}: label {bad[0]}; allowed are '
-                             f'integers from 0 to {top - 1}')
+            raise ValueError(
+                f'{where}: label {bad[0]}; allowed are '
+                f'integers from 0 to {top - 1}'
+            )
         root = self.data_prefix['video']
         return dict(
             filename=osp.join(root, path) if root else path,
-            label=labels if self.multi_class else (labels or [-1])[0])
+            label=labels if self.multi_class else (labels or [-1])[0],
+        )
 
     def _split(self, line: str) -> tuple[str, list[int]]:
         gap = r'\s+' if self.delimiter == ' ' else re.escape(self.delimiter)
@@ -118,8 +130,9 @@ class ActionVideoDataset(BadFilePolicy, VideoDataset):
         """Return the path of one video."""
         return self.get_data_info(int(idx))['filename']
 
-    def prepare_data(self, idx: int,
-                     rng: Optional[np.random.Generator] = None) -> dict:
+    def prepare_data(
+        self, idx: int, rng: np.random.Generator | None = None
+    ) -> dict:
         """Run the pipeline over one video."""
         results = self.get_data_info(idx)
         results['rng'] = self.rng(idx) if rng is None else rng

@@ -1,6 +1,7 @@
 """What to do about files that cannot be read, the same for all data sets."""
+
 import logging
-from typing import Callable, Optional
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -25,8 +26,9 @@ class BadFilePolicy:
     rng: Callable[[int], np.random.Generator]
     __len__: Callable[[], int]
 
-    def set_policy(self, bad_files: Optional[str],
-                   max_bad_fraction: float) -> None:
+    def set_policy(
+        self, bad_files: str | None, max_bad_fraction: float
+    ) -> None:
         """Check and keep the policy.
 
         Args:
@@ -40,11 +42,15 @@ class BadFilePolicy:
             ValueError: If a value is out of range.
         """
         if bad_files not in (None, 'skip', 'raise'):
-            raise ValueError(f"bad_files={bad_files!r}: allowed are 'skip', "
-                             "'raise' and None")
+            raise ValueError(
+                f"bad_files={bad_files!r}: allowed are 'skip', "
+                "'raise' and None"
+            )
         if not 0 <= max_bad_fraction <= 1:
-            raise ValueError(f'max_bad_fraction={max_bad_fraction!r}: '
-                             'allowed is a share in [0, 1]')
+            raise ValueError(
+                f'max_bad_fraction={max_bad_fraction!r}: '
+                'allowed is a share in [0, 1]'
+            )
         self.bad_files = bad_files
         self.max_bad_fraction = max_bad_fraction
 
@@ -59,8 +65,9 @@ class BadFilePolicy:
         """Return the path of one file, for messages."""
         raise NotImplementedError
 
-    def load(self, idx: int,
-             prepare: Callable[[int, np.random.Generator], dict]) -> dict:
+    def load(
+        self, idx: int, prepare: Callable[[int, np.random.Generator], dict]
+    ) -> dict:
         """Return the sample of a file, or of its replacement.
 
         Args:
@@ -77,15 +84,18 @@ class BadFilePolicy:
                 return prepare(idx, rng)
             except BadSourceError as error:
                 if self.bad_files == 'raise' or (
-                        self.bad_files is None and self.test_mode):
+                    self.bad_files is None and self.test_mode
+                ):
                     raise BadSourceError(
-                        error.path, error.reason, 'Remove or mend it; '
-                        'tools/check_data.py finds all such files') \
-                        from error
+                        error.path,
+                        error.reason,
+                        'Remove or mend it; '
+                        'tools/check_data.py finds all such files',
+                    ) from error
                 self._note(int(idx), error)
             # A spawned stream does not depend on how much was drawn before
             # the file failed.
-            rng, = rng.spawn(1)
+            (rng,) = rng.spawn(1)
             idx = int(rng.integers(len(self)))
 
     def _note(self, idx: int, error: BadSourceError) -> None:
@@ -93,17 +103,17 @@ class BadFilePolicy:
             self._bad[idx] = True
             text = str(error).encode('utf-8', 'backslashreplace').decode()
             # As an error: MMEngine shows no less of ranks other than 0.
-            print_log(f'skipped a bad file: {text}', 'current',
-                      logging.ERROR)
+            print_log(f'skipped a bad file: {text}', 'current', logging.ERROR)
         bad = self._bad.nonzero().flatten().tolist()
-        if len(bad) > self.max_bad_fraction * len(self) \
-                or len(bad) == len(self):
+        if len(bad) > self.max_bad_fraction * len(self) or len(bad) == len(
+            self
+        ):
             shown = ''.join(f'\n  {self.path_of(i)}' for i in bad[:20])
-            more = f'\n  ... and {len(bad) - 20} more' \
-                if len(bad) > 20 else ''
+            more = f'\n  ... and {len(bad) - 20} more' if len(bad) > 20 else ''
             raise BadSourceError(
                 self.path_of(idx),
                 f'{len(bad)} of {len(self)} files could not be read, more '
                 f'than max_bad_fraction={self.max_bad_fraction} allows; '
                 'tools/check_data.py finds them all. Remove or mend '
-                f'them:{shown}{more}') from error
+                f'them:{shown}{more}',
+            ) from error

@@ -1,6 +1,6 @@
 """What all data sets of source images share."""
-from collections.abc import Sequence
-from typing import Callable, Optional, Union
+
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from mmaction.registry import TRANSFORMS
@@ -23,16 +23,20 @@ class SourceDataset(Dataset):
         metainfo: Kept as it is, for MMEngine.
     """
 
-    def __init__(self,
-                 pipeline: Sequence[Union[dict, Callable]] = (),
-                 test_mode: bool = False,
-                 metainfo: Optional[dict] = None) -> None:
+    def __init__(
+        self,
+        pipeline: Sequence[dict | Callable] = (),
+        test_mode: bool = False,
+        metainfo: dict | None = None,
+    ) -> None:
         # Built from MMAction2's registry: MMEngine's own Compose looks into
         # the root registry unless a runner has set a default scope.
-        self.pipeline = Compose([
-            TRANSFORMS.build(t) if isinstance(t, dict) else t
-            for t in pipeline
-        ])
+        self.pipeline = Compose(
+            [
+                TRANSFORMS.build(t) if isinstance(t, dict) else t
+                for t in pipeline
+            ]
+        )
         self.test_mode = test_mode
         self._metainfo = dict(metainfo or {})
 

@@ -1,4 +1,5 @@
 """Computer-drawn source images: pretraining with no photograph at all."""
+
 import cv2
 import numpy as np
 from mmaction.registry import DATASETS
@@ -6,8 +7,9 @@ from mmaction.registry import DATASETS
 from .base import SourceDataset
 
 
-def draw_dead_leaves(size: int, rng: np.random.Generator,
-                     max_leaves: int = 4000) -> np.ndarray:
+def draw_dead_leaves(
+    size: int, rng: np.random.Generator, max_leaves: int = 4000
+) -> np.ndarray:
     """Draw an image of occluding discs and boxes with power-law sizes.
 
     The dead leaves model shares occlusions, edges at all scales and the
@@ -45,16 +47,28 @@ def draw_dead_leaves(size: int, rng: np.random.Generator,
         x, y = centre[i]
         if is_disc[i]:
             at = (round(x * 2**shift), round(y * 2**shift))
-            cv2.circle(image, at, round(radius[i] * 2**shift), color[i], -1,
-                       cv2.LINE_AA, shift)
+            cv2.circle(
+                image,
+                at,
+                round(radius[i] * 2**shift),
+                color[i],
+                -1,
+                cv2.LINE_AA,
+                shift,
+            )
         else:
             sides = (2 * radius[i], 2 * radius[i] * stretch[i])
             corners = cv2.boxPoints(((x, y), sides, angle[i]))
-            cv2.fillConvexPoly(image,
-                               np.rint(corners * 2**shift).astype(np.int32),
-                               color[i], cv2.LINE_AA, shift)
-    grain = cv2.GaussianBlur(rng.normal(0, 20, (size, size, 1)), (0, 0),
-                             1)[..., None]
+            cv2.fillConvexPoly(
+                image,
+                np.rint(corners * 2**shift).astype(np.int32),
+                color[i],
+                cv2.LINE_AA,
+                shift,
+            )
+    grain = cv2.GaussianBlur(rng.normal(0, 20, (size, size, 1)), (0, 0), 1)[
+        ..., None
+    ]
     return np.clip(np.rint(image + grain), 0, 255).astype(np.uint8)
 
 
@@ -77,13 +91,15 @@ class DeadLeavesDataset(SourceDataset):
         ValueError: If there are no images or they have no pixels.
     """
 
-    def __init__(self, num_images: int, size: int = 320, seed: int = 0,
-                 **kwargs) -> None:
+    def __init__(
+        self, num_images: int, size: int = 320, seed: int = 0, **kwargs
+    ) -> None:
         super().__init__(**kwargs)
         if num_images < 1 or size < 8:
             raise ValueError(
                 f'DeadLeavesDataset: num_images={num_images}, size={size}; '
-                'allowed are at least 1 image and at least 8 pixels')
+                'allowed are at least 1 image and at least 8 pixels'
+            )
         self.num_images = num_images
         self.size = size
         self.seed = seed

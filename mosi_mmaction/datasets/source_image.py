@@ -1,6 +1,6 @@
 """Source images from photographs, videos or extracted frames."""
+
 import os
-from typing import Optional
 
 from mmaction.registry import DATASETS
 from mmengine import fileio
@@ -53,36 +53,44 @@ class SourceImageDataset(BadFilePolicy, SourceDataset):
             read, or there is no source at all.
     """
 
-    def __init__(self,
-                 data_root: str,
-                 ann_file: str = '',
-                 data_prefix: str = '',
-                 frame_dirs: bool = False,
-                 split: Optional[str] = None,
-                 val_fraction: float = 0.1,
-                 backend_args: Optional[dict] = None,
-                 bad_files: Optional[str] = None,
-                 max_bad_fraction: float = 0.1,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        data_root: str,
+        ann_file: str = '',
+        data_prefix: str = '',
+        frame_dirs: bool = False,
+        split: str | None = None,
+        val_fraction: float = 0.1,
+        backend_args: dict | None = None,
+        bad_files: str | None = None,
+        max_bad_fraction: float = 0.1,
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         if split not in (None, 'train', 'val'):
-            raise ValueError(f"split={split!r}: allowed are None, 'train' "
-                             "and 'val'")
+            raise ValueError(
+                f"split={split!r}: allowed are None, 'train' and 'val'"
+            )
         if not 0 < val_fraction < 1:
-            raise ValueError(f'val_fraction={val_fraction!r}: allowed is a '
-                             'share in (0, 1)')
+            raise ValueError(
+                f'val_fraction={val_fraction!r}: allowed is a share in (0, 1)'
+            )
         self.set_policy(bad_files, max_bad_fraction)
         self.data_root = os.fspath(data_root)
         self.ann_file = os.fspath(ann_file)
         self.frame_dirs = frame_dirs
         self.backend_args = backend_args
-        self.root = join(self.data_root, data_prefix, backend_args) \
-            if data_prefix else self.data_root
+        self.root = (
+            join(self.data_root, data_prefix, backend_args)
+            if data_prefix
+            else self.data_root
+        )
         paths = self._list_paths()
         if split is not None:
             held_out = split == 'val'
-            paths = (p for p in paths
-                     if in_validation(p, val_fraction) == held_out)
+            paths = (
+                p for p in paths if in_validation(p, val_fraction) == held_out
+            )
         self.paths = PathList(paths)
         if not len(self.paths):
             where = self.ann_file or self.root
@@ -90,7 +98,8 @@ class SourceImageDataset(BadFilePolicy, SourceDataset):
                 f'SourceImageDataset found no source in {where!r} '
                 f'(split={split!r}, frame_dirs={frame_dirs}): check data_root '
                 'and ann_file; a tree must hold image or video files. Of few '
-                'files, the split by a hash may hold none')
+                'files, the split by a hash may hold none'
+            )
         self.watch()
 
     def _list_paths(self):
@@ -100,7 +109,8 @@ class SourceImageDataset(BadFilePolicy, SourceDataset):
                 raise FileNotFoundError(
                     f'data_root: there is no folder {self.root!r}; set '
                     'data_root in the config, or the environment variable '
-                    'MOSI_DATA where the config reads it')
+                    'MOSI_DATA where the config reads it'
+                )
             return scan_tree(self.root, self.frame_dirs, args)
         ann_file = join(self.data_root, self.ann_file, args)
         if not fileio.exists(ann_file, args):
@@ -109,7 +119,8 @@ class SourceImageDataset(BadFilePolicy, SourceDataset):
             raise FileNotFoundError(
                 f'ann_file: there is no list {self.ann_file!r}, neither '
                 f'below {self.data_root!r} nor as it stands; '
-                'tools/data/prepare.py writes those of UCF101 and HMDB51')
+                'tools/data/prepare.py writes those of UCF101 and HMDB51'
+            )
         return read_list(ann_file, self.root, args)
 
     def __len__(self) -> int:

@@ -2,14 +2,14 @@
 
 A source is an image, a video, or a folder of extracted frames.
 """
+
 import hashlib
 import io
 import os
 import os.path as osp
 import re
 from array import array
-from collections.abc import Iterable, Iterator
-from typing import Callable, Optional
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from mmengine import fileio
@@ -17,10 +17,12 @@ from natsort import natsorted
 
 IMAGE_EXTENSIONS = frozenset(
     '.avif .bmp .dib .gif .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .pnm '
-    '.ppm .tif .tiff .webp'.split())
+    '.ppm .tif .tiff .webp'.split()
+)
 VIDEO_EXTENSIONS = frozenset(
     '.3gp .asf .avi .flv .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .webm '
-    '.wmv'.split())
+    '.wmv'.split()
+)
 
 _TRAILING_INTEGERS = re.compile(r'^(.*?\S)((?:\s+-?\d+)+)\s*$')
 
@@ -46,8 +48,9 @@ class PathList:
             blob += path.encode('utf-8', 'surrogateescape')
             ends.append(len(blob))
         self._blob = np.frombuffer(blob, np.uint8)
-        self._ends = np.frombuffer(ends, np.int64) if ends else \
-            np.zeros(0, np.int64)
+        self._ends = (
+            np.frombuffer(ends, np.int64) if ends else np.zeros(0, np.int64)
+        )
 
     def __len__(self) -> int:
         """Number of paths."""
@@ -57,7 +60,7 @@ class PathList:
         """Return one path."""
         index = range(len(self))[index]
         start = self._ends[index - 1] if index else 0
-        raw = self._blob[start:self._ends[index]].tobytes()
+        raw = self._blob[start : self._ends[index]].tobytes()
         return raw.decode('utf-8', 'surrogateescape')
 
     def __iter__(self) -> Iterator[str]:
@@ -77,8 +80,9 @@ def in_validation(path: str, val_fraction: float) -> bool:
     return int.from_bytes(digest, 'big') < val_fraction * 2**64
 
 
-def scan_tree(root: str, frame_dirs: bool = False,
-              backend_args: Optional[dict] = None) -> Iterator[str]:
+def scan_tree(
+    root: str, frame_dirs: bool = False, backend_args: dict | None = None
+) -> Iterator[str]:
     """Yield the media files of a tree in natural order.
 
     Args:
@@ -94,25 +98,31 @@ def scan_tree(root: str, frame_dirs: bool = False,
     if frame_dirs:
         wanted = IMAGE_EXTENSIONS
     names = fileio.list_dir_or_file(
-        root, list_dir=False, recursive=True, backend_args=backend_args)
+        root, list_dir=False, recursive=True, backend_args=backend_args
+    )
     found: Iterable[str] = (
-        n for n in names if extension(n) in wanted
-        and not n.startswith('.') and f'{os.sep}.' not in n)
+        n
+        for n in names
+        if extension(n) in wanted
+        and not n.startswith('.')
+        and f'{os.sep}.' not in n
+    )
     if frame_dirs:
         found = {osp.dirname(n) for n in found}
     return iter(natsorted(found))
 
 
-def list_frames(folder: str,
-                backend_args: Optional[dict] = None) -> list[str]:
+def list_frames(folder: str, backend_args: dict | None = None) -> list[str]:
     """Return the image names of one folder of frames, in natural order."""
     names = fileio.list_dir_or_file(
-        folder, list_dir=False, backend_args=backend_args)
+        folder, list_dir=False, backend_args=backend_args
+    )
     return natsorted(n for n in names if extension(n) in IMAGE_EXTENSIONS)
 
 
-def read_list(ann_file: str, root: str,
-              backend_args: Optional[dict] = None) -> Iterator[str]:
+def read_list(
+    ann_file: str, root: str, backend_args: dict | None = None
+) -> Iterator[str]:
     """Yield the paths of a list file, one source a line.
 
     A line is a path if that file exists as it stands; else the path before
@@ -138,21 +148,24 @@ def read_list(ann_file: str, root: str,
         except UnicodeDecodeError as error:
             raise ValueError(
                 f'{ann_file}, line {number}: not UTF-8 ({error}); save the '
-                'list as UTF-8') from error
+                'list as UTF-8'
+            ) from error
         if not text.strip():
             continue
         if '\0' in text:
             raise ValueError(
                 f'{ann_file}, line {number}: holds a NUL byte, so it is no '
-                'path; is this a text file?')
+                'path; is this a text file?'
+            )
         # What ends in no digit has no integers: the quick answer for most.
         if text.rstrip()[-1].isdecimal():
             text = _path_of_line(text, exists)
         yield text
 
 
-def _exists_below(root: str,
-                  backend_args: Optional[dict]) -> Callable[[str], bool]:
+def _exists_below(
+    root: str, backend_args: dict | None
+) -> Callable[[str], bool]:
     if not root:
         return lambda path: fileio.exists(path, backend_args)
     # Looked up once: finding the backend takes longer than asking it.
@@ -178,10 +191,13 @@ def _path_of_line(text: str, exists: Callable[[str], bool]) -> str:
     return path
 
 
-def join(root: str, path: str, backend_args: Optional[dict] = None) -> str:
+def join(root: str, path: str, backend_args: dict | None = None) -> str:
     """Join a root and a path of any file backend."""
-    return fileio.join_path(root, path, backend_args=backend_args) \
-        if root else path
+    return (
+        fileio.join_path(root, path, backend_args=backend_args)
+        if root
+        else path
+    )
 
 
 def kind_of(path: str) -> tuple[str, str]:

@@ -4,8 +4,8 @@ Neither the number of workers, nor the rank that happens to load a sample,
 nor a resume changes its stream. The sampler knows seed and epoch; the index
 it hands out carries them to the data set and on into the pipeline.
 """
+
 from collections.abc import Iterator
-from typing import Optional
 
 import numpy as np
 from mmaction.registry import DATA_SAMPLERS
@@ -29,8 +29,9 @@ class EpochIndex(int):
     epoch: int
     position: int
 
-    def __new__(cls, value: int, seed: int, epoch: int,
-                position: Optional[int] = None) -> 'EpochIndex':
+    def __new__(
+        cls, value: int, seed: int, epoch: int, position: int | None = None
+    ) -> 'EpochIndex':
         """Make an int with three attributes."""
         self = super().__new__(cls, value)
         self.seed = int(seed)

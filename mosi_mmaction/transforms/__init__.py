@@ -1,4 +1,5 @@
 """The registered pipeline transforms. Thin: they call motion and color."""
+
 from .finetune import ClipColorJitter, SetRole
 from .loading import LoadSourceFrame, LoadSourceImage
 from .motion import (
@@ -13,8 +14,17 @@ from .streams import SeedSample
 from .video import VideoDecode, VideoInit
 
 __all__ = [
-    'ClipColorJitter', 'CropSource', 'DrawColorJitter', 'DrawPseudoMotion',
-    'DrawStaticMask', 'LoadSourceFrame', 'LoadSourceImage', 'PackMoSIInputs',
-    'RenderPseudoMotion', 'SeedSample', 'SetRole',
-    'VideoDecode', 'VideoInit'
+    'ClipColorJitter',
+    'CropSource',
+    'DrawColorJitter',
+    'DrawPseudoMotion',
+    'DrawStaticMask',
+    'LoadSourceFrame',
+    'LoadSourceImage',
+    'PackMoSIInputs',
+    'RenderPseudoMotion',
+    'SeedSample',
+    'SetRole',
+    'VideoDecode',
+    'VideoInit',
 ]

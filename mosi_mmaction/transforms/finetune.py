@@ -1,4 +1,5 @@
 """For labelled videos: fine-tuning and evaluation."""
+
 import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
@@ -28,13 +29,17 @@ class ClipColorJitter(BaseTransform):
         ValueError: If a strength is out of range.
     """
 
-    def __init__(self, brightness: float = ColorJitter.brightness,
-                 contrast: float = ColorJitter.contrast,
-                 saturation: float = ColorJitter.saturation,
-                 hue: float = ColorJitter.hue,
-                 grayscale: float = ColorJitter.grayscale) -> None:
-        self.jitter = ColorJitter(brightness, contrast, saturation, hue,
-                                  grayscale, per_frame=False)
+    def __init__(
+        self,
+        brightness: float = ColorJitter.brightness,
+        contrast: float = ColorJitter.contrast,
+        saturation: float = ColorJitter.saturation,
+        hue: float = ColorJitter.hue,
+        grayscale: float = ColorJitter.grayscale,
+    ) -> None:
+        self.jitter = ColorJitter(
+            brightness, contrast, saturation, hue, grayscale, per_frame=False
+        )
 
     def transform(self, results: dict) -> dict:
         """Jitter."""
@@ -42,8 +47,9 @@ class ClipColorJitter(BaseTransform):
         params = self.jitter.draw((1, 1), results_rng(results))
         mean = np.mean([img.mean(axis=(0, 1)) @ LUMA for img in imgs])
         matrix = params.matrices(np.array([[mean]]))[0, 0]
-        results['imgs'] = [apply_color(np.ascontiguousarray(i), matrix)
-                           for i in imgs]
+        results['imgs'] = [
+            apply_color(np.ascontiguousarray(i), matrix) for i in imgs
+        ]
         return results
 
 
@@ -63,8 +69,9 @@ class SetRole(BaseTransform):
 
     def __init__(self, role: str) -> None:
         if role not in ('gallery', 'query'):
-            raise ValueError(f"SetRole.role={role!r}: allowed are 'gallery' "
-                             "and 'query'")
+            raise ValueError(
+                f"SetRole.role={role!r}: allowed are 'gallery' and 'query'"
+            )
         self.role = role
 
     def transform(self, results: dict) -> dict:

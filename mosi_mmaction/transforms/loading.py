@@ -1,5 +1,4 @@
 """Load source images: whole image files, or single frames of videos."""
-from typing import Optional
 
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
@@ -31,7 +30,7 @@ class LoadSourceImage(BaseTransform):
             None decodes at full size.
     """
 
-    def __init__(self, short_side: Optional[int] = None) -> None:
+    def __init__(self, short_side: int | None = None) -> None:
         self.short_side = short_side
 
     def transform(self, results: dict) -> dict:
@@ -41,13 +40,13 @@ class LoadSourceImage(BaseTransform):
             BadSourceError: If the file cannot be read.
         """
         if 'img_path' not in results:
-            kind = 'a video' if 'filename' in results else \
-                'a folder of frames'
+            kind = 'a video' if 'filename' in results else 'a folder of frames'
             raise ValueError(
                 f'LoadSourceImage got {kind}, '
                 f'{results.get("filename", results.get("frame_dir"))!r}: '
                 'put LoadSourceFrame into the pipeline instead; it loads '
-                'all three')
+                'all three'
+            )
         path = results['img_path']
         raw = read_bytes(path, results.get('backend_args'))
         results['img'] = decode_image(raw, path, self.short_side)
@@ -78,12 +77,15 @@ class LoadSourceFrame(LoadSourceImage):
         ValueError: If ``frame`` is neither of the two.
     """
 
-    def __init__(self, frame: str = 'random',
-                 short_side: Optional[int] = None) -> None:
+    def __init__(
+        self, frame: str = 'random', short_side: int | None = None
+    ) -> None:
         super().__init__(short_side)
         if frame not in ('random', 'middle'):
-            raise ValueError(f'LoadSourceFrame.frame={frame!r}: allowed are '
-                             "'random' and 'middle'")
+            raise ValueError(
+                f'LoadSourceFrame.frame={frame!r}: allowed are '
+                "'random' and 'middle'"
+            )
         self.frame = frame
 
     def transform(self, results: dict) -> dict:
@@ -104,15 +106,17 @@ class LoadSourceFrame(LoadSourceImage):
             return results['frame_index']
 
         if 'filename' in results:
-            results['img'] = read_frame(results['filename'], choose,
-                                        backend_args)
+            results['img'] = read_frame(
+                results['filename'], choose, backend_args
+            )
             return results
         folder = results['frame_dir']
         try:
             names = list_frames(folder, backend_args)
         except OSError as error:
             raise BadSourceError(
-                folder, error.strerror or str(error)) from error
+                folder, error.strerror or str(error)
+            ) from error
         if not names:
             raise BadSourceError(folder, 'holds no image file')
         path = join(folder, names[choose(len(names))], backend_args)

@@ -1,6 +1,6 @@
 """Draw a plan step by step, render it, pack it."""
+
 from collections.abc import Sequence
-from typing import Union
 
 import numpy as np
 import torch
@@ -44,9 +44,15 @@ class DrawPseudoMotion(BaseTransform):
             the source image, or two speeds would look the same on it.
     """
 
-    def __init__(self, clip_len: int = 16, crop_size: int = 112,
-                 num_speeds: int = 5, axes: str = 'xy',
-                 decoupled: bool = True, static: bool = True) -> None:
+    def __init__(
+        self,
+        clip_len: int = 16,
+        crop_size: int = 112,
+        num_speeds: int = 5,
+        axes: str = 'xy',
+        decoupled: bool = True,
+        static: bool = True,
+    ) -> None:
         check_motion(crop_size, crop_size, clip_len)
         self.pool = LabelPool(num_speeds, axes, decoupled, static)
         self.clip_len = clip_len
@@ -55,8 +61,13 @@ class DrawPseudoMotion(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Draw."""
         size = results['img'].shape[:2]
-        plan = draw_motion(self.pool, size, self.crop_size, self.clip_len,
-                           results_rng(results))
+        plan = draw_motion(
+            self.pool,
+            size,
+            self.crop_size,
+            self.clip_len,
+            results_rng(results),
+        )
         room = [side - self.crop_size for side in (size[1], size[0])]
         for axis, pixels in zip('xy', room):
             if axis in self.pool.axes and pixels < self.pool.max_speed:
@@ -65,7 +76,8 @@ class DrawPseudoMotion(BaseTransform):
                     f'{size[1]}x{size[0]} pixels leaves {pixels} pixels to '
                     f'move along {axis}, too few to tell num_speeds='
                     f'{self.pool.num_speeds} apart: make CropSource.size '
-                    'larger or crop_size smaller')
+                    'larger or crop_size smaller'
+                )
         results['motion'] = plan
         return results
 
@@ -89,14 +101,15 @@ class DrawStaticMask(BaseTransform):
     """
 
     def __init__(
-        self, side_ratio: Union[float, Sequence[float]] = (0.3, 0.5)
+        self, side_ratio: float | Sequence[float] = (0.3, 0.5)
     ) -> None:
         self.side_ratio = check_side_ratio(side_ratio)
 
     def transform(self, results: dict) -> dict:
         """Draw."""
         results['motion'] = draw_static_mask(
-            results['motion'], self.side_ratio, rng=results_rng(results))
+            results['motion'], self.side_ratio, rng=results_rng(results)
+        )
         return results
 
 
@@ -118,19 +131,24 @@ class DrawColorJitter(BaseTransform):
         ValueError: If a strength is out of range.
     """
 
-    def __init__(self, brightness: float = ColorJitter.brightness,
-                 contrast: float = ColorJitter.contrast,
-                 saturation: float = ColorJitter.saturation,
-                 hue: float = ColorJitter.hue,
-                 grayscale: float = ColorJitter.grayscale,
-                 per_frame: bool = ColorJitter.per_frame) -> None:
-        self.jitter = ColorJitter(brightness, contrast, saturation, hue,
-                                  grayscale, per_frame)
+    def __init__(
+        self,
+        brightness: float = ColorJitter.brightness,
+        contrast: float = ColorJitter.contrast,
+        saturation: float = ColorJitter.saturation,
+        hue: float = ColorJitter.hue,
+        grayscale: float = ColorJitter.grayscale,
+        per_frame: bool = ColorJitter.per_frame,
+    ) -> None:
+        self.jitter = ColorJitter(
+            brightness, contrast, saturation, hue, grayscale, per_frame
+        )
 
     def transform(self, results: dict) -> dict:
         """Draw."""
         results['motion'] = draw_color_jitter(
-            results['motion'], self.jitter, results_rng(results))
+            results['motion'], self.jitter, results_rng(results)
+        )
         return results
 
 
@@ -181,10 +199,19 @@ class PackMoSIInputs(BaseTransform):
         plan = results['motion']
         sample = MoSIDataSample()
         sample.set_gt_label(plan.labels)
-        path = next((results[k] for k in ('img_path', 'filename', 'frame_dir')
-                     if k in results), '')
-        meta = dict(label_pool=plan.pool, img_path=path,
-                    sample_idx=int(results.get('sample_idx', -1)))
+        path = next(
+            (
+                results[k]
+                for k in ('img_path', 'filename', 'frame_dir')
+                if k in results
+            ),
+            '',
+        )
+        meta = dict(
+            label_pool=plan.pool,
+            img_path=path,
+            sample_idx=int(results.get('sample_idx', -1)),
+        )
         if 'imgs' in results:
             inputs = torch.from_numpy(results['imgs'])
             inputs = inputs.permute(0, 4, 1, 2, 3)

@@ -1,4 +1,5 @@
 """What happens to a source image before it is set in motion."""
+
 import cv2
 import numpy as np
 from mmaction.registry import TRANSFORMS
@@ -30,13 +31,19 @@ class CropSource(BaseTransform):
         ValueError: If a value is out of range.
     """
 
-    def __init__(self, size: int = 320, flip_ratio: float = 0.5,
-                 random_crop: bool = True) -> None:
+    def __init__(
+        self,
+        size: int = 320,
+        flip_ratio: float = 0.5,
+        random_crop: bool = True,
+    ) -> None:
         if size < 1:
             raise ValueError(f'CropSource.size={size}: at least 1 pixel')
         if not 0 <= flip_ratio <= 1:
-            raise ValueError(f'CropSource.flip_ratio={flip_ratio}: allowed '
-                             'is a probability in [0, 1]')
+            raise ValueError(
+                f'CropSource.flip_ratio={flip_ratio}: allowed '
+                'is a probability in [0, 1]'
+            )
         self.size = size
         self.flip_ratio = flip_ratio
         self.random_crop = random_crop
@@ -48,15 +55,17 @@ class CropSource(BaseTransform):
         height, width = img.shape[:2]
         side = min(height, width)
         room = np.array([width - side, height - side])
-        x, y = rng.integers(0, room, endpoint=True) if self.random_crop \
+        x, y = (
+            rng.integers(0, room, endpoint=True)
+            if self.random_crop
             else room // 2
+        )
         flip = rng.random() < self.flip_ratio
         # Cropping first resizes no pixel that is thrown away.
-        img = img[y:y + side, x:x + side]
+        img = img[y : y + side, x : x + side]
         if side != self.size:
             method = cv2.INTER_AREA if side > self.size else cv2.INTER_LINEAR
-            img = cv2.resize(img, (self.size, self.size),
-                             interpolation=method)
+            img = cv2.resize(img, (self.size, self.size), interpolation=method)
         if flip:
             img = cv2.flip(img, 1)
         results['img'] = np.ascontiguousarray(img)

@@ -1,4 +1,5 @@
 """Make a sample's random stream reach every transform."""
+
 import random
 
 import numpy as np

@@ -1,4 +1,5 @@
 """Decode videos for fine-tuning: in the place of DecordInit, DecordDecode."""
+
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
@@ -31,8 +32,9 @@ class VideoInit(BaseTransform):
 
     def __init__(self, cache_mb: float = 0) -> None:
         if not cache_mb >= 0:
-            raise ValueError(f'VideoInit.cache_mb={cache_mb!r}: must be 0 or '
-                             'more')
+            raise ValueError(
+                f'VideoInit.cache_mb={cache_mb!r}: must be 0 or more'
+            )
         self.cache = FrameCache(int(cache_mb * 2**20)) if cache_mb else None
 
     def transform(self, results: dict) -> dict:
@@ -41,8 +43,9 @@ class VideoInit(BaseTransform):
         Raises:
             BadSourceError: If the file cannot be opened.
         """
-        video = Video(results['filename'], results.get('backend_args'),
-                      self.cache)
+        video = Video(
+            results['filename'], results.get('backend_args'), self.cache
+        )
         results['video_reader'] = video
         results['total_frames'] = video.num_frames
         results['avg_fps'] = video.fps

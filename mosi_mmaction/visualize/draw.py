@@ -3,16 +3,16 @@
 A picture is (H, W, 3) uint8 RGB throughout; only the writer of MP4 files,
 OpenCV's, gets BGR.
 """
+
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Union
 
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-PathLike = Union[str, 'os.PathLike[str]']
+PathLike = str | os.PathLike
 
 #: Height of the letters of a caption and of its strip, in pixels.
 LETTER, STRIP = 13, 19
@@ -28,8 +28,10 @@ def enlarge(image: np.ndarray, height: int) -> np.ndarray:
     width = max(1, round(image.shape[1] * height / image.shape[0]))
     bigger = height > image.shape[0]
     return cv2.resize(
-        image, (width, height),
-        interpolation=cv2.INTER_CUBIC if bigger else cv2.INTER_AREA)
+        image,
+        (width, height),
+        interpolation=cv2.INTER_CUBIC if bigger else cv2.INTER_AREA,
+    )
 
 
 def caption(image: np.ndarray, text: str) -> np.ndarray:
@@ -53,8 +55,9 @@ def caption(image: np.ndarray, text: str) -> np.ndarray:
     return np.asarray(out)
 
 
-def grid(images: Sequence[np.ndarray], columns: int,
-         gap: int = 4) -> np.ndarray:
+def grid(
+    images: Sequence[np.ndarray], columns: int, gap: int = 4
+) -> np.ndarray:
     """Lay pictures out in rows, white between and around them.
 
     Args:
@@ -65,18 +68,27 @@ def grid(images: Sequence[np.ndarray], columns: int,
     Returns:
         (H, W, 3) uint8 RGB.
     """
-    rows = [images[i:i + columns] for i in range(0, len(images), columns)]
+    rows = [images[i : i + columns] for i in range(0, len(images), columns)]
     heights = [max(i.shape[0] for i in row) for row in rows]
-    widths = [max(i.shape[1] for i in images[c::columns])
-              for c in range(min(columns, len(images)))]
-    out = np.full((sum(heights) + gap * (len(heights) + 1),
-                   sum(widths) + gap * (len(widths) + 1), 3), 255, np.uint8)
+    widths = [
+        max(i.shape[1] for i in images[c::columns])
+        for c in range(min(columns, len(images)))
+    ]
+    out = np.full(
+        (
+            sum(heights) + gap * (len(heights) + 1),
+            sum(widths) + gap * (len(widths) + 1),
+            3,
+        ),
+        255,
+        np.uint8,
+    )
     y = gap
     for row, height in zip(rows, heights):
         x = gap
         for image, width in zip(row, widths):
             h, w = image.shape[:2]
-            out[y:y + h, x:x + w] = image
+            out[y : y + h, x : x + w] = image
             x += width + gap
         y += height + gap
     return out
@@ -92,12 +104,14 @@ def heat(values: np.ndarray) -> np.ndarray:
         (H, W, 3) uint8 RGB.
     """
     level = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
-    return cv2.cvtColor(cv2.applyColorMap(level, cv2.COLORMAP_JET),
-                        cv2.COLOR_BGR2RGB)
+    return cv2.cvtColor(
+        cv2.applyColorMap(level, cv2.COLORMAP_JET), cv2.COLOR_BGR2RGB
+    )
 
 
-def overlay(image: np.ndarray, values: np.ndarray,
-            alpha: float = 0.5) -> np.ndarray:
+def overlay(
+    image: np.ndarray, values: np.ndarray, alpha: float = 0.5
+) -> np.ndarray:
     """Lay a heat map over a picture.
 
     Args:
@@ -108,12 +122,17 @@ def overlay(image: np.ndarray, values: np.ndarray,
     return cv2.addWeighted(heat(values), alpha, image, 1 - alpha, 0)
 
 
-def outline(image: np.ndarray, box: Sequence[int],
-            color: tuple[int, int, int], thickness: int = 1) -> np.ndarray:
+def outline(
+    image: np.ndarray,
+    box: Sequence[int],
+    color: tuple[int, int, int],
+    thickness: int = 1,
+) -> np.ndarray:
     """Return a copy with a box (x1, y1, x2, y2), x2 and y2 exclusive."""
     x1, y1, x2, y2 = (int(v) for v in box)
-    return cv2.rectangle(image.copy(), (x1, y1), (x2 - 1, y2 - 1), color,
-                         thickness)
+    return cv2.rectangle(
+        image.copy(), (x1, y1), (x2 - 1, y2 - 1), color, thickness
+    )
 
 
 def write_png(path: PathLike, image: np.ndarray) -> Path:
@@ -123,22 +142,32 @@ def write_png(path: PathLike, image: np.ndarray) -> Path:
     return path
 
 
-def write_gif(path: PathLike, frames: Sequence[np.ndarray],
-              fps: float = 8) -> Path:
+def write_gif(
+    path: PathLike, frames: Sequence[np.ndarray], fps: float = 8
+) -> Path:
     """Write an endless animation of equally large pictures."""
     path = _made(path)
     # One palette for all frames: a new one each would make colours flicker.
     first = Image.fromarray(np.concatenate(frames)).quantize(256)
-    images = [Image.fromarray(f).quantize(
-        palette=first, dither=Image.Dither.NONE) for f in frames]
+    images = [
+        Image.fromarray(f).quantize(palette=first, dither=Image.Dither.NONE)
+        for f in frames
+    ]
     # Equal frames stay frames of their own.
-    images[0].save(path, save_all=True, append_images=images[1:], loop=0,
-                   duration=round(1000 / fps), optimize=False)
+    images[0].save(
+        path,
+        save_all=True,
+        append_images=images[1:],
+        loop=0,
+        duration=round(1000 / fps),
+        optimize=False,
+    )
     return path
 
 
-def write_mp4(path: PathLike, frames: Sequence[np.ndarray],
-              fps: float = 8) -> Path:
+def write_mp4(
+    path: PathLike, frames: Sequence[np.ndarray], fps: float = 8
+) -> Path:
     """Write a video of equally large pictures.
 
     Odd sides are made even, as the codec wants, by one white line.
@@ -154,11 +183,18 @@ def write_mp4(path: PathLike, frames: Sequence[np.ndarray],
         raise OSError(
             f'OpenCV cannot write {path} with the codec mp4v: see that the '
             'folder is writable and that OpenCV has ffmpeg (the '
-            'opencv-python packages of PyPI have it)')
+            'opencv-python packages of PyPI have it)'
+        )
     for frame in frames:
         frame = cv2.copyMakeBorder(
-            frame, 0, height - frame.shape[0], 0, width - frame.shape[1],
-            cv2.BORDER_CONSTANT, value=(255, 255, 255))
+            frame,
+            0,
+            height - frame.shape[0],
+            0,
+            width - frame.shape[1],
+            cv2.BORDER_CONSTANT,
+            value=(255, 255, 255),
+        )
         writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
     writer.release()
     return path

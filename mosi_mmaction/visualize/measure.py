@@ -3,6 +3,7 @@
 Maps are (H, W), clips (N, H, W, 3) uint8 RGB, boxes (x1, y1, x2, y2) in
 pixels with x2 and y2 exclusive.
 """
+
 from collections.abc import Sequence
 
 import cv2
@@ -10,8 +11,16 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 #: Names of the directions of :func:`direction_histogram`.
-DIRECTIONS = ('right', 'down-right', 'down', 'down-left', 'left', 'up-left',
-              'up', 'up-right')
+DIRECTIONS = (
+    'right',
+    'down-right',
+    'down',
+    'down-left',
+    'left',
+    'up-left',
+    'up',
+    'up-right',
+)
 
 
 def optical_flow(clip: np.ndarray) -> np.ndarray:
@@ -28,7 +37,8 @@ def optical_flow(clip: np.ndarray) -> np.ndarray:
     """
     gray = [cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) for f in clip]
     dis = cv2.DISOpticalFlow_create(  # type: ignore[attr-defined]
-        cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        cv2.DISOPTICAL_FLOW_PRESET_MEDIUM
+    )
     return np.stack([dis.calc(a, b, None) for a, b in zip(gray, gray[1:])])
 
 
@@ -37,8 +47,9 @@ def magnitude(flow: np.ndarray) -> np.ndarray:
     return np.hypot(flow[..., 0], flow[..., 1])
 
 
-def flow_auc(values: np.ndarray, motion: np.ndarray,
-             top: float = 0.2) -> float:
+def flow_auc(
+    values: np.ndarray, motion: np.ndarray, top: float = 0.2
+) -> float:
     """Area under the ROC of a map that is to find the moving pixels.
 
     Args:
@@ -76,11 +87,12 @@ def centre_prior(height: int, width: int) -> np.ndarray:
     """
     y = (np.arange(height) + 0.5) / height - 0.5
     x = (np.arange(width) + 0.5) / width - 0.5
-    return np.exp(-(y[:, None]**2 + x**2) / (2 * 0.25**2))
+    return np.exp(-(y[:, None] ** 2 + x**2) / (2 * 0.25**2))
 
 
-def off_centre_window(motion: np.ndarray, share: float, away: float,
-                      rng: np.random.Generator) -> tuple[int, int, int, int]:
+def off_centre_window(
+    motion: np.ndarray, share: float, away: float, rng: np.random.Generator
+) -> tuple[int, int, int, int]:
     """Draw a crop that shows what moves, but not in its middle.
 
     Args:
@@ -99,13 +111,16 @@ def off_centre_window(motion: np.ndarray, share: float, away: float,
     mass = np.where(motion > np.quantile(motion, 0.8), motion, 0)
     if not mass.any():
         mass = np.ones_like(motion)
-    cy, cx = (np.arange(n) @ mass.sum(axis) / mass.sum()
-              for n, axis in ((height, 1), (width, 0)))
+    cy, cx = (
+        np.arange(n) @ mass.sum(axis) / mass.sum()
+        for n, axis in ((height, 1), (width, 0))
+    )
     # How far the centroid is off the crop's centre, for every crop there is.
     off_y = abs((cy - np.arange(height - h + 1)) / h - 0.5)[:, None]
     off_x = abs((cx - np.arange(width - w + 1)) / w - 0.5)[None]
-    off = np.where((off_y <= 0.4) & (off_x <= 0.4),
-                   np.maximum(off_y, off_x), -1)
+    off = np.where(
+        (off_y <= 0.4) & (off_x <= 0.4), np.maximum(off_y, off_x), -1
+    )
     allowed = np.argwhere(off >= min(away, off.max()))
     y, x = allowed[rng.integers(len(allowed))].tolist()
     return x, y, x + w, y + h

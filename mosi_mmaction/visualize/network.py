@@ -1,8 +1,9 @@
 """Networks, videos, and the maps of one in the other."""
+
 import os.path as osp
 import warnings
 from collections.abc import Iterable
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -34,7 +35,7 @@ class Video(NamedTuple):
         return osp.splitext(osp.basename(self.path))[0]
 
 
-def read_config(name: str, options: Optional[dict] = None) -> Config:
+def read_config(name: str, options: dict | None = None) -> Config:
     """Read a config file, or a packaged config by its name.
 
     Raises:
@@ -46,8 +47,12 @@ def read_config(name: str, options: Optional[dict] = None) -> Config:
     return cfg
 
 
-def build_network(cfg: Config, checkpoint: Optional[str] = None,
-                  seed: int = 0, device: str = 'cpu') -> nn.Module:
+def build_network(
+    cfg: Config,
+    checkpoint: str | None = None,
+    seed: int = 0,
+    device: str = 'cpu',
+) -> nn.Module:
     """Build the network of a config, in evaluation mode.
 
     Args:
@@ -64,10 +69,12 @@ def build_network(cfg: Config, checkpoint: Optional[str] = None,
     model_cfg = cfg.model.copy()
     # The file that fine-tuning started from is of no interest here.
     model_cfg.backbone = dict(model_cfg.backbone, pretrained=None)
-    if checkpoint is not None and '://' not in checkpoint \
-            and not osp.isfile(checkpoint):
-        raise FileNotFoundError(
-            f'CHECKPOINT: there is no file {checkpoint!r}')
+    if (
+        checkpoint is not None
+        and '://' not in checkpoint
+        and not osp.isfile(checkpoint)
+    ):
+        raise FileNotFoundError(f'CHECKPOINT: there is no file {checkpoint!r}')
     logger = MMLogger.get_current_instance()
     level = logger.level
     logger.setLevel('WARNING')  # else: several lines for every weight
@@ -77,13 +84,13 @@ def build_network(cfg: Config, checkpoint: Optional[str] = None,
             model = MODELS.build(model_cfg)
             model.init_weights()
         if checkpoint is not None:
-            load_checkpoint(model, checkpoint, map_location='cpu',
-                            strict=True)
+            load_checkpoint(model, checkpoint, map_location='cpu', strict=True)
     except RuntimeError as error:
         raise ValueError(
             f'{checkpoint}: not a checkpoint of the network of '
             f'{cfg.filename}; give the config it was trained with. '
-            f'{error}') from error
+            f'{error}'
+        ) from error
     finally:
         logger.setLevel(level)
     return model.to(device).float().eval()
@@ -103,13 +110,22 @@ def clip_settings(cfg: Config) -> tuple[int, int, int]:
         return step.get('clip_len', 16), 2, step.get('crop_size', 112)
     if 'SampleFrames' in steps:
         step = steps['SampleFrames']
-        sides = [s[key] for s in steps.values()
-                 for key in ('size', 'crop_size', 'scale') if key in s]
-        return (step['clip_len'], step.get('frame_interval', 1),
-                int(np.min(sides[-1])) if sides else 112)
-    raise ValueError(f'{cfg.filename}: its training pipeline has neither '
-                     'DrawPseudoMotion nor SampleFrames, so the length of a '
-                     'clip is not known')
+        sides = [
+            s[key]
+            for s in steps.values()
+            for key in ('size', 'crop_size', 'scale')
+            if key in s
+        ]
+        return (
+            step['clip_len'],
+            step.get('frame_interval', 1),
+            int(np.min(sides[-1])) if sides else 112,
+        )
+    raise ValueError(
+        f'{cfg.filename}: its training pipeline has neither '
+        'DrawPseudoMotion nor SampleFrames, so the length of a '
+        'clip is not known'
+    )
 
 
 def training_pipeline(cfg: Config) -> list:
@@ -120,11 +136,13 @@ def training_pipeline(cfg: Config) -> list:
     """
     dataset = (cfg.get('train_dataloader') or {}).get('dataset') or {}
     while dataset and 'pipeline' not in dataset:
-        dataset = dataset.get('dataset') or (dataset.get('datasets')
-                                             or [{}])[0]
+        dataset = (
+            dataset.get('dataset') or (dataset.get('datasets') or [{}])[0]
+        )
     if not dataset:
-        raise ValueError(f'{cfg.filename}: train_dataloader.dataset has no '
-                         'pipeline')
+        raise ValueError(
+            f'{cfg.filename}: train_dataloader.dataset has no pipeline'
+        )
     return dataset['pipeline']
 
 
@@ -152,23 +170,26 @@ def find_videos(sources: Iterable[str], data_root: str = '') -> list[Video]:
             with open(source, encoding='utf-8') as file:
                 lines = [line for line in file if line.strip()]
             for path, line in zip(read_list(source, data_root), lines):
-                words = line[len(path):].split()
-                videos.append(Video(join(data_root, path),
-                                    words[-1] if words else ''))
+                words = line[len(path) :].split()
+                videos.append(
+                    Video(join(data_root, path), words[-1] if words else '')
+                )
         else:
             videos.append(Video(source, ''))
     for video in videos:
         if not osp.isfile(video.path):
             raise FileNotFoundError(
                 f'there is no video {video.path!r}; --data-root is the '
-                'folder that the lines of a list are relative to')
+                'folder that the lines of a list are relative to'
+            )
     if not videos:
         raise ValueError(f'no video in {list(sources)}')
     return videos
 
 
-def read_clips(path: str, clip_len: int, interval: int,
-               num_clips: int = 1) -> np.ndarray:
+def read_clips(
+    path: str, clip_len: int, interval: int, num_clips: int = 1
+) -> np.ndarray:
     """Read clips that lie evenly over a video; one is from its middle.
 
     The transforms of fine-tuning and testing read them.
@@ -179,8 +200,13 @@ def read_clips(path: str, clip_len: int, interval: int,
     """
     steps = [
         dict(type='VideoInit'),
-        dict(type='SampleFrames', clip_len=clip_len, frame_interval=interval,
-             num_clips=num_clips, test_mode=True),
+        dict(
+            type='SampleFrames',
+            clip_len=clip_len,
+            frame_interval=interval,
+            num_clips=num_clips,
+            test_mode=True,
+        ),
         dict(type='VideoDecode'),
     ]
     results = dict(filename=path, modality='RGB', start_index=0)
@@ -195,8 +221,10 @@ def pack(clip: np.ndarray) -> dict:
         clip: (N, H, W, 3) uint8 RGB.
     """
     inputs = torch.from_numpy(np.ascontiguousarray(clip))
-    return dict(inputs=[inputs.permute(3, 0, 1, 2)[None]],
-                data_samples=[ActionDataSample()])
+    return dict(
+        inputs=[inputs.permute(3, 0, 1, 2)[None]],
+        data_samples=[ActionDataSample()],
+    )
 
 
 def features(model: BaseRecognizer, clip: np.ndarray) -> np.ndarray:
@@ -230,32 +258,40 @@ class CAM:
             there are no labels that move and that do not.
     """
 
-    def __init__(self, model: BaseRecognizer, layer: Optional[str] = None,
-                 explain: str = 'top') -> None:
+    def __init__(
+        self,
+        model: BaseRecognizer,
+        layer: str | None = None,
+        explain: str = 'top',
+    ) -> None:
         if layer is None:
             stages = getattr(model.backbone, 'res_layers', None)
             if not stages:
                 raise ValueError(
                     f'{type(model.backbone).__name__} does not tell its last '
                     'stage: name a layer, as in --target-layer '
-                    'backbone/layer4')
+                    'backbone/layer4'
+                )
             layer = f'backbone/{stages[-1]}'
         try:
             model.get_submodule(layer.replace('/', '.'))
         except AttributeError as error:
-            raise ValueError(f'no layer {layer!r} in the network: '
-                             f'{error}') from error
+            raise ValueError(
+                f'no layer {layer!r} in the network: {error}'
+            ) from error
         head = model.cls_head
         pool = head.pool if isinstance(head, MoSIHead) else None
         if explain not in ('top', 'motion'):
-            raise ValueError(f"explain={explain!r}: allowed are 'top' and "
-                             "'motion'")
+            raise ValueError(
+                f"explain={explain!r}: allowed are 'top' and 'motion'"
+            )
         self._moving = None
         if explain == 'motion':
             if not (pool and pool.static):
                 raise ValueError(
                     "explain='motion' is for a MoSIHead with a static label; "
-                    "use 'top'")
+                    "use 'top'"
+                )
             self._moving = torch.from_numpy(pool.speeds.any(1))
         self.names = pool.names if pool else range(head.num_classes)
         # Those of the heads ask for labels, average, or return
@@ -283,7 +319,8 @@ class CAM:
             # The stock class registers a hook of torch's older kind.
             warnings.simplefilter('ignore')
             cam, _ = self.stock._calculate_localization_map(
-                pack(clip), use_labels=False)
+                pack(clip), use_labels=False
+            )
         return cam[0].cpu().numpy(), str(self.names[self._top])
 
     def _predict(self, feats, data_samples, **kwargs):
@@ -294,7 +331,8 @@ class CAM:
             explained = scores[self._top]
         else:
             moving = self._moving.to(scores.device)
-            explained = scores[moving].logsumexp(0) \
-                - scores[~moving].logsumexp(0)
+            explained = scores[moving].logsumexp(0) - scores[
+                ~moving
+            ].logsumexp(0)
         data_samples[0].set_pred_score(explained[None])
         return data_samples

@@ -16,11 +16,12 @@ model = dict(
         conv1_stride_t=1,
         pool1_stride_t=1,
         inflate=(0, 0, 1, 1),
-        norm_eval=False),
-    cls_head=dict(in_channels=64))
+        norm_eval=False,
+    ),
+    cls_head=dict(in_channels=64),
+)
 
-train_dataloader = dict(
-    batch_size=2, num_workers=0, persistent_workers=False)
+train_dataloader = dict(batch_size=2, num_workers=0, persistent_workers=False)
 val_dataloader = dict(batch_size=2, num_workers=0, persistent_workers=False)
 
 train_cfg = dict(max_epochs=1, val_interval=1)

@@ -5,6 +5,7 @@
 Needs `build`; everything else is installed into an environment of its own,
 away from the source tree. Stops at the first thing that is wrong.
 """
+
 import argparse
 import json
 import os
@@ -22,13 +23,28 @@ from pathlib import Path
 START = time.monotonic()
 ROOT = Path(__file__).resolve().parents[2]
 TINY = 'tiny/mosi_r2p1d_deadleaves'
-OPTIONS = [f'{split}_dataloader.{key}' for split in ('train', 'val', 'test')
-           for key in ('num_workers=0', 'persistent_workers=False',
-                       'batch_size=4', 'dataset.num_images=8')]
+OPTIONS = [
+    f'{split}_dataloader.{key}'
+    for split in ('train', 'val', 'test')
+    for key in (
+        'num_workers=0',
+        'persistent_workers=False',
+        'batch_size=4',
+        'dataset.num_images=8',
+    )
+]
 
 #: Files of a source tree that no one would commit.
-LEFTOVERS = ('.git', '.venv', 'work_dirs', 'build', 'dist', '*.egg-info',
-             '__pycache__', '.*_cache')
+LEFTOVERS = (
+    '.git',
+    '.venv',
+    'work_dirs',
+    'build',
+    'dist',
+    '*.egg-info',
+    '__pycache__',
+    '.*_cache',
+)
 
 LIST_ALL = """
 import contextlib, io, sys
@@ -95,11 +111,19 @@ def call(*command: object, status: int = 0, **kwargs) -> str:
     command = [str(word) for word in command]
     line = ' '.join(w if '\n' not in w else '...' for w in command)
     say(f'$ {line if len(line) < 300 else line[:300] + " ..."}')
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True,
-                          stderr=subprocess.STDOUT, timeout=600, **kwargs)
+    done = subprocess.run(
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        stderr=subprocess.STDOUT,
+        timeout=600,
+        **kwargs,
+    )
     if done.returncode != status:
-        sys.exit(f'{done.stdout[-6000:]}\nwheel-test FAILED: exit status '
-                 f'{done.returncode} instead of {status}')
+        sys.exit(
+            f'{done.stdout[-6000:]}\nwheel-test FAILED: exit status '
+            f'{done.returncode} instead of {status}'
+        )
     return done.stdout
 
 
@@ -110,18 +134,27 @@ def copy_source(target: Path) -> None:
     done = subprocess.run(git, capture_output=True, text=True)
     if done.returncode:
         say('no git here, so everything in the source tree is copied')
-        shutil.copytree(ROOT, target, symlinks=True,
-                        ignore=shutil.ignore_patterns(*LEFTOVERS))
+        shutil.copytree(
+            ROOT,
+            target,
+            symlinks=True,
+            ignore=shutil.ignore_patterns(*LEFTOVERS),
+        )
         return
     for name in filter(None, done.stdout.split('\0')):
         if os.path.lexists(ROOT / name):  # else deleted, not committed
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target / name, follow_symlinks=False)
-    others = subprocess.run([*git[:3], 'ls-files', '-o', '--exclude-standard'],
-                            capture_output=True, text=True).stdout
+    others = subprocess.run(
+        [*git[:3], 'ls-files', '-o', '--exclude-standard'],
+        capture_output=True,
+        text=True,
+    ).stdout
     if others:
-        say('left out, as git does not track them: '
-            + ', '.join(others.splitlines()))
+        say(
+            'left out, as git does not track them: '
+            + ', '.join(others.splitlines())
+        )
 
 
 def build(source: Path, dist: Path) -> tuple[Path, Path]:
@@ -132,7 +165,7 @@ def build(source: Path, dist: Path) -> tuple[Path, Path]:
         stale.parent.mkdir()
         stale.write_bytes(b'stale')
     call(sys.executable, '-m', 'build', '--outdir', dist, source)
-    (sdist, ), (wheel, ) = dist.glob('*.tar.gz'), dist.glob('*.whl')
+    (sdist,), (wheel,) = dist.glob('*.tar.gz'), dist.glob('*.whl')
     return sdist, wheel
 
 
@@ -140,8 +173,9 @@ def package_files(source: Path) -> dict[str, bytes]:
     """Return all that a user should get, links resolved, by name."""
     return {
         path.relative_to(source).as_posix(): path.read_bytes()
-        for folder, _, names in os.walk(source / 'mosi_mmaction',
-                                        followlinks=True)
+        for folder, _, names in os.walk(
+            source / 'mosi_mmaction', followlinks=True
+        )
         for path in (Path(folder) / name for name in names)
         if path.parent.name != '__pycache__'
     }
@@ -149,47 +183,68 @@ def package_files(source: Path) -> dict[str, bytes]:
 
 def check_contents(source: Path, sdist: Path, wheel: Path) -> None:
     """Compare both files with the source tree, byte by byte."""
-    links = [p for p in (source / 'mosi_mmaction' / '.mim').iterdir()
-             if not p.exists()]
+    links = [
+        p
+        for p in (source / 'mosi_mmaction' / '.mim').iterdir()
+        if not p.exists()
+    ]
     check(not links, f'the links of .mim lead somewhere {links or ""}')
     wanted = package_files(source)
-    for name in ('.mim/configs/mosi_r2p1d_hmdb.py', '.mim/tools/train.py',
-                 '.mim/tools/data/prepare.py', '.mim/tools/dist_train.sh',
-                 '__main__.py'):
+    for name in (
+        '.mim/configs/mosi_r2p1d_hmdb.py',
+        '.mim/tools/train.py',
+        '.mim/tools/data/prepare.py',
+        '.mim/tools/dist_train.sh',
+        '__main__.py',
+    ):
         assert f'mosi_mmaction/{name}' in wanted, name
     for name in ('model-index.yml', 'zoo'):
-        check(not (source / name).exists()
-              or (source / 'mosi_mmaction' / '.mim' / name).exists(),
-              f'{name} is linked in .mim, or there is none')
+        check(
+            not (source / name).exists()
+            or (source / 'mosi_mmaction' / '.mim' / name).exists(),
+            f'{name} is linked in .mim, or there is none',
+        )
 
     with zipfile.ZipFile(wheel) as file:
-        kinds = {i.filename: stat.S_IFMT(i.external_attr >> 16)
-                 for i in file.infolist()}
+        kinds = {
+            i.filename: stat.S_IFMT(i.external_attr >> 16)
+            for i in file.infolist()
+        }
         got = {name: file.read(name) for name in file.namelist()}
     info = {n: got.pop(n) for n in list(got) if '.dist-info/' in n}
     differ = sorted(set(wanted) ^ set(got)) + sorted(
-        n for n in set(wanted) & set(got) if wanted[n] != got[n])
-    check(not differ, f'the wheel has the {len(wanted)} files of the package, '
-          f'configs and tools, and nothing else {differ or ""}')
+        n for n in set(wanted) & set(got) if wanted[n] != got[n]
+    )
+    check(
+        not differ,
+        f'the wheel has the {len(wanted)} files of the package, '
+        f'configs and tools, and nothing else {differ or ""}',
+    )
     check(set(kinds.values()) == {stat.S_IFREG}, 'no links in the wheel')
     licence = (source / 'LICENSE').read_bytes()
     check(licence in info.values(), 'the wheel has the licence')
     metadata = next(v for n, v in info.items() if n.endswith('/METADATA'))
-    check(re.search(rb'^License(-Expression)?: Apache-2.0$', metadata, re.M)
-          and b'\nProvides-Extra: lite\n' in metadata,
-          'its metadata name the licence and the extra [lite]')
+    check(
+        re.search(rb'^License(-Expression)?: Apache-2.0$', metadata, re.M)
+        and b'\nProvides-Extra: lite\n' in metadata,
+        'its metadata name the licence and the extra [lite]',
+    )
 
     with tarfile.open(sdist) as file:
         members = [m for m in file if not m.isdir()]
         check(all(m.isreg() for m in members), 'no links in the sdist')
-        top = f'{sdist.name[:-len(".tar.gz")]}/'
-        got = {m.name[len(top):]: file.extractfile(m).read()
-               for m in members}
-    check(all(got.get(n) == v for n, v in wanted.items())
-          and got.get('LICENSE') == licence,
-          'the sdist has the same, and the licence')
-    extra = [n for n in got if re.search(
-        r'^tests|^docs|__pycache__|\.pyc$|^\.|/\.git', n)]
+        top = f'{sdist.name[: -len(".tar.gz")]}/'
+        got = {m.name[len(top) :]: file.extractfile(m).read() for m in members}
+    check(
+        all(got.get(n) == v for n, v in wanted.items())
+        and got.get('LICENSE') == licence,
+        'the sdist has the same, and the licence',
+    )
+    extra = [
+        n
+        for n in got
+        if re.search(r'^tests|^docs|__pycache__|\.pyc$|^\.|/\.git', n)
+    ]
     check(not extra, f'no tests and no caches in the sdist {extra or ""}')
 
 
@@ -207,20 +262,41 @@ class Stranger:
         self.project.mkdir(parents=True)
         # Nothing of whoever runs this; one thread and no GPU, so that two
         # runs agree to the last bit.
-        self.env = {k: v for k, v in os.environ.items() if not re.match(
-            'PYTHON|VIRTUAL_ENV|MOSI_|RANK|LOCAL_RANK|WORLD_SIZE', k)}
-        self.env.update(OMP_NUM_THREADS='1', CUDA_VISIBLE_DEVICES='',
-                        PYTHONNOUSERSITE='1', PYTHONWARNINGS='ignore')
+        self.env = {
+            k: v
+            for k, v in os.environ.items()
+            if not re.match(
+                'PYTHON|VIRTUAL_ENV|MOSI_|RANK|LOCAL_RANK|WORLD_SIZE', k
+            )
+        }
+        self.env.update(
+            OMP_NUM_THREADS='1',
+            CUDA_VISIBLE_DEVICES='',
+            PYTHONNOUSERSITE='1',
+            PYTHONWARNINGS='ignore',
+        )
         call(sys.executable, '-m', 'venv', home / 'venv', env=self.env)
         self.bin = home / 'venv' / 'bin'
-        self('-m', 'pip', 'install', '--disable-pip-version-check', '-q',
-             '-c', ROOT / 'requirements' / 'constraints.txt',
-             f'{wheel}[lite]')
+        self(
+            '-m',
+            'pip',
+            'install',
+            '--disable-pip-version-check',
+            '-q',
+            '-c',
+            ROOT / 'requirements' / 'constraints.txt',
+            f'{wheel}[lite]',
+        )
 
     def __call__(self, *args: object, status: int = 0) -> str:
         """Run the environment's python in the folder; return its output."""
-        return call(self.bin / 'python', *args, status=status,
-                    cwd=self.project, env=self.env)
+        return call(
+            self.bin / 'python',
+            *args,
+            status=status,
+            cwd=self.project,
+            env=self.env,
+        )
 
     def tool(self, *args: object, status: int = 0) -> str:
         """Run a tool the documented way."""
@@ -235,10 +311,15 @@ class Stranger:
 
 def check_import(user: Stranger) -> None:
     """The package that is imported is the installed one."""
-    path, version = user('-c', 'import mosi_mmaction as m; '
-                         'print(m.__file__); print(m.__version__)').split()
-    check(user.bin.parent in Path(path).parents and ROOT not in
-          Path(path).parents, f'imported from the new environment: {path}')
+    path, version = user(
+        '-c',
+        'import mosi_mmaction as m; print(m.__file__); print(m.__version__)',
+    ).split()
+    check(
+        user.bin.parent in Path(path).parents
+        and ROOT not in Path(path).parents,
+        f'imported from the new environment: {path}',
+    )
     there = (ROOT / 'mosi_mmaction' / 'version.py').read_text()
     check(f"'{version}'" in there, f'its version is {version}')
 
@@ -251,30 +332,58 @@ def check_tools(user: Stranger) -> None:
     lines = user('-c', LIST_ALL).splitlines()
     bad = [line for line in lines if ' BAD ' in line]
     check(not bad and len(lines) > 10, f'{len(lines)} tools start {bad or ""}')
-    check('did you mean train' in user.tool('trian', status=1),
-          'a wrong name of a tool is answered with the near ones')
-    check("'tiny/nonesuch'" in user.tool('train', 'tiny/nonesuch', status=1),
-          'so is that of a config')
+    check(
+        'did you mean train' in user.tool('trian', status=1),
+        'a wrong name of a tool is answered with the near ones',
+    )
+    check(
+        "'tiny/nonesuch'" in user.tool('train', 'tiny/nonesuch', status=1),
+        'so is that of a config',
+    )
 
 
 def check_training(user: Stranger) -> None:
     """Train by name, resume, test; results agree."""
     options = ['--cfg-options', *OPTIONS]
-    user.tool('train', TINY, '--work-dir', 'straight', *options,
-              'train_cfg.max_epochs=2')
+    user.tool(
+        'train',
+        TINY,
+        '--work-dir',
+        'straight',
+        *options,
+        'train_cfg.max_epochs=2',
+    )
     losses = [line['loss'] for line in user.scalars('straight', 'loss')]
-    check(bool(losses) and all(0 < loss < 10 for loss in losses),
-          f'two epochs; losses {losses}')
-    user.tool('train', TINY, '--work-dir', 'resumed', '--resume',
-              'straight/epoch_1.pth', *options, 'train_cfg.max_epochs=2')
-    same = user('-c', COMPARE, 'straight/epoch_1.pth', 'straight/epoch_2.pth',
-                'resumed/epoch_2.pth')
+    check(
+        bool(losses) and all(0 < loss < 10 for loss in losses),
+        f'two epochs; losses {losses}',
+    )
+    user.tool(
+        'train',
+        TINY,
+        '--work-dir',
+        'resumed',
+        '--resume',
+        'straight/epoch_1.pth',
+        *options,
+        'train_cfg.max_epochs=2',
+    )
+    same = user(
+        '-c',
+        COMPARE,
+        'straight/epoch_1.pth',
+        'straight/epoch_2.pth',
+        'resumed/epoch_2.pth',
+    )
     same, of = re.search(r'(\d+) of (\d+)', same).groups()
-    check(same == of and not (user.project / 'resumed/epoch_1.pth').exists(),
-          f'the resumed run ends with the same weights: {same} of {of}')
-    user.tool('test', TINY, 'straight/epoch_2.pth', '--work-dir', 'tested',
-              *options)
-    log, = (user.project / 'tested').glob('*/*.json')
+    check(
+        same == of and not (user.project / 'resumed/epoch_1.pth').exists(),
+        f'the resumed run ends with the same weights: {same} of {of}',
+    )
+    user.tool(
+        'test', TINY, 'straight/epoch_2.pth', '--work-dir', 'tested', *options
+    )
+    (log,) = (user.project / 'tested').glob('*/*.json')
     tested = json.loads(log.read_text())['pretext/top1']
     logged = user.scalars('straight', 'pretext/top1')[-1]['pretext/top1']
     check(tested == logged, f'test and last validation agree: top1 {tested}')
@@ -287,11 +396,25 @@ def check_zoo(user: Stranger) -> None:
 
 def check_ranks(user: Stranger) -> None:
     """Two processes under torchrun."""
-    user('-m', 'torch.distributed.run', '--standalone',
-         '--local-addr=127.0.0.1', '--nproc-per-node=2', '-m',
-         'mosi_mmaction', 'train', TINY, '--launcher', 'pytorch',
-         '--work-dir', 'ranks', '--no-validate', '--cfg-options', *OPTIONS,
-         'train_cfg.max_epochs=1')
+    user(
+        '-m',
+        'torch.distributed.run',
+        '--standalone',
+        '--local-addr=127.0.0.1',
+        '--nproc-per-node=2',
+        '-m',
+        'mosi_mmaction',
+        'train',
+        TINY,
+        '--launcher',
+        'pytorch',
+        '--work-dir',
+        'ranks',
+        '--no-validate',
+        '--cfg-options',
+        *OPTIONS,
+        'train_cfg.max_epochs=1',
+    )
     steps = user.scalars('ranks', 'loss')[-1]['step']
     check(steps == 1, 'two processes share an epoch of two batches')
 
@@ -302,30 +425,45 @@ def check_foreign_project(user: Stranger) -> None:
     shutil.copytree(ROOT / 'tests' / 'foreign_project', project)
     user.project = project
     user('-c', VIDEOS)
-    tool, = (user.bin.parent).glob(
-        'lib/python*/site-packages/mmaction/.mim/tools/train.py')
+    (tool,) = (user.bin.parent).glob(
+        'lib/python*/site-packages/mmaction/.mim/tools/train.py'
+    )
     user(tool, 'mosi_slowonly.py')
     run = 'work_dirs/mosi_slowonly'
-    loss, = user.scalars(run, 'loss')
-    check(0 < loss['loss'] < 10 and loss['step'] == 1,
-          f'one step of MMAction2\'s own tool: loss {loss["loss"]:.3f}')
+    (loss,) = user.scalars(run, 'loss')
+    check(
+        0 < loss['loss'] < 10 and loss['step'] == 1,
+        f"one step of MMAction2's own tool: loss {loss['loss']:.3f}",
+    )
     tested = user.scalars(run, 'pretext/top1')
     check(len(tested) == 1, f'top1 {tested[0]["pretext/top1"]:.3f}')
     # torch refuses the checkpoint unless our package was imported before.
-    user(tool, 'mosi_slowonly.py', '--resume', '--cfg-options',
-         'train_cfg.max_epochs=2')
+    user(
+        tool,
+        'mosi_slowonly.py',
+        '--resume',
+        '--cfg-options',
+        'train_cfg.max_epochs=2',
+    )
     steps = [line['step'] for line in user.scalars(run, 'loss')]
-    check(steps == [2] and (project / run / 'epoch_2.pth').exists(),
-          'it resumes with the second step')
+    check(
+        steps == [2] and (project / run / 'epoch_2.pth').exists(),
+        'it resumes with the second step',
+    )
 
 
 def main() -> None:
     """Do it all."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--keep', type=Path, metavar='DIR',
-                        help='work there, and leave it all for inspection')
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        '--keep',
+        type=Path,
+        metavar='DIR',
+        help='work there, and leave it all for inspection',
+    )
     args = parser.parse_args()
     home = args.keep or Path(tempfile.mkdtemp(prefix='mosi-wheel-'))
     try:
@@ -334,8 +472,14 @@ def main() -> None:
         sdist, wheel = build(source, home / 'dist')
         check_contents(source, sdist, wheel)
         user = Stranger(home / 'stranger', wheel)
-        for step in (check_import, check_tools, check_training, check_zoo,
-                     check_ranks, check_foreign_project):
+        for step in (
+            check_import,
+            check_tools,
+            check_training,
+            check_zoo,
+            check_ranks,
+            check_foreign_project,
+        ):
             say(f'--- {step.__doc__}')
             step(user)
     finally:

@@ -25,16 +25,16 @@ videos of a list is not the official one (--allow-other-counts lets that
 pass, for splits of one's own); 2, and nothing is written, when the split
 files cannot be understood.
 """
+
 import argparse
 import re
 import sys
 from pathlib import Path
-from typing import Optional
 
 # Number of (train, val) videos of splits 1 to 3.
 COUNTS = {
     'ucf101': ((9537, 3783), (9586, 3734), (9624, 3696)),
-    'hmdb51': ((3570, 1530), ) * 3,
+    'hmdb51': ((3570, 1530),) * 3,
 }
 SPLITS = (1, 2, 3)
 SHOWN = 20  # missing videos named on the screen; the file names them all
@@ -59,8 +59,11 @@ def read_lines(path: Path) -> list[tuple[str, str]]:
     # may hold.
     with open(path, newline='', **TEXT) as file:
         lines = file.read().split('\n')
-    return [(f'{path}:{number}', line.rstrip())
-            for number, line in enumerate(lines, 1) if line.strip()]
+    return [
+        (f'{path}:{number}', line.rstrip())
+        for number, line in enumerate(lines, 1)
+        if line.strip()
+    ]
 
 
 def split_number(place: str, line: str) -> tuple[str, int]:
@@ -88,11 +91,13 @@ def find_folder(folder: Path, pattern: str) -> Path:
     if not found:
         raise FileNotFoundError(
             f'--splits {folder}: no file {pattern} there or below; give the '
-            'folder of the official split files')
+            'folder of the official split files'
+        )
     if len(found) > 1:
         raise ValueError(
             f'--splits {folder}: several folders hold {pattern}: '
-            f'{", ".join(map(str, found))}; give one of them')
+            f'{", ".join(map(str, found))}; give one of them'
+        )
     return found[0]
 
 
@@ -118,25 +123,29 @@ def read_ucf101(splits: Path) -> dict[tuple[int, str], Entries]:
             raise ValueError(f'{place}: {line!r} is not "<number> <class>"')
         labels[name] = int(number) - 1
 
-    def entry(place: str, video: str, number: Optional[int]):
+    def entry(place: str, video: str, number: int | None):
         name = video.partition('/')[0]
         if name not in labels:
             raise ValueError(
-                f'{place}: class {name!r} is not in {folder}/classInd.txt')
+                f'{place}: class {name!r} is not in {folder}/classInd.txt'
+            )
         if number is not None and number - 1 != labels[name]:
             raise ValueError(
                 f'{place}: label {number}, but classInd.txt gives '
-                f'{name} the number {labels[name] + 1}')
+                f'{name} the number {labels[name] + 1}'
+            )
         return video, labels[name]
 
     lists = {}
     for split in SPLITS:
         lists[split, 'train'] = [
-            entry(place, *split_number(place, line)) for place, line in
-            read_lines(folder / f'trainlist{split:02}.txt')]
+            entry(place, *split_number(place, line))
+            for place, line in read_lines(folder / f'trainlist{split:02}.txt')
+        ]
         lists[split, 'val'] = [
-            entry(place, line, None) for place, line in
-            read_lines(folder / f'testlist{split:02}.txt')]
+            entry(place, line, None)
+            for place, line in read_lines(folder / f'testlist{split:02}.txt')
+        ]
     return lists
 
 
@@ -157,12 +166,16 @@ def read_hmdb51(splits: Path) -> dict[tuple[int, str], Entries]:
     """
     end = '_test_split{}.txt'
     folder = find_folder(splits, '*' + end.format(1))
-    classes = sorted({
-        path.name[:-len(end.format(split))]
-        for split in SPLITS for path in folder.glob('*' + end.format(split))
-    })
-    lists = {(split, half): [] for split in SPLITS
-             for half in ('train', 'val')}
+    classes = sorted(
+        {
+            path.name[: -len(end.format(split))]
+            for split in SPLITS
+            for path in folder.glob('*' + end.format(split))
+        }
+    )
+    lists = {
+        (split, half): [] for split in SPLITS for half in ('train', 'val')
+    }
     for label, name in enumerate(classes):
         for split in SPLITS:
             for place, line in read_lines(folder / (name + end.format(split))):
@@ -170,15 +183,17 @@ def read_hmdb51(splits: Path) -> dict[tuple[int, str], Entries]:
                 if number not in (0, 1, 2):
                     raise ValueError(
                         f'{place}: {number} is neither 1 (train), 2 (test) '
-                        'nor 0 (unused)')
+                        'nor 0 (unused)'
+                    )
                 if number:
                     half = 'train' if number == 1 else 'val'
                     lists[split, half].append((f'{name}/{video}', label))
     return lists
 
 
-def check_counts(name: str, lists: dict[tuple[int, str], Entries]
-                 ) -> list[str]:
+def check_counts(
+    name: str, lists: dict[tuple[int, str], Entries]
+) -> list[str]:
     """Compare the lists with the official numbers of videos.
 
     Args:
@@ -193,31 +208,55 @@ def check_counts(name: str, lists: dict[tuple[int, str], Entries]
         for half, count in zip(('train', 'val'), counts):
             found = len(lists[split, half])
             if found != count:
-                complaints.append(f'split {split} {half}: {found} videos, '
-                                  f'official are {count}')
+                complaints.append(
+                    f'split {split} {half}: {found} videos, '
+                    f'official are {count}'
+                )
     return complaints
 
 
-def parse_args(argv: Optional[list[str]] = None) -> argparse.Namespace:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument('dataset', choices=sorted(COUNTS))
-    parser.add_argument('--splits', type=Path, required=True, metavar='DIR',
-                        help='official split files')
-    parser.add_argument('--videos', type=Path, required=True, metavar='DIR',
-                        help='folder of <class>/<video>.avi')
-    parser.add_argument('--out', type=Path, required=True, metavar='DIR',
-                        help='where the lists go')
-    parser.add_argument('--allow-missing', action='store_true',
-                        help='leave missing videos out of the lists')
-    parser.add_argument('--allow-other-counts', action='store_true',
-                        help='accept split files that are not the official')
+    parser.add_argument(
+        '--splits',
+        type=Path,
+        required=True,
+        metavar='DIR',
+        help='official split files',
+    )
+    parser.add_argument(
+        '--videos',
+        type=Path,
+        required=True,
+        metavar='DIR',
+        help='folder of <class>/<video>.avi',
+    )
+    parser.add_argument(
+        '--out',
+        type=Path,
+        required=True,
+        metavar='DIR',
+        help='where the lists go',
+    )
+    parser.add_argument(
+        '--allow-missing',
+        action='store_true',
+        help='leave missing videos out of the lists',
+    )
+    parser.add_argument(
+        '--allow-other-counts',
+        action='store_true',
+        help='accept split files that are not the official',
+    )
     return parser.parse_args(argv)
 
 
-def main(argv: Optional[list[str]] = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Run the tool; return its exit status."""
     args = parse_args(argv)
     try:
@@ -230,9 +269,11 @@ def main(argv: Optional[list[str]] = None) -> int:
         return 2
 
     videos = dict.fromkeys(
-        video for entries in lists.values() for video, _ in entries)
-    missing = {video: None for video in videos
-               if not (args.videos / video).is_file()}
+        video for entries in lists.values() for video, _ in entries
+    )
+    missing = {
+        video: None for video in videos if not (args.videos / video).is_file()
+    }
     complaints = check_counts(args.dataset, lists)
 
     args.out.mkdir(parents=True, exist_ok=True)
@@ -247,24 +288,34 @@ def main(argv: Optional[list[str]] = None) -> int:
 
     blank = [video for video in videos if re.search(r'\s', video)]
     if blank:
-        _warn(f'{len(blank)} names hold blanks, such as {blank[0]!r}; they '
-              "are written as they are, but MMAction2's own reader splits "
-              'lines at blanks. Use a data set of this package, or rename')
+        _warn(
+            f'{len(blank)} names hold blanks, such as {blank[0]!r}; they '
+            "are written as they are, but MMAction2's own reader splits "
+            'lines at blanks. Use a data set of this package, or rename'
+        )
     for complaint in complaints:
         _warn(complaint)
     if missing:
         _write(missing_file, list(missing))
-        _warn(f'{len(missing)} of {len(videos)} videos are not in '
-              f'{args.videos}, all named in {missing_file}:')
+        _warn(
+            f'{len(missing)} of {len(videos)} videos are not in '
+            f'{args.videos}, all named in {missing_file}:'
+        )
         for video in list(missing)[:SHOWN]:
             _warn(f'  {video}')
         if len(missing) > SHOWN:
             _warn(f'  and {len(missing) - SHOWN} more')
         if len(missing) == len(videos):
-            _warn('none was found: is that the folder that holds the '
-                  'folders of the classes?')
-    return int(bool(missing) and not args.allow_missing
-               or bool(complaints) and not args.allow_other_counts)
+            _warn(
+                'none was found: is that the folder that holds the '
+                'folders of the classes?'
+            )
+    return int(
+        bool(missing)
+        and not args.allow_missing
+        or bool(complaints)
+        and not args.allow_other_counts
+    )
 
 
 def _write(path: Path, lines: list[str]) -> None:

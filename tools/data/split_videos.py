@@ -19,13 +19,13 @@ their names:
 
 Then whole groups are drawn, of which each may have videos of all classes.
 """
+
 import argparse
 import hashlib
 import re
 import sys
 from collections import defaultdict
 from pathlib import Path, PurePath
-from typing import Optional
 
 from mosi_mmaction import config_path
 from mosi_mmaction.datasets.sources import kind_of, scan_tree
@@ -64,15 +64,17 @@ def find_videos(root: Path) -> dict[str, list[str]]:
     if loose:
         raise ValueError(
             f'{root / loose[0]}: lies in no folder of a class ({len(loose)} '
-            'such videos); the layout is VIDEOS/<class>/<video>')
+            'such videos); the layout is VIDEOS/<class>/<video>'
+        )
     if len(classes) < 2:
         raise ValueError(
             f'{root}: {len(classes)} folders with videos; a classifier needs '
-            'two. The layout is VIDEOS/<class>/<video>')
+            'two. The layout is VIDEOS/<class>/<video>'
+        )
     return dict(classes)
 
 
-def group_of(path: str, pattern: Optional[str]) -> str:
+def group_of(path: str, pattern: str | None) -> str:
     """Return what a video must not be separated from.
 
     Raises:
@@ -82,13 +84,15 @@ def group_of(path: str, pattern: Optional[str]) -> str:
         return path
     found = re.search(pattern, PurePath(path).name)
     if found is None:
-        raise ValueError(f'--group {pattern!r} is not found in the name of '
-                         f'{path}')
+        raise ValueError(
+            f'--group {pattern!r} is not found in the name of {path}'
+        )
     return found[1] if found.re.groups else found[0]
 
 
 def draw(names: set[str], fraction: float, seed: int) -> set[str]:
     """Draw a share of the names, at least one, by their hashes."""
+
     def place(name):
         text = f'{seed}\0{name}'.encode(**TEXT)
         return hashlib.sha256(text).digest()
@@ -97,8 +101,12 @@ def draw(names: set[str], fraction: float, seed: int) -> set[str]:
     return set(sorted(names, key=place)[:count])
 
 
-def split(classes: dict[str, list[str]], fraction: float, seed: int,
-          pattern: Optional[str]) -> dict[str, list[tuple[str, int]]]:
+def split(
+    classes: dict[str, list[str]],
+    fraction: float,
+    seed: int,
+    pattern: str | None,
+) -> dict[str, list[tuple[str, int]]]:
     """Return the (path, label) pairs of ``train`` and ``test``.
 
     Without a pattern each class is split, otherwise the groups are.
@@ -106,11 +114,15 @@ def split(classes: dict[str, list[str]], fraction: float, seed: int,
     Raises:
         ValueError: If a class has no video on one of the sides.
     """
-    groups = {path: group_of(path, pattern)
-              for paths in classes.values() for path in paths}
+    groups = {
+        path: group_of(path, pattern)
+        for paths in classes.values()
+        for path in paths
+    }
     if pattern is None:
-        held_out = set().union(*(draw(set(paths), fraction, seed)
-                                 for paths in classes.values()))
+        held_out = set().union(
+            *(draw(set(paths), fraction, seed) for paths in classes.values())
+        )
     else:
         held_out = draw(set(groups.values()), fraction, seed)
     lists = {'train': [], 'test': []}
@@ -123,41 +135,61 @@ def split(classes: dict[str, list[str]], fraction: float, seed: int,
             raise ValueError(
                 f'class {name!r} ({len(paths)} videos) has none for '
                 f'{"training" if all(sides) else "test"}: add videos, or '
-                'change --test, --group or --seed')
+                'change --test, --group or --seed'
+            )
     return lists
 
 
-def parse_args(argv: Optional[list[str]] = None) -> argparse.Namespace:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('videos', type=Path,
-                        help='folder of <class>/<video>')
-    parser.add_argument('--out', type=Path, required=True, metavar='DIR',
-                        help='where lists and config go')
-    parser.add_argument('--test', type=float, default=0.25, metavar='SHARE',
-                        help='share of the videos (or groups) for test')
-    parser.add_argument('--group', metavar='REGEX',
-                        help='finds in a file name what a video must not be '
-                        'separated from; its first (...) if it has one')
-    parser.add_argument('--seed', type=int, default=0,
-                        help='another one draws another split')
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('videos', type=Path, help='folder of <class>/<video>')
     parser.add_argument(
-        '--base', default='tiny/finetune_r2p1d_weizmann', metavar='CONFIG',
-        help='name of the config that finetune.py inherits')
+        '--out',
+        type=Path,
+        required=True,
+        metavar='DIR',
+        help='where lists and config go',
+    )
     parser.add_argument(
-        '--checkpoint', default='mosi://mosi_r2p1d_deadleaves',
+        '--test',
+        type=float,
+        default=0.25,
+        metavar='SHARE',
+        help='share of the videos (or groups) for test',
+    )
+    parser.add_argument(
+        '--group',
+        metavar='REGEX',
+        help='finds in a file name what a video must not be '
+        'separated from; its first (...) if it has one',
+    )
+    parser.add_argument(
+        '--seed', type=int, default=0, help='another one draws another split'
+    )
+    parser.add_argument(
+        '--base',
+        default='tiny/finetune_r2p1d_weizmann',
+        metavar='CONFIG',
+        help='name of the config that finetune.py inherits',
+    )
+    parser.add_argument(
+        '--checkpoint',
+        default='mosi://mosi_r2p1d_deadleaves',
         metavar='FILE',
-        help="what to start from, a file or mosi:// and a name of the zoo; "
-        "'' leaves that to the base")
+        help='what to start from, a file or mosi:// and a name of the zoo; '
+        "'' leaves that to the base",
+    )
     args = parser.parse_args(argv)
     if not 0 < args.test < 1:
         parser.error(f'--test {args.test}: a share between 0 and 1')
     return args
 
 
-def main(argv: Optional[list[str]] = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Run the tool; return its exit status."""
     args = parse_args(argv)
     try:
@@ -170,23 +202,32 @@ def main(argv: Optional[list[str]] = None) -> int:
         return 2
     args.out.mkdir(parents=True, exist_ok=True)
     for half, entries in lists.items():
-        _write(args.out / f'{half}.txt',
-               ''.join(f'{path} {label}\n' for path, label in entries))
+        _write(
+            args.out / f'{half}.txt',
+            ''.join(f'{path} {label}\n' for path, label in entries),
+        )
     _write(args.out / 'classes.txt', ''.join(f'{n}\n' for n in classes))
-    text = CONFIG.format(base=args.base, videos=str(args.videos.resolve()),
-                         lists=str(args.out.resolve()))
+    text = CONFIG.format(
+        base=args.base,
+        videos=str(args.videos.resolve()),
+        lists=str(args.out.resolve()),
+    )
     if args.checkpoint:
         # Blanks survive in the variable only.
-        text += LOAD.format(
-            file=f'{{{{$MOSI_PRETRAINED:{args.checkpoint}}}}}')
+        text += LOAD.format(file=f'{{{{$MOSI_PRETRAINED:{args.checkpoint}}}}}')
     config = args.out / 'finetune.py'
     _write(config, text)
-    groups = {group_of(path, args.group)
-              for paths in classes.values() for path in paths}
+    groups = {
+        group_of(path, args.group)
+        for paths in classes.values()
+        for path in paths
+    }
     of = f' of {len(groups)} groups' if args.group else ''
-    print(f'{len(classes)} classes, {len(lists["train"])} videos to train '
-          f'on, {len(lists["test"])} to test{of}; now: python tools/train.py '
-          f'{config}')
+    print(
+        f'{len(classes)} classes, {len(lists["train"])} videos to train '
+        f'on, {len(lists["test"])} to test{of}; now: python tools/train.py '
+        f'{config}'
+    )
     return 0
 
 

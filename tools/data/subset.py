@@ -16,13 +16,13 @@ smallest of its class. So the draw is the same on every machine, a draw of 5
 is part of the draw of 10 with the same seed, and files added to one class
 leave the other classes as they were.
 """
+
 import argparse
 import hashlib
 import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Optional
 
 from natsort import natsorted
 
@@ -48,7 +48,8 @@ def draw(names: Iterable[str], num: int, seed: int, group: str) -> set[str]:
     def rank(name: str) -> bytes:
         # The zero byte occurs in no name and keeps the three apart.
         return hashlib.sha256(
-            f'{seed}\0{group}\0{name}'.encode(**TEXT)).digest()
+            f'{seed}\0{group}\0{name}'.encode(**TEXT)
+        ).digest()
 
     return set(sorted(set(names), key=rank)[:num])
 
@@ -72,21 +73,26 @@ def list_images(root: Path) -> dict[str, list[str]]:
     for folder in natsorted(root.iterdir(), key=lambda path: path.name):
         if not folder.is_dir() or folder.name.startswith('.'):
             continue
-        names = [path.name for path in folder.iterdir()
-                 if path.suffix.lower() in IMAGES
-                 and not path.name.startswith('.')]
+        names = [
+            path.name
+            for path in folder.iterdir()
+            if path.suffix.lower() in IMAGES and not path.name.startswith('.')
+        ]
         for name in names:
             if re.search(r'[\r\n]', folder.name + name):
                 raise ValueError(
                     f'{str(folder / name)!r}: a list file cannot hold a name '
-                    'with a line break; rename it')
+                    'with a line break; rename it'
+                )
         if names:
             groups[folder.name] = [
-                f'{folder.name}/{name}' for name in natsorted(names)]
+                f'{folder.name}/{name}' for name in natsorted(names)
+            ]
     if not groups:
         raise FileNotFoundError(
             f'{root}: no image ({", ".join(sorted(IMAGES))}) in a folder of '
-            'its own class; the tree must be <class>/<image>')
+            'its own class; the tree must be <class>/<image>'
+        )
     return groups
 
 
@@ -115,36 +121,42 @@ def read_list(path: Path) -> dict[str, list[str]]:
         match = re.fullmatch(r'.*\S\s+(\d+)', line)
         if not match:
             raise ValueError(
-                f'{path}:{number}: {line!r} does not end in a label')
+                f'{path}:{number}: {line!r} does not end in a label'
+            )
         groups.setdefault(match[1], []).append(line)
     if not groups:
         raise ValueError(f'{path}: holds no line')
     return groups
 
 
-def parse_args(argv: Optional[list[str]] = None) -> argparse.Namespace:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     commands = parser.add_subparsers(dest='command', required=True)
     images = commands.add_parser('images', help='from a tree of images')
-    images.add_argument('source', type=Path, metavar='ROOT',
-                        help='folder of <class>/<image>')
+    images.add_argument(
+        'source', type=Path, metavar='ROOT', help='folder of <class>/<image>'
+    )
     lowshot = commands.add_parser('lowshot', help='from a list of videos')
-    lowshot.add_argument('source', type=Path, metavar='LIST',
-                         help='lines of <path> <label>')
+    lowshot.add_argument(
+        'source', type=Path, metavar='LIST', help='lines of <path> <label>'
+    )
     for command in (images, lowshot):
         command.add_argument('-n', '--num-per-class', type=int, required=True)
         command.add_argument('--seed', type=int, default=0)
         command.add_argument('--out', type=Path, required=True)
         command.add_argument(
-            '--allow-fewer', action='store_true',
-            help='take all files of a class that has fewer than n')
+            '--allow-fewer',
+            action='store_true',
+            help='take all files of a class that has fewer than n',
+        )
     return parser.parse_args(argv)
 
 
-def main(argv: Optional[list[str]] = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Run the tool; return its exit status."""
     args = parse_args(argv)
     num = args.num_per_class
@@ -155,22 +167,34 @@ def main(argv: Optional[list[str]] = None) -> int:
             raise ValueError(f'--out {args.out}: would overwrite the source')
         read = list_images if args.command == 'images' else read_list
         groups = read(args.source)
-        few = [f'{group} ({len(set(names))})'
-               for group, names in groups.items() if len(set(names)) < num]
+        few = [
+            f'{group} ({len(set(names))})'
+            for group, names in groups.items()
+            if len(set(names)) < num
+        ]
         if few and not args.allow_fewer:
             raise ValueError(
                 f'{args.source}: {len(few)} classes have fewer than {num} '
                 f'files: {", ".join(few[:10])}; take a smaller -n, or all '
-                'they have with --allow-fewer')
+                'they have with --allow-fewer'
+            )
     except (ValueError, FileNotFoundError) as error:
         text = str(error).encode('utf-8', 'backslashreplace').decode('utf-8')
         print(f'subset.py: {text}', file=sys.stderr)
         return 1
-    drawn = set().union(*(draw(names, num, args.seed, group)
-                          for group, names in groups.items()))
+    drawn = set().union(
+        *(
+            draw(names, num, args.seed, group)
+            for group, names in groups.items()
+        )
+    )
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    lines = [name for names in groups.values()
-             for name in dict.fromkeys(names) if name in drawn]
+    lines = [
+        name
+        for names in groups.values()
+        for name in dict.fromkeys(names)
+        if name in drawn
+    ]
     with open(args.out, 'w', newline='\n', **TEXT) as file:
         file.writelines(f'{line}\n' for line in lines)
     print(f'{args.out}: {len(lines)} lines, {len(groups)} classes')

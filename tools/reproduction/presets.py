@@ -1,12 +1,13 @@
 """Presets: the scale at which experiments are run."""
+
 import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Callable, Optional, Union
+from typing import Optional
 
 from mmengine.config import Config
 from runs import TOOLS, Run
@@ -36,8 +37,8 @@ class Row:
     finetunes: list[str]
     pretrains: list[str] = field(default_factory=list)
     baseline: Optional['Row'] = None
-    paper: Optional[float] = None
-    paper_pretext: Optional[float] = None
+    paper: float | None = None
+    paper_pretext: float | None = None
 
 
 class Preset:
@@ -74,15 +75,20 @@ class Preset:
     unit: str
     variant = ''
 
-    def __init__(self, root: Path, seeds: int,
-                 epochs: Sequence[Optional[int]] = (None, None),
-                 speed: Optional[float] = None,
-                 network: Optional[str] = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        seeds: int,
+        epochs: Sequence[int | None] = (None, None),
+        speed: float | None = None,
+        network: str | None = None,
+    ) -> None:
         if network not in (None, self.network):
             if network not in self.networks:
                 raise ValueError(
                     f'--network {network}: the preset {self.name} has '
-                    f'{", ".join(self.networks)}')
+                    f'{", ".join(self.networks)}'
+                )
             self.network, self.variant = network, f'_{network}'
         self.root = root.resolve()
         self.seeds = range(seeds)
@@ -104,8 +110,12 @@ class Preset:
             work: Clips of the fine-tuning's size an epoch.
             **kwargs: Of :class:`runs.Run`.
         """
-        run = Run('new', str(CONFIGS / f'{config}.py'),
-                  cost=work / self.speed, **kwargs)
+        run = Run(
+            'new',
+            str(CONFIGS / f'{config}.py'),
+            cost=work / self.speed,
+            **kwargs,
+        )
         digest = run.spec(self.runs)[:12]
         name = f'{config.replace("/", "-")}-{digest}'
         self.runs.setdefault(name, replace(run, name=name))
@@ -123,8 +133,9 @@ class Preset:
         """
         raise NotImplementedError
 
-    def finetune(self, target: str, init: Union[str, list[str], None],
-                 **kwargs) -> list[str]:
+    def finetune(
+        self, target: str, init: str | list[str] | None, **kwargs
+    ) -> list[str]:
         """Add the fine-tunings of a condition and return their names.
 
         Args:
@@ -137,9 +148,15 @@ class Preset:
         """
         raise NotImplementedError
 
-    def row(self, target: str, condition: str,
-            init: Union[str, list[str], None] = None, key: str = '',
-            baseline: Optional[Row] = None, **kwargs) -> Row:
+    def row(
+        self,
+        target: str,
+        condition: str,
+        init: str | list[str] | None = None,
+        key: str = '',
+        baseline: Row | None = None,
+        **kwargs,
+    ) -> Row:
         """Return a row with its fine-tunings.
 
         Args:
@@ -154,9 +171,14 @@ class Preset:
             condition = f'{target.upper()}: {condition}'
         published = published_target(target)
         pretrains = [init] if isinstance(init, str) else list(init or [])
-        return Row(condition, self.finetune(target, init, **kwargs),
-                   pretrains, baseline, PUBLISHED[published].get(key),
-                   PUBLISHED_PRETEXT[published].get(key))
+        return Row(
+            condition,
+            self.finetune(target, init, **kwargs),
+            pretrains,
+            baseline,
+            PUBLISHED[published].get(key),
+            PUBLISHED_PRETEXT[published].get(key),
+        )
 
     def scratch(self, target: str, **kwargs) -> Row:
         """Return the row of training from scratch."""
@@ -171,7 +193,8 @@ class Preset:
         stem = f'{ann_file.stem}_{shots}shot_{digest_of(str(ann_file))}'
         path = self.root / 'lists' / f'{stem}.txt'
         self.todo[path] = lambda out: write_subset(
-            'lowshot', ann_file, shots, out, '--allow-fewer')
+            'lowshot', ann_file, shots, out, '--allow-fewer'
+        )
         return path
 
 
@@ -187,17 +210,20 @@ def flip_rendered_options(config: str) -> dict:
     for step in cfg.train_dataloader.dataset.pipeline:
         step = dict(step)
         if step['type'] == 'CropSource':
-            step['flip_ratio'] = 0.
+            step['flip_ratio'] = 0.0
         steps.append(step)
         if step['type'] == 'RenderPseudoMotion':
             steps.append(dict(type='FlipRendered'))
     imports = [*cfg.custom_imports.imports, 'experimental']
-    return {'train_dataloader.dataset.pipeline': steps,
-            'custom_imports.imports': imports}
+    return {
+        'train_dataloader.dataset.pipeline': steps,
+        'custom_imports.imports': imports,
+    }
 
 
-def rate_options(config: str, factor: float,
-                 head: Optional[float] = None) -> dict:
+def rate_options(
+    config: str, factor: float, head: float | None = None
+) -> dict:
     """Return the options that scale the learning rate of a config.
 
     Args:
@@ -206,11 +232,13 @@ def rate_options(config: str, factor: float,
         head: Of the classifier, if it has a factor of its own.
     """
     cfg = Config.fromfile(CONFIGS / f'{config}.py')
-    options = {'optim_wrapper.optimizer.lr':
-               factor * cfg.optim_wrapper.optimizer.lr}
+    options = {
+        'optim_wrapper.optimizer.lr': factor * cfg.optim_wrapper.optimizer.lr
+    }
     if head is not None:
         options['optim_wrapper.paramwise_cfg.custom_keys'] = {
-            'cls_head': dict(lr_mult=head / factor)}
+            'cls_head': dict(lr_mult=head / factor)
+        }
     return options
 
 
@@ -221,16 +249,29 @@ def interval_options(config: str, interval: int) -> dict:
         f'{part}_dataloader.dataset.pipeline.{i}.frame_interval': interval
         for part in ('train', 'val', 'test')
         for i, step in enumerate(cfg[f'{part}_dataloader'].dataset.pipeline)
-        if step['type'] == 'SampleFrames'}
+        if step['type'] == 'SampleFrames'
+    }
 
 
-def write_subset(kind: str, source: Path, num: int, out: Path, *more: str
-                 ) -> None:
+def write_subset(
+    kind: str, source: Path, num: int, out: Path, *more: str
+) -> None:
     """Run tools/data/subset.py."""
     part = part_of(out)
-    subprocess.run([sys.executable, str(TOOLS / 'data/subset.py'), kind,
-                    str(source), '-n', str(num), '--out', str(part), *more],
-                   check=True)
+    subprocess.run(
+        [
+            sys.executable,
+            str(TOOLS / 'data/subset.py'),
+            kind,
+            str(source),
+            '-n',
+            str(num),
+            '--out',
+            str(part),
+            *more,
+        ],
+        check=True,
+    )
     part.replace(out)
 
 
@@ -244,8 +285,9 @@ def part_of(path: Path) -> Path:
 
 def digest_of(text: str) -> str:
     """Return eight hexadecimal digits to name a text by."""
-    return hashlib.sha256(text.encode('utf-8', 'surrogateescape')
-                          ).hexdigest()[:8]
+    return hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest()[
+        :8
+    ]
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,8 +1,8 @@
 """Minutes on a CPU: small networks, photographs and few videos."""
+
 import json
 import shutil
 from pathlib import Path
-from typing import Optional, Union
 
 import cv2
 import numpy as np
@@ -44,35 +44,53 @@ class Tiny(Preset):
     networks = {
         'r2p1d': {},
         'r2p1d-paper': {
-            'model.backbone': dict(_delete_=True, type='MoSIResNet2Plus1d',
-                                   depth=10, base_channels=8)},
+            'model.backbone': dict(
+                _delete_=True,
+                type='MoSIResNet2Plus1d',
+                depth=10,
+                base_channels=8,
+            )
+        },
         'r2d3d': {
-            'model.backbone': dict(_delete_=True, type='ResNet2d3d',
-                                   depth=18, base_channels=8,
-                                   pool1_stride_s=1),
-            'model.cls_head.in_channels': 32},
+            'model.backbone': dict(
+                _delete_=True,
+                type='ResNet2d3d',
+                depth=18,
+                base_channels=8,
+                pool1_stride_s=1,
+            ),
+            'model.cls_head.in_channels': 32,
+        },
     }
-    network_titles = {'r2p1d': 'R(2+1)D-10 (stock)',
-                      'r2p1d-paper': 'R(2+1)D-10 (the paper’s)',
-                      'r2d3d': 'R-2D3D-18'}
-    clip_len, side, speed, unit = 8, 40, 110., 'core'
+    network_titles = {
+        'r2p1d': 'R(2+1)D-10 (stock)',
+        'r2p1d-paper': 'R(2+1)D-10 (the paper’s)',
+        'r2d3d': 'R-2D3D-18',
+    }
+    clip_len, side, speed, unit = 8, 40, 110.0, 'core'
     frames = {8: 4, 12: 6, 16: 8, 24: 12, 32: 16}
     shots = (1, 2, 3, 4)
     mask_ratios = (0.2, 0.4, 0.6, 0.8)
     #: Arguments of set_motion, by name; the paper's own come first.
-    random_masks = {'0.3–0.5 (the paper’s)': dict(static_mask=(0.3, 0.5)),
-                    '0.4–0.7 (default)': {}}
+    random_masks = {
+        '0.3–0.5 (the paper’s)': dict(static_mask=(0.3, 0.5)),
+        '0.4–0.7 (default)': {},
+    }
     #: Factor on the learning rate that suits training from scratch, by the
     #: table of rates: four times is no better beyond the seeds. MoSI's is 1.
     scratch_rate = 2
     #: Pretraining clips cost less than pixels say: nothing to decode.
     pretrain_factor = 0.6
     #: Relative to R(2+1)D-10.
-    network_factor = {'r2p1d': 1., 'r2p1d-paper': 1., 'r2d3d': 0.7}
+    network_factor = {'r2p1d': 1.0, 'r2p1d-paper': 1.0, 'r2d3d': 0.7}
 
-    def __init__(self, images: Optional[Path] = None,
-                 videos: Optional[Path] = None,
-                 splits: Optional[Path] = None, **kwargs) -> None:
+    def __init__(
+        self,
+        images: Path | None = None,
+        videos: Path | None = None,
+        splits: Path | None = None,
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         self.pretrain_epochs = self.pretrain_epochs or 14
         self.finetune_epochs = self.finetune_epochs or 40
@@ -95,21 +113,31 @@ class Tiny(Preset):
             write_action_videos(self.videos, 6, 'train')
             write_action_videos(self.videos, 3, 'test')
         self.split = (self.splits / 'train.txt', self.splits / 'test.txt')
-        self.folds = [(path.with_name(f'{path.name[:-8]}train.txt'), path)
-                      for path in sorted(
-                          self.splits.glob('loso/*_test.txt'))]
+        self.folds = [
+            (path.with_name(f'{path.name[:-8]}train.txt'), path)
+            for path in sorted(self.splits.glob('loso/*_test.txt'))
+        ]
 
     def describe(self, folds: bool = False) -> list[str]:
         """Return what the runs are made of, in sentences."""
-        videos = self.videos.name if self.tuning.endswith('weizmann') \
+        videos = (
+            self.videos.name
+            if self.tuning.endswith('weizmann')
             else 'the rendered videos of the demo'
+        )
         splits = self.folds if folds else [self.split]
-        train, test = (' or '.join(map(str, sorted({len(_labels(pair[i]))
-                                                    for pair in splits})))
-                       for i in range(2))
+        train, test = (
+            ' or '.join(
+                map(str, sorted({len(_labels(pair[i])) for pair in splits}))
+            )
+            for i in range(2)
+        )
         words = f'{train} for training and {test} for test'
-        words += f' in each of {len(splits)} folds' if folds else \
-            f', {self.finetune_epochs} epochs'
+        words += (
+            f' in each of {len(splits)} folds'
+            if folds
+            else f', {self.finetune_epochs} epochs'
+        )
         source = 'photographs' if self.photos else 'dead leaves'
         return [
             f'Tiny preset: {self.network_titles[self.network]} at width 8; '
@@ -117,13 +145,21 @@ class Tiny(Preset):
             f'{source}, {self.pretrain_epochs} epochs, 8 × 32²; fine-tuning '
             f'on {videos}, {words}, 8 × 40², 10 clips at test. The paper’s '
             'figures are of HMDB51 at full size: compare differences, not '
-            'levels.']
+            'levels.'
+        ]
 
-    def mosi(self, target: str, network: Optional[str] = None,
-             source: Optional[str] = None, num: Optional[int] = None,
-             motion: Optional[dict] = None, flip_rendered: bool = False,
-             fold: Optional[int] = None, times: float = 1,
-             seed: int = 0) -> str:
+    def mosi(
+        self,
+        target: str,
+        network: str | None = None,
+        source: str | None = None,
+        num: int | None = None,
+        motion: dict | None = None,
+        flip_rendered: bool = False,
+        fold: int | None = None,
+        times: float = 1,
+        seed: int = 0,
+    ) -> str:
         """Add a pretraining; with fewer images, of as many steps.
 
         Frames come from the training videos, with ``fold`` from those of
@@ -134,8 +170,11 @@ class Tiny(Preset):
         motion, num = motion or {}, num or self.num
         epochs = round(self.pretrain_epochs * times * self.num / num)
         every = max(1, epochs // self.pretrain_epochs)
-        options = {**self.networks[network], 'train_cfg.val_interval': every,
-                   'default_hooks.checkpoint.interval': every}
+        options = {
+            **self.networks[network],
+            'train_cfg.val_interval': every,
+            'default_hooks.checkpoint.interval': every,
+        }
         config, variables = 'tiny/mosi_r2p1d_images', {}
         if source == 'leaves':
             config = 'tiny/mosi_r2p1d_deadleaves'
@@ -155,29 +194,49 @@ class Tiny(Preset):
         if flip_rendered:
             options.update(flip_rendered_options(config))
         clip_len = motion.get('clip_len', 8)
-        labels = len(LabelPool(**{k: v for k, v in motion.items()
-                                  if k in POOL_KEYS}))
+        labels = len(
+            LabelPool(**{k: v for k, v in motion.items() if k in POOL_KEYS})
+        )
         clips = num + self.num_val / 3 / every
-        work = clips * labels * self.pixels(clip_len, 32) * \
-            self.pretrain_factor * self.network_factor[network]
-        return self.add(config, work, epochs=epochs, seed=seed,
-                        options=options, motion=motion, variables=variables)
+        work = (
+            clips
+            * labels
+            * self.pixels(clip_len, 32)
+            * self.pretrain_factor
+            * self.network_factor[network]
+        )
+        return self.add(
+            config,
+            work,
+            epochs=epochs,
+            seed=seed,
+            options=options,
+            motion=motion,
+            variables=variables,
+        )
 
-    def finetune(self, target: str, init: Union[str, list[str], None],
-                 network: Optional[str] = None,
-                 options: Optional[dict] = None,
-                 shots: Optional[int] = None,
-                 epochs: Optional[int] = None,
-                 folds: bool = False, rate: float = 1,
-                 head_rate: Optional[float] = None) -> list[str]:
+    def finetune(
+        self,
+        target: str,
+        init: str | list[str] | None,
+        network: str | None = None,
+        options: dict | None = None,
+        shots: int | None = None,
+        epochs: int | None = None,
+        folds: bool = False,
+        rate: float = 1,
+        head_rate: float | None = None,
+    ) -> list[str]:
         """Add fine-tunings of all seeds, or one of each fold."""
         network = network or self.network
         epochs = epochs or self.finetune_epochs
         splits = self.folds if folds else [self.split] * len(self.seeds)
         inits = init if isinstance(init, list) else [init] * len(splits)
         every = max(1, epochs // 6)
-        options = {**rate_options(self.tuning, rate, head_rate),
-                   **(options or {})}
+        options = {
+            **rate_options(self.tuning, rate, head_rate),
+            **(options or {}),
+        }
         runs = []
         for seed, ((train, test), init) in enumerate(zip(splits, inits)):
             labels = _labels(train)
@@ -187,35 +246,56 @@ class Tiny(Preset):
                 train = self.list_lowshot(train, shots)
             files = {'train': train, 'val': test, 'test': test}
             clips = num + 10 * len(_labels(test)) / 3 / every
-            runs.append(self.add(
-                self.tuning, clips * self.network_factor[network],
-                epochs=epochs, seed=seed, init=init, options={
-                    **self.networks[network],
-                    'model.cls_head.num_classes': max(labels) + 1,
-                    'train_cfg.val_interval': every,
-                    'default_hooks.checkpoint.interval': min(25, every),
-                    'default_hooks.checkpoint.max_keep_ckpts': 1,
-                    **{f'{part}_dataloader.dataset.ann_file': str(path)
-                       for part, path in files.items()},
-                    **options
-                }, variables={'MOSI_DATA': str(self.videos),
-                              'MOSI_SPLITS': str(self.splits)}))
+            runs.append(
+                self.add(
+                    self.tuning,
+                    clips * self.network_factor[network],
+                    epochs=epochs,
+                    seed=seed,
+                    init=init,
+                    options={
+                        **self.networks[network],
+                        'model.cls_head.num_classes': max(labels) + 1,
+                        'train_cfg.val_interval': every,
+                        'default_hooks.checkpoint.interval': min(25, every),
+                        'default_hooks.checkpoint.max_keep_ckpts': 1,
+                        **{
+                            f'{part}_dataloader.dataset.ann_file': str(path)
+                            for part, path in files.items()
+                        },
+                        **options,
+                    },
+                    variables={
+                        'MOSI_DATA': str(self.videos),
+                        'MOSI_SPLITS': str(self.splits),
+                    },
+                )
+            )
         return runs
 
     def image_rows(self) -> list[tuple[str, str, dict]]:
         """Return Table 4: (condition, key, arguments of mosi)."""
         kind = 'photographs' if self.photos else 'dead leaves'
         counts = [n for n in (50, 100, 200, 400) if n < self.num]
-        rows = [(f'{self.num} frames of the target’s training videos',
-                 'own frames', dict(source='frames'))]
+        rows = [
+            (
+                f'{self.num} frames of the target’s training videos',
+                'own frames',
+                dict(source='frames'),
+            )
+        ]
         rows += [(f'{n} {kind}', '', dict(num=n)) for n in counts]
         return [*rows, (f'{self.num} {kind}', '', {})]
 
     def source_rows(self) -> list[tuple[str, dict]]:
         """Return kinds of images: (condition, arguments of mosi)."""
-        rows = [(f'{self.num} dead leaves', dict(source='leaves')),
-                (f'{self.num} frames of the target’s training videos',
-                 dict(source='frames'))]
+        rows = [
+            (f'{self.num} dead leaves', dict(source='leaves')),
+            (
+                f'{self.num} frames of the target’s training videos',
+                dict(source='frames'),
+            ),
+        ]
         if self.photos:
             rows.insert(0, (f'{self.num} photographs', {}))
         return rows
@@ -227,20 +307,25 @@ class Tiny(Preset):
         self.todo[path] = lambda out: write_text(out, text)
         return path
 
-    def _frames(self, fold: Optional[int]) -> Path:
+    def _frames(self, fold: int | None) -> Path:
         """Return the folder of frames, as many as there are images."""
         lists = self.split if fold is None else self.folds[fold]
         names = {
-            split: [line.rsplit(None, 1)[0]
-                    for line in path.read_text().splitlines()
-                    if line.strip()]
-            for split, path in zip(('train', 'test'), lists)}
+            split: [
+                line.rsplit(None, 1)[0]
+                for line in path.read_text().splitlines()
+                if line.strip()
+            ]
+            for split, path in zip(('train', 'test'), lists)
+        }
         digest = digest_of(json.dumps([str(self.videos), names]))
         root = self.root / f'frames_{self.num}_{digest}'
 
         def make(_):
-            for part, split, num in (('train', 'train', self.num),
-                                     ('val', 'test', self.num_val)):
+            for part, split, num in (
+                ('train', 'train', self.num),
+                ('val', 'test', self.num_val),
+            ):
                 _write_frames(self.videos, names[split], num, root / part)
 
         self.todo[root] = make
@@ -256,13 +341,16 @@ def _labels(ann_file: Path) -> list[int]:
     if not ann_file.is_file():
         raise FileNotFoundError(
             f'there is no list of videos {ann_file}: --splits must be a '
-            'folder with train.txt and test.txt')
-    return [int(line.split()[-1])
-            for line in ann_file.read_text().splitlines() if line.strip()]
+            'folder with train.txt and test.txt'
+        )
+    return [
+        int(line.split()[-1])
+        for line in ann_file.read_text().splitlines()
+        if line.strip()
+    ]
 
 
-def _write_frames(root: Path, names: list[str], num: int, out: Path
-                  ) -> None:
+def _write_frames(root: Path, names: list[str], num: int, out: Path) -> None:
     """Write ``num`` frames, evenly spread over videos and over each."""
     if out.exists():
         return
@@ -271,8 +359,10 @@ def _write_frames(root: Path, names: list[str], num: int, out: Path
     for number, name in enumerate(names):
         count = len(range(number, num, len(names)))
         for k in range(count):
-            img = read_frame(str(root / name), lambda length, k=k, c=count:
-                             int((k + 0.5) / c * length))
+            img = read_frame(
+                str(root / name),
+                lambda length, k=k, c=count: int((k + 0.5) / c * length),
+            )
             path = part / f'{number:03d}_{k:03d}.png'
             if not cv2.imwrite(str(path), img[..., ::-1]):
                 raise OSError(f'cannot write {path}: is the disk full?')

@@ -21,7 +21,8 @@ val_pipeline = [
         clip_len=16,
         frame_interval=4,
         num_clips=1,
-        test_mode=True),
+        test_mode=True,
+    ),
     dict(type='VideoDecode'),
     dict(type='Resize', scale=(-1, 224)),
     dict(type='CenterCrop', crop_size=112),
@@ -36,7 +37,8 @@ test_pipeline = [
         clip_len=16,
         frame_interval=4,
         num_clips=10,
-        test_mode=True),
+        test_mode=True,
+    ),
     dict(type='VideoDecode'),
     dict(type='Resize', scale=(-1, 224)),
     dict(type='CenterCrop', crop_size=112),
@@ -55,7 +57,9 @@ train_dataloader = dict(
         type='ActionVideoDataset',
         ann_file=data_root + '/hmdb51_train_split_1_videos.txt',
         data_prefix=dict(video=data_root + '/videos'),
-        pipeline=train_pipeline))
+        pipeline=train_pipeline,
+    ),
+)
 val_dataloader = dict(
     batch_size=16,
     num_workers=8,
@@ -67,7 +71,9 @@ val_dataloader = dict(
         ann_file=data_root + '/hmdb51_val_split_1_videos.txt',
         data_prefix=dict(video=data_root + '/videos'),
         pipeline=val_pipeline,
-        test_mode=True))
+        test_mode=True,
+    ),
+)
 test_dataloader = dict(
     batch_size=4,
     num_workers=8,
@@ -79,7 +85,9 @@ test_dataloader = dict(
         ann_file=data_root + '/hmdb51_val_split_1_videos.txt',
         data_prefix=dict(video=data_root + '/videos'),
         pipeline=test_pipeline,
-        test_mode=True))
+        test_mode=True,
+    ),
+)
 
 val_evaluator = dict(type='AccMetric')
 test_evaluator = val_evaluator

@@ -20,7 +20,9 @@ train_dataloader = dict(
         num_images=900,
         size=64,
         seed=0,
-        pipeline=train_pipeline))
+        pipeline=train_pipeline,
+    ),
+)
 val_dataloader = dict(
     batch_size=10,
     num_workers=2,
@@ -33,7 +35,9 @@ val_dataloader = dict(
         size=64,
         seed=1,
         test_mode=True,
-        pipeline=train_pipeline))
+        pipeline=train_pipeline,
+    ),
+)
 test_dataloader = val_dataloader
 
 val_evaluator = dict(type='MoSIMetric')

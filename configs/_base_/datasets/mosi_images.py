@@ -15,7 +15,7 @@ train_pipeline = [
 val_pipeline = [
     dict(type='SeedSample'),
     dict(type='LoadSourceFrame', frame='middle', short_side=320),
-    dict(type='CropSource', size=320, flip_ratio=0., random_crop=False),
+    dict(type='CropSource', size=320, flip_ratio=0.0, random_crop=False),
     dict(type='DrawPseudoMotion', clip_len=16, crop_size=112),
     dict(type='DrawStaticMask', side_ratio=(0.3, 0.5)),
     dict(type='RenderPseudoMotion'),
@@ -35,7 +35,9 @@ train_dataloader = dict(
         data_root=data_root,
         split='train',
         val_fraction=0.02,
-        pipeline=train_pipeline))
+        pipeline=train_pipeline,
+    ),
+)
 val_dataloader = dict(
     batch_size=10,
     num_workers=8,
@@ -51,7 +53,9 @@ val_dataloader = dict(
         test_mode=True,
         # tools/test.py stops at a bad file all the same.
         bad_files='skip',
-        pipeline=val_pipeline))
+        pipeline=val_pipeline,
+    ),
+)
 test_dataloader = val_dataloader
 
 val_evaluator = dict(type='MoSIMetric')

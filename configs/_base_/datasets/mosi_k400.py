@@ -9,11 +9,15 @@ train_dataloader = dict(
         data_root=data_root,
         data_prefix='videos_train',
         ann_file='kinetics400_train_list_videos.txt',
-        split=None))
+        split=None,
+    )
+)
 val_dataloader = dict(
     dataset=dict(
         data_root=data_root,
         data_prefix='videos_val',
         ann_file='kinetics400_val_list_videos.txt',
-        split=None))
+        split=None,
+    )
+)
 test_dataloader = val_dataloader

@@ -9,11 +9,15 @@ train_dataloader = dict(
         data_root=data_root,
         data_prefix='videos',
         ann_file='ucf101_train_split_1_videos.txt',
-        split=None))
+        split=None,
+    )
+)
 val_dataloader = dict(
     dataset=dict(
         data_root=data_root,
         data_prefix='videos',
         ann_file='ucf101_val_split_1_videos.txt',
-        split=None))
+        split=None,
+    )
+)
 test_dataloader = val_dataloader

@@ -25,7 +25,8 @@ test_pipeline = [
         clip_len=8,
         frame_interval=4,
         num_clips=10,
-        test_mode=True),
+        test_mode=True,
+    ),
     dict(type='VideoDecode'),
     dict(type='Resize', scale=(40, 40), keep_ratio=False),
     dict(type='FormatShape', input_format='NCTHW'),
@@ -37,14 +38,17 @@ train_dataloader = dict(
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type='EpochSampler', shuffle=True),
-    dataset=dict(type='ActionVideoDataset', pipeline=train_pipeline))
+    dataset=dict(type='ActionVideoDataset', pipeline=train_pipeline),
+)
 val_dataloader = dict(
     batch_size=8,
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type='EpochSampler', shuffle=False),
     dataset=dict(
-        type='ActionVideoDataset', pipeline=test_pipeline, test_mode=True))
+        type='ActionVideoDataset', pipeline=test_pipeline, test_mode=True
+    ),
+)
 test_dataloader = val_dataloader
 
 val_evaluator = dict(type='AccMetric')

@@ -13,7 +13,7 @@ train_pipeline = [
 val_pipeline = [
     dict(type='SeedSample'),
     dict(type='LoadSourceFrame', frame='middle', short_side=64),
-    dict(type='CropSource', size=64, flip_ratio=0., random_crop=False),
+    dict(type='CropSource', size=64, flip_ratio=0.0, random_crop=False),
     dict(type='DrawPseudoMotion', clip_len=8, crop_size=32),
     dict(type='DrawStaticMask', side_ratio=(0.4, 0.7)),
     dict(type='RenderPseudoMotion'),
@@ -31,7 +31,9 @@ train_dataloader = dict(
         type='SourceImageDataset',
         data_root=data_root,
         split='train',
-        pipeline=train_pipeline))
+        pipeline=train_pipeline,
+    ),
+)
 val_dataloader = dict(
     batch_size=10,
     num_workers=2,
@@ -45,7 +47,9 @@ val_dataloader = dict(
         test_mode=True,
         # tools/test.py stops at a bad file all the same.
         bad_files='skip',
-        pipeline=val_pipeline))
+        pipeline=val_pipeline,
+    ),
+)
 test_dataloader = val_dataloader
 
 val_evaluator = dict(type='MoSIMetric')

@@ -7,4 +7,6 @@ model = dict(
         in_channels=512,
         num_classes=51,
         dropout_ratio=0.5,
-        average_clips='prob'))
+        average_clips='prob',
+    )
+)

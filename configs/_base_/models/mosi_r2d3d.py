@@ -3,4 +3,5 @@ model = dict(
     type='Recognizer3D',
     backbone=dict(type='ResNet2d3d', depth=18),
     cls_head=dict(type='MoSIHead', in_channels=256, dropout_ratio=0.5),
-    data_preprocessor=dict(type='MoSIDataPreprocessor'))
+    data_preprocessor=dict(type='MoSIDataPreprocessor'),
+)

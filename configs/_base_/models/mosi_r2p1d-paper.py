@@ -3,4 +3,5 @@ model = dict(
     type='Recognizer3D',
     backbone=dict(type='MoSIResNet2Plus1d', depth=10),
     cls_head=dict(type='MoSIHead', in_channels=512, dropout_ratio=0.5),
-    data_preprocessor=dict(type='MoSIDataPreprocessor'))
+    data_preprocessor=dict(type='MoSIDataPreprocessor'),
+)

@@ -21,6 +21,8 @@ model = dict(
         inflate=(1, 1, 1, 1),
         spatial_strides=(1, 2, 2, 2),
         temporal_strides=(1, 2, 2, 2),
-        zero_init_residual=False),
+        zero_init_residual=False,
+    ),
     cls_head=dict(type='MoSIHead', in_channels=512, dropout_ratio=0.5),
-    data_preprocessor=dict(type='MoSIDataPreprocessor'))
+    data_preprocessor=dict(type='MoSIDataPreprocessor'),
+)

@@ -11,7 +11,8 @@ param_scheduler = [
         begin=0,
         end=2,
         by_epoch=True,
-        convert_to_iter_based=True),
+        convert_to_iter_based=True,
+    ),
     dict(
         type='CosineAnnealingLR',
         T_max=max_epochs - 2,
@@ -19,5 +20,6 @@ param_scheduler = [
         begin=2,
         end=max_epochs,
         by_epoch=True,
-        convert_to_iter_based=True),
+        convert_to_iter_based=True,
+    ),
 ]
