@@ -5,17 +5,15 @@ registries, so that ``custom_imports=dict(imports=['mosi_mmaction'])`` is
 all that a config needs.
 """
 
-from . import compat
+from .compat.imports import apply
 
-compat.apply()  # before anything imports mmaction.models
+apply()  # before anything imports mmaction.models
 
-from .amp import AutocastOptimWrapper  # noqa: E402
-from .backbones import MoSIResNet2Plus1d, ResNet2d3d  # noqa: E402
-from .batch import MoSIDataSample, mosi_collate  # noqa: E402
-from .checkpoint import SafeCheckpointHook  # noqa: E402
-from .color import ColorJitter, ColorParams  # noqa: E402
-from .config import (  # noqa: E402
+from .checkpoints.zoo import load_backbone, zoo_entries
+from .config import (
     config_path,
+    fast_recipe,
+    render_on_device,
     set_decoder,
     set_epochs,
     set_motion,
@@ -23,32 +21,9 @@ from .config import (  # noqa: E402
     set_three_crops,
     set_videos,
 )
-from .datasets import (  # noqa: E402
-    ActionVideoDataset,
-    DeadLeavesDataset,
-    EpochSampler,
-    SourceImageDataset,
-)
-from .device import render_batch, render_on_device  # noqa: E402
-from .fast import FastModelHook, fast_recipe  # noqa: E402
-from .head import MoSIHead, PooledFeatureHead  # noqa: E402
-from .hooks import (  # noqa: E402
-    CheckLabelsHook,
-    CheckLoadedHook,
-    RecordHook,
-    StreamHook,
-)
-from .metrics import MoSIMetric, NearestNeighborMetric  # noqa: E402
-from .motion import (  # noqa: E402
-    LabelPool,
-    PseudoMotion,
-    draw_color_jitter,
-    draw_motion,
-    draw_static_mask,
-    render,
-)
-from .preprocessor import MoSIDataPreprocessor  # noqa: E402
-from .transforms import (  # noqa: E402
+from .datasets import ActionVideoDataset, DeadLeavesDataset, SourceImageDataset
+from .datasets.samplers import EpochSampler
+from .datasets.transforms import (
     ClipColorJitter,
     CropSource,
     DrawColorJitter,
@@ -63,8 +38,31 @@ from .transforms import (  # noqa: E402
     VideoDecode,
     VideoInit,
 )
-from .version import __version__  # noqa: E402
-from .zoo import load_backbone, zoo_entries  # noqa: E402
+from .engine.autocast import AutocastOptimWrapper
+from .engine.hooks import (
+    CheckLabelsHook,
+    CheckLoadedHook,
+    FastModelHook,
+    RecordHook,
+    SafeCheckpointHook,
+    StreamHook,
+)
+from .evaluation.metrics import MoSIMetric, NearestNeighborMetric
+from .method.color import ColorJitter, ColorParams
+from .method.motion import (
+    LabelPool,
+    PseudoMotion,
+    draw_color_jitter,
+    draw_motion,
+    draw_static_mask,
+    render,
+)
+from .method.render_torch import render_batch
+from .models.backbones import MoSIResNet2Plus1d, ResNet2d3d
+from .models.data_preprocessors import MoSIDataPreprocessor
+from .models.heads import MoSIHead, PooledFeatureHead
+from .structures import MoSIDataSample, mosi_collate
+from .version import __version__
 
 __all__ = [
     'ActionVideoDataset',

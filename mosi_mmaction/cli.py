@@ -9,8 +9,8 @@ from mmaction.registry import RUNNERS
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
-from .compat import cpu_distributed
-from .config import find_config
+from .compat.distributed import cpu_distributed
+from .config.lookup import find_config
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:

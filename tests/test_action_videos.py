@@ -6,14 +6,14 @@ import cv2
 import numpy as np
 import pytest
 
-from mosi_mmaction import action_videos
-from mosi_mmaction.action_videos import (
+from mosi_mmaction.synthetic import write
+from mosi_mmaction.synthetic.sprite_actions import (
     ACTIONS,
     draw_action,
     draw_look,
     render_action,
-    write_action_videos,
 )
+from mosi_mmaction.synthetic.write import write_action_videos
 
 SIZE = (64, 64)
 SEEDS = range(6)
@@ -271,7 +271,7 @@ def spy(monkeypatch):
         calls.append((plan, look, render_action(plan, look)))
         return calls[-1][2]
 
-    monkeypatch.setattr(action_videos, 'render_action', render)
+    monkeypatch.setattr(write, 'render_action', render)
     return calls
 
 
@@ -359,7 +359,7 @@ def test_second_run_keeps_files_and_an_interrupted_one_is_finished(
         done.append(plan)
         return render_action(plan, look)
 
-    monkeypatch.setattr(action_videos, 'render_action', interrupted)
+    monkeypatch.setattr(write, 'render_action', interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_action_videos(root, 2, **arguments)
     assert not (root / 'train.txt').exists()
@@ -376,7 +376,7 @@ def test_second_run_keeps_files_and_an_interrupted_one_is_finished(
     def never(plan, look):
         raise AssertionError('rendered again')
 
-    monkeypatch.setattr(action_videos, 'render_action', never)
+    monkeypatch.setattr(write, 'render_action', never)
     assert write_action_videos(root, 2, **arguments) == paths
 
 

@@ -6,7 +6,10 @@ from mmaction.registry import MODELS
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mosi_mmaction.backbones import MoSIResNet2Plus1d, ResNet2d3d
+from mosi_mmaction.models.backbones.paper_resnet import (
+    MoSIResNet2Plus1d,
+    ResNet2d3d,
+)
 
 BOTH = pytest.mark.parametrize('cls', [MoSIResNet2Plus1d, ResNet2d3d])
 

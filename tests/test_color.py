@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mosi_mmaction.color import (
+from mosi_mmaction.method.color import (
     BASES,
     LUMA,
     ColorJitter,

@@ -1,4 +1,4 @@
-"""Every mend of compat.py, in processes of their own where it matters."""
+"""Every workaround of compat, in processes of their own where it matters."""
 
 import builtins
 import json
@@ -15,7 +15,8 @@ import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
 
-from mosi_mmaction import compat
+from mosi_mmaction.compat import distributed
+from mosi_mmaction.compat import imports as compat
 
 compat.apply()
 
@@ -51,7 +52,7 @@ def run_code(code, path='', **env):
 LOAD_COMPAT = f"""
 import importlib.util, sys
 spec = importlib.util.spec_from_file_location(
-    'compat', {str(REPOSITORY / 'mosi_mmaction' / 'compat.py')!r})
+    'compat', {str(REPOSITORY / 'mosi_mmaction' / 'compat' / 'imports.py')!r})
 compat = importlib.util.module_from_spec(spec)
 sys.modules['compat'] = compat
 spec.loader.exec_module(compat)
@@ -491,8 +492,9 @@ cfg = Config(dict(
     env_cfg=dict(dist_cfg=dict(backend='nccl', timeout=60)),
     launcher='pytorch',
     resume=bool(int(resume))))
+from mosi_mmaction.compat import distributed
 compat.allow_history_buffers()
-compat.cpu_distributed(cfg, 'pytorch')
+distributed.cpu_distributed(cfg, 'pytorch')
 runner = Runner.from_cfg(cfg)
 runner.load_or_resume()
 start = runner.epoch
@@ -503,7 +505,7 @@ with open(f'{work_dir}/rank{dist.get_rank()}.json', 'w') as file:
         world_size=dist.get_world_size(),
         norm=type(runner.model.module.norm).__name__,
         head=runner.model.module.head.weight.flatten().tolist()), file)
-compat.end_rank()
+distributed.end_rank()
 """
 )
 
@@ -576,38 +578,38 @@ def test_cpu_distributed_changes_nothing_for_one_process():
     from mmengine.config import Config
 
     cfg = Config({'sync_bn': 'torch'})
-    compat.cpu_distributed(cfg, 'none')
+    distributed.cpu_distributed(cfg, 'none')
     assert cfg.to_dict() == {'sync_bn': 'torch'}
 
 
 def test_launcher_without_its_environment_says_so(monkeypatch):
     from mmengine.config import Config
 
-    monkeypatch.setattr(compat, 'get_device', lambda: 'cpu')
+    monkeypatch.setattr(distributed, 'get_device', lambda: 'cpu')
     # It sets variables and thread counts of this process.
-    monkeypatch.setattr(compat, 'set_multi_processing', lambda **_: None)
+    monkeypatch.setattr(distributed, 'set_multi_processing', lambda **_: None)
     set_device = torch.cuda.set_device
     for name in ('RANK', 'LOCAL_RANK'):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(ValueError, match="--launcher pytorch.*'RANK'.*dist_"):
-        compat.cpu_distributed(Config(), 'pytorch')
+        distributed.cpu_distributed(Config(), 'pytorch')
     assert torch.cuda.set_device is set_device
 
 
 def test_cpu_distributed_keeps_the_configs_own_wrapper(monkeypatch):
     from mmengine.config import Config
 
-    monkeypatch.setattr(compat, 'get_device', lambda: 'cpu')
-    monkeypatch.setattr(compat, 'is_distributed', lambda: True)
+    monkeypatch.setattr(distributed, 'get_device', lambda: 'cpu')
+    monkeypatch.setattr(distributed, 'is_distributed', lambda: True)
     cfg = Config({'model_wrapper_cfg': {'find_unused_parameters': True}})
-    compat.cpu_distributed(cfg, 'slurm')
+    distributed.cpu_distributed(cfg, 'slurm')
     assert cfg.model_wrapper_cfg == {
         'type': 'CPUDistributedDataParallel',
         'broadcast_buffers': False,
         'find_unused_parameters': True,
     }
     cfg = Config({'model_wrapper_cfg': {'type': 'Other'}})
-    compat.cpu_distributed(cfg, 'slurm')
+    distributed.cpu_distributed(cfg, 'slurm')
     assert cfg.model_wrapper_cfg.type == 'Other'
 
 
@@ -618,7 +620,7 @@ def test_a_rank_ends_without_a_teardown(tmp_path, joined):
     script.write_text(f"""
 import atexit, os, sys, threading, time
 import torch.distributed as dist
-from mosi_mmaction.compat import end_rank
+from mosi_mmaction.compat.distributed import end_rank
 def late():
     time.sleep(1)
     sys.stdout.write('a thread, ')
@@ -647,7 +649,7 @@ def test_a_group_that_cannot_end_does_not_undo_the_work(tmp_path):
     script = tmp_path / 'rank.py'
     script.write_text(f"""
 import torch.distributed as dist
-from mosi_mmaction.compat import end_rank
+from mosi_mmaction.compat.distributed import end_rank
 dist.init_process_group(
     'gloo', store=dist.FileStore({str(tmp_path / 'store')!r}, 1), rank=0,
     world_size=1)

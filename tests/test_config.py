@@ -11,7 +11,8 @@ from mmengine.config import Config
 
 import mosi_mmaction
 from mosi_mmaction import LabelPool, config_path, set_motion
-from mosi_mmaction.config import set_decoder, set_epochs
+from mosi_mmaction.config.finetuning import set_decoder
+from mosi_mmaction.config.running import set_epochs
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 

@@ -24,7 +24,7 @@ from mmengine.runner import Runner
 from motion_truth import textured_image
 from PIL import Image
 
-from mosi_mmaction.action_videos import write_action_videos
+from mosi_mmaction.synthetic.write import write_action_videos
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 NAMES = sorted(

@@ -9,7 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from mosi_mmaction.backbones import MoSIResNet2Plus1d, ResNet2d3d
+from mosi_mmaction.models.backbones.paper_resnet import (
+    MoSIResNet2Plus1d,
+    ResNet2d3d,
+)
 
 TOOL = Path(__file__).parents[1] / 'tools' / 'convert_official.py'
 spec = importlib.util.spec_from_file_location('convert_official', TOOL)

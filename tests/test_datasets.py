@@ -20,14 +20,14 @@ from mosi_mmaction import (
     config_path,
 )
 from mosi_mmaction.datasets import EpochIndex
-from mosi_mmaction.datasets.dead_leaves import draw_dead_leaves
-from mosi_mmaction.datasets.sources import (
+from mosi_mmaction.media.errors import BadSourceError
+from mosi_mmaction.media.paths import (
     PathList,
     in_validation,
     read_list,
     scan_tree,
 )
-from mosi_mmaction.errors import BadSourceError
+from mosi_mmaction.synthetic.dead_leaves import draw_dead_leaves
 
 LOAD = [dict(type='LoadSourceFrame')]
 STEP = 20  # grey levels from one frame of a test video to the next

@@ -12,9 +12,9 @@ import pytest
 from motion_truth import textured_image
 from PIL import Image
 
-from mosi_mmaction import decode
-from mosi_mmaction.decode import decode_image, read_bytes
-from mosi_mmaction.errors import BadSourceError
+from mosi_mmaction.media import image as decode
+from mosi_mmaction.media.errors import BadSourceError
+from mosi_mmaction.media.image import decode_image, read_bytes
 
 PHOTO = textured_image((48, 64))
 # Smooth enough for JPEG to keep; different along x, y and in colour.

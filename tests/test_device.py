@@ -28,8 +28,9 @@ from mosi_mmaction import (
     config_path,
     render,
 )
-from mosi_mmaction import device as device_module
-from mosi_mmaction.device import render_batch, render_on_device
+from mosi_mmaction.config.pretraining import render_on_device
+from mosi_mmaction.method import render_torch as device_module
+from mosi_mmaction.method.render_torch import render_batch
 
 
 def on_device(images, batch_plans):
@@ -299,7 +300,7 @@ def test_one_line_moves_the_rendering(name, tmp_path):
     leaf = tmp_path / 'leaf.py'
     leaf.write_text(
         f'_base_ = [{config_path(name)!r}]\n'
-        "__import__('mosi_mmaction.device').device.render_on_device(_base_)\n"
+        "__import__('mosi_mmaction').render_on_device(_base_)\n"
     )
     stock, cfg = Config.fromfile(config_path(name)), Config.fromfile(leaf)
     cfg.dump(tmp_path / 'dumped.py')

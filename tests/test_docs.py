@@ -94,7 +94,7 @@ def furnish(clone):
     from mmengine.registry import init_default_scope
 
     from mosi_mmaction import config_path
-    from mosi_mmaction.datasets.dead_leaves import draw_dead_leaves
+    from mosi_mmaction.synthetic.dead_leaves import draw_dead_leaves
 
     for name in (
         'README.md',

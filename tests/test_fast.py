@@ -17,10 +17,16 @@ from mmengine.dataset import pseudo_collate
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 
-from mosi_mmaction import DeadLeavesDataset, amp, config_path, memory
-from mosi_mmaction.datasets.streams import EpochIndex
-from mosi_mmaction.fast import FastModelHook, fast_recipe
-from mosi_mmaction.folded import FoldedConv3d, fold_convolutions
+from mosi_mmaction import DeadLeavesDataset, config_path
+from mosi_mmaction.config.running import fast_recipe
+from mosi_mmaction.datasets.samplers.epoch_sampler import EpochIndex
+from mosi_mmaction.engine import autocast as amp
+from mosi_mmaction.engine import malloc as memory
+from mosi_mmaction.engine.hooks.fast_model import FastModelHook
+from mosi_mmaction.models.layers.folded_conv import (
+    FoldedConv3d,
+    fold_convolutions,
+)
 
 TINY = 'tiny/mosi_r2p1d_deadleaves'
 
@@ -253,7 +259,7 @@ def test_one_line_makes_a_config_fast(name, tmp_path):
     leaf = tmp_path / 'leaf.py'
     leaf.write_text(
         f'_base_ = [{config_path(name)!r}]\n'
-        "__import__('mosi_mmaction.fast').fast.fast_recipe(_base_)\n"
+        "__import__('mosi_mmaction').fast_recipe(_base_)\n"
         "custom_hooks = [dict(type='EMAHook')]\n"
     )
     stock, fast = Config.fromfile(config_path(name)), Config.fromfile(leaf)
@@ -303,7 +309,7 @@ def test_other_optimizer_wrappers(wrapper, said):
 MEMORY = """
 import json, resource, sys
 import torch
-from mosi_mmaction.memory import keep_freed_memory, release_freed_memory
+from mosi_mmaction.engine.malloc import keep_freed_memory, release_freed_memory
 
 def faults(size=2**24):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -365,11 +371,11 @@ def test_memory_is_released_before_workers_are_forked(
 ):
     calls = []
     monkeypatch.setattr(
-        'mosi_mmaction.fast.keep_freed_memory',
+        'mosi_mmaction.engine.hooks.fast_model.keep_freed_memory',
         lambda: calls.append('keep') or True,
     )
     monkeypatch.setattr(
-        'mosi_mmaction.fast.release_freed_memory',
+        'mosi_mmaction.engine.hooks.fast_model.release_freed_memory',
         lambda: calls.append('release'),
     )
     hook = FastModelHook(channels_last=False, keep_memory=keep)
@@ -393,7 +399,7 @@ def test_memory_is_released_before_workers_are_forked(
 
 def test_memory_of_a_gpu_is_not_ours(monkeypatch):
     monkeypatch.setattr(
-        'mosi_mmaction.fast.keep_freed_memory',
+        'mosi_mmaction.engine.hooks.fast_model.keep_freed_memory',
         lambda: pytest.fail('asked for'),
     )
     FastModelHook(channels_last=False, keep_memory=True).before_run(

@@ -12,9 +12,9 @@ from mosi_mmaction import (
     ActionVideoDataset,
     AutocastOptimWrapper,
     CheckLoadedHook,
-    amp,
     config_path,
 )
+from mosi_mmaction.engine import autocast as amp
 
 
 class Net(nn.Module):

@@ -6,7 +6,7 @@ import torch
 from mmaction.registry import METRICS
 
 from mosi_mmaction import LabelPool, MoSIMetric
-from mosi_mmaction.metrics import label_groups
+from mosi_mmaction.evaluation.metrics.mosi_metric import label_groups
 
 
 def evaluate(pool, batches, **args):

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from motion_truth import measured_label, measured_motion, textured_image
 
-from mosi_mmaction.color import ColorJitter
-from mosi_mmaction.motion import (
+from mosi_mmaction.method.color import ColorJitter
+from mosi_mmaction.method.motion import (
     LabelPool,
     draw_color_jitter,
     draw_motion,

@@ -19,8 +19,12 @@ from mmengine.registry import init_default_scope
 from motion_truth import measured_motion
 
 from mosi_mmaction import NearestNeighborMetric, config_path, set_motion
-from mosi_mmaction.action_videos import write_action_videos
-from mosi_mmaction.config import set_decoder, set_retrieval, set_three_crops
+from mosi_mmaction.config.finetuning import (
+    set_decoder,
+    set_retrieval,
+    set_three_crops,
+)
+from mosi_mmaction.synthetic.write import write_action_videos
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -18,7 +18,6 @@ from launch import TOOLS, run, start
 from motion_truth import textured_image
 from PIL import Image
 
-import mosi_mmaction.video as decoding
 from mosi_mmaction import (
     ActionVideoDataset,
     LoadSourceFrame,
@@ -26,7 +25,9 @@ from mosi_mmaction import (
     SourceImageDataset,
 )
 from mosi_mmaction.datasets import EpochIndex
-from mosi_mmaction.errors import BadSourceError
+from mosi_mmaction.media import decoder_client
+from mosi_mmaction.media import video as decoding
+from mosi_mmaction.media.errors import BadSourceError
 
 LOAD = [
     dict(type='SeedSample'),
@@ -106,7 +107,8 @@ def read_odd_files(paths, good, out):
                 report[policy] = [error.path, error.reason]
         report['logged'] = list(logged)
         report['seconds'] = time.process_time() - busy
-    decoding._local.__dict__.clear()  # ends the decoder, to be accounted for
+    # Ends the decoder, to be accounted for.
+    decoder_client._local.__dict__.clear()
     time.sleep(0.1)
     child = resource.getrusage(resource.RUSAGE_CHILDREN)
     own = resource.getrusage(resource.RUSAGE_SELF)
@@ -493,12 +495,12 @@ def test_video_that_aborts_its_decoder(shared_data, tmp_path, good):
 def test_decoder_that_dies_is_the_files_fault_only_once(tmp_path):
     path = str(write_video(tmp_path / 'a.avi'))
     video = decoding.Video(path)
-    os.kill(decoding._decoder()._process.pid, signal.SIGKILL)
+    os.kill(decoder_client._decoder()._process.pid, signal.SIGKILL)
     with pytest.raises(BadSourceError, match=r'a\.avi: .*SIGKILL'):
         video.read([0])
     assert frame_number(decoding.Video(path).read([7])[0]) == 7
     # It died after its last answer: the next video is not to blame.
-    os.kill(decoding._decoder()._process.pid, signal.SIGKILL)
+    os.kill(decoder_client._decoder()._process.pid, signal.SIGKILL)
     time.sleep(0.2)
     assert frame_number(decoding.Video(path).read([5])[0]) == 5
 
@@ -506,10 +508,10 @@ def test_decoder_that_dies_is_the_files_fault_only_once(tmp_path):
 def test_decoder_that_hangs_is_given_up(tmp_path, monkeypatch):
     path = str(write_video(tmp_path / 'a.avi'))
     video = decoding.Video(path)
-    pid = decoding._decoder()._process.pid
+    pid = decoder_client._decoder()._process.pid
     os.kill(pid, signal.SIGSTOP)
     with monkeypatch.context() as patch:
-        patch.setattr(decoding, 'VIDEO_SECONDS', 1.5)
+        patch.setattr(decoder_client, 'VIDEO_SECONDS', 1.5)
         with pytest.raises(BadSourceError, match='took more than 1.5 s'):
             video.read([0])
     with pytest.raises(ProcessLookupError):
@@ -518,7 +520,7 @@ def test_decoder_that_hangs_is_given_up(tmp_path, monkeypatch):
 
 
 def test_decoder_that_computes_for_ever_is_given_up(tmp_path, monkeypatch):
-    monkeypatch.setattr(decoding, 'VIDEO_SECONDS', 0.3)
+    monkeypatch.setattr(decoder_client, 'VIDEO_SECONDS', 0.3)
     path = str(write_video(tmp_path / 'a.avi', 8, (4800, 3600)))
     with pytest.raises(BadSourceError, match='took more than 0.3 s'):
         video = decoding.Video(path)
@@ -534,7 +536,8 @@ def count_decoders(path, out):
         os._exit(0 if right else 3)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     with open(out, 'w') as file:
-        file.write(f'{right} {status} {decoding._decoder()._process.pid}')
+        pid = decoder_client._decoder()._process.pid
+        file.write(f'{right} {status} {pid}')
 
 
 def test_forked_worker_has_a_decoder_of_its_own_and_none_stays(tmp_path):

@@ -15,7 +15,7 @@ import torch
 from launch import run, start
 from motion_truth import textured_image
 
-from mosi_mmaction.checkpoint import AtomicBackend, whole
+from mosi_mmaction.checkpoints.files import AtomicBackend, whole
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 

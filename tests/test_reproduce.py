@@ -23,11 +23,11 @@ from mmengine.utils import import_modules_from_strings
 from motion_truth import measured_label
 
 from mosi_mmaction import LabelPool
-from mosi_mmaction.action_videos import write_action_videos
 from mosi_mmaction.datasets import EpochSampler
-from mosi_mmaction.datasets.dead_leaves import draw_dead_leaves
-from mosi_mmaction.datasets.sources import in_validation
-from mosi_mmaction.video import read_frame
+from mosi_mmaction.media.paths import in_validation
+from mosi_mmaction.media.video import read_frame
+from mosi_mmaction.synthetic.dead_leaves import draw_dead_leaves
+from mosi_mmaction.synthetic.write import write_action_videos
 
 TOOLS = Path(__file__).parents[1] / 'tools'
 
@@ -59,7 +59,7 @@ def micro(tmp_path_factory):
 @pytest.fixture
 def tiny(micro, tmp_path):
     """A tiny preset over the micro data, 2 seeds."""
-    from reproduction.tiny import Tiny
+    from mosi_mmaction.reproduction.tiny import Tiny
 
     return Tiny(**micro, root=tmp_path / 'runs', seeds=2, epochs=(2, 12))
 
@@ -96,7 +96,8 @@ def test_interval_covers_the_mean_as_often_as_it_says(rng):
 
 def test_differences_are_paired(tiny):
     from reproduce import format_table, summarize
-    from reproduction.presets import Row
+
+    from mosi_mmaction.reproduction.presets import Row
 
     base = Row('from scratch', ['b0', 'b1', 'b2'], paper=30.4)
     ours = Row('MoSI', ['m0', 'm1', 'm2'], 'p', base, 47.0, 96.1)
@@ -123,7 +124,7 @@ def test_differences_are_paired(tiny):
 
 
 def test_what_is_the_same_is_shared(tiny):
-    from reproduction.experiments import EXPERIMENTS
+    from mosi_mmaction.reproduction.experiments import EXPERIMENTS
 
     default = tiny.mosi('tiny')
     rows = {name: make(tiny).rows for name, make in EXPERIMENTS.items()}
@@ -151,7 +152,7 @@ def test_what_is_the_same_is_shared(tiny):
 
 
 def test_a_name_follows_from_what_decides_the_result(tiny, tmp_path, micro):
-    from reproduction.tiny import Tiny
+    from mosi_mmaction.reproduction.tiny import Tiny
 
     name = tiny.finetune('tiny', tiny.mosi('tiny'))[0]
     elsewhere = Tiny(
@@ -174,7 +175,7 @@ def test_motion_reaches_the_whole_config(tiny):
 
 
 def test_low_shot_lists_and_equal_steps(tiny):
-    from reproduction.experiments import table3
+    from mosi_mmaction.reproduction.experiments import table3
 
     table = table3(tiny)
     tiny.prepare()
@@ -200,8 +201,8 @@ def test_low_shot_lists_and_equal_steps(tiny):
 
 
 def test_learning_rates(tiny, tmp_path):
-    from reproduction.experiments import rates
-    from reproduction.paper import Paper
+    from mosi_mmaction.reproduction.experiments import rates
+    from mosi_mmaction.reproduction.paper import Paper
 
     for preset in (tiny, Paper(tmp_path, root=tmp_path, seeds=2)):
         table = rates(preset)
@@ -246,7 +247,7 @@ def test_frames_of_the_target(tiny):
 
 
 def test_two_calls_that_make_the_same_frames(micro, tmp_path, monkeypatch):
-    from reproduction import tiny
+    from mosi_mmaction.reproduction import tiny
 
     lines = (micro['videos'] / 'train.txt').read_text().splitlines()
     names = [line.split()[0] for line in lines]
@@ -267,8 +268,8 @@ def test_two_calls_that_make_the_same_frames(micro, tmp_path, monkeypatch):
 
 
 def test_paper_preset_declares_everything(tmp_path):
-    from reproduction.experiments import EXPERIMENTS
-    from reproduction.paper import Paper
+    from mosi_mmaction.reproduction.experiments import EXPERIMENTS
+    from mosi_mmaction.reproduction.paper import Paper
 
     paper = Paper(tmp_path / 'absent', root=tmp_path, seeds=1)
     tables = {name: make(paper) for name, make in EXPERIMENTS.items()}
@@ -327,14 +328,14 @@ def test_bad_commands(argv, words, capsys):
 
 
 def test_leave_one_out_needs_its_lists(tiny):
-    from reproduction.experiments import table1_loso
+    from mosi_mmaction.reproduction.experiments import table1_loso
 
     with pytest.raises(ValueError, match='NAME_train.txt'):
         table1_loso(tiny, [('short', 12)])
 
 
 def test_some_rows_only(tiny):
-    from reproduction.experiments import table1
+    from mosi_mmaction.reproduction.experiments import table1
 
     table = table1(tiny)
     base, _, x_only, y_only = table.rows
@@ -349,15 +350,15 @@ def test_some_rows_only(tiny):
 
 
 def test_unknown_network(micro, tmp_path):
-    from reproduction.tiny import Tiny
+    from mosi_mmaction.reproduction.tiny import Tiny
 
     with pytest.raises(ValueError, match='--network x: the preset tiny has'):
         Tiny(**micro, root=tmp_path, seeds=1, network='x')
 
 
 def test_leave_one_out(micro, tmp_path):
-    from reproduction.experiments import table1_loso
-    from reproduction.tiny import Tiny
+    from mosi_mmaction.reproduction.experiments import table1_loso
+    from mosi_mmaction.reproduction.tiny import Tiny
 
     splits, names = tmp_path / 'splits', ('ann', 'bob', 'eve')
     (splits / 'loso').mkdir(parents=True)
@@ -596,10 +597,10 @@ def test_released_order_makes_half_of_the_horizontal_labels_wrong(
 
 
 def test_flip_ratio_is_a_probability():
-    import experimental
+    from mosi_mmaction.reproduction import flip_rendered
 
     with pytest.raises(ValueError, match='probability'):
-        experimental.FlipRendered(1.5)
+        flip_rendered.FlipRendered(1.5)
 
 
 # --- Whole runs.
@@ -609,7 +610,8 @@ def test_rendered_videos_have_tables_of_their_own(
     micro, tmp_path, monkeypatch
 ):
     import reproduce
-    import reproduction.tiny
+
+    from mosi_mmaction.reproduction import tiny
 
     stems = []
     monkeypatch.setattr(reproduce, 'execute', lambda *args: {})
@@ -618,7 +620,7 @@ def test_rendered_videos_have_tables_of_their_own(
         reproduce, 'report', lambda *args: stems.append(args[4]) or ''
     )
     monkeypatch.setattr(
-        reproduction.tiny,
+        tiny,
         'write_action_videos',
         lambda root, num, split: write_action_videos(
             root, 1, split, num_frames=20, actions=('circle', 'zoom')

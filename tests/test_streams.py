@@ -14,10 +14,10 @@ from PIL import Image
 from torch.utils.data import get_worker_info
 
 from mosi_mmaction import EpochSampler, SeedSample
-from mosi_mmaction.action_videos import write_action_videos
 from mosi_mmaction.datasets import EpochIndex
-from mosi_mmaction.datasets.streams import sample_rng
-from mosi_mmaction.transforms.streams import results_rng
+from mosi_mmaction.datasets.samplers.epoch_sampler import sample_rng
+from mosi_mmaction.datasets.transforms.seeding import results_rng
+from mosi_mmaction.synthetic.write import write_action_videos
 
 MOTION = [
     dict(type='SeedSample'),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from mosi_mmaction.action_videos import write_action_videos
+from mosi_mmaction.synthetic.write import write_action_videos
 
 ROOT = Path(__file__).resolve().parents[1]
 

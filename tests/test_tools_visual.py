@@ -15,8 +15,9 @@ from motion_truth import measured_label, textured_image
 from PIL import Image
 
 from mosi_mmaction import LabelPool, config_path, render
-from mosi_mmaction.action_videos import write_action_videos
-from mosi_mmaction.visualize import draw, network
+from mosi_mmaction.apis import networks as network
+from mosi_mmaction.synthetic.write import write_action_videos
+from mosi_mmaction.visualization import draw
 
 TOOLS = Path(__file__).resolve().parents[1] / 'tools'
 sys.path.insert(0, str(TOOLS))

@@ -21,7 +21,7 @@ from mmengine.registry import init_default_scope
 
 import mosi_mmaction
 from mosi_mmaction import LabelPool
-from mosi_mmaction.action_videos import write_action_videos
+from mosi_mmaction.synthetic.write import write_action_videos
 
 REPOSITORY = Path(__file__).parents[1]
 CONFIGS, TOOLS = REPOSITORY / 'configs', REPOSITORY / 'tools'

@@ -25,7 +25,7 @@ from mosi_mmaction import (
     RenderPseudoMotion,
 )
 from mosi_mmaction.datasets import EpochIndex
-from mosi_mmaction.transforms.streams import results_rng
+from mosi_mmaction.datasets.transforms.seeding import results_rng
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 NAMES = sorted(

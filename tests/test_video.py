@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
-from mosi_mmaction import video as decoding
-from mosi_mmaction.errors import BadSourceError
-from mosi_mmaction.transforms import VideoDecode, VideoInit
-from mosi_mmaction.video import FrameCache, Video, read_frame
+from mosi_mmaction.datasets.transforms import VideoDecode, VideoInit
+from mosi_mmaction.media import decoder_client
+from mosi_mmaction.media.errors import BadSourceError
+from mosi_mmaction.media.video import FrameCache, Video, read_frame
 
 
 def error(function, *args):
@@ -38,13 +38,13 @@ def decoder(request, monkeypatch, tmp_path_factory):
     """Both ways to decode a video; PyAV where decord has no wheel."""
     pytest.importorskip('av' if request.param == 'pyav' else 'decord')
     # Videos are decoded in another process; start it anew.
-    decoding._local.__dict__.clear()
+    decoder_client._local.__dict__.clear()
     if request.param == 'pyav':
         none = tmp_path_factory.mktemp('no decord')
         (none / 'decord.py').write_text('raise ImportError')
         monkeypatch.setenv('PYTHONPATH', str(none))
     yield request.param
-    decoding._local.__dict__.clear()
+    decoder_client._local.__dict__.clear()
 
 
 def test_the_frame_that_was_asked_for(video, decoder):
@@ -100,8 +100,10 @@ def test_video_too_small(tmp_path, decoder):
 def test_decoder_that_cannot_start_is_told(video, monkeypatch, tmp_path):
     broken = tmp_path / 'broken.py'
     broken.write_text('raise SystemExit(3)')
-    decoding._local.__dict__.clear()
-    monkeypatch.setattr(decoding.decoder_process, '__file__', str(broken))
+    decoder_client._local.__dict__.clear()
+    monkeypatch.setattr(
+        decoder_client.decoder_process, '__file__', str(broken)
+    )
     for _ in range(2):
         with pytest.raises(RuntimeError, match=r'as it started \(exit code 3'):
             Video(str(video))
@@ -111,8 +113,8 @@ def test_decoder_that_cannot_start_is_told(video, monkeypatch, tmp_path):
 
 # -------------------------------------------------------------------- cache
 def kill_decoder():
-    os.kill(decoding._decoder()._process.pid, signal.SIGKILL)
-    decoding._decoder()._process.wait()
+    os.kill(decoder_client._decoder()._process.pid, signal.SIGKILL)
+    decoder_client._decoder()._process.wait()
 
 
 def levels(frames):

@@ -8,7 +8,10 @@ from motion_truth import textured_image
 from PIL import Image
 
 from mosi_mmaction import LabelPool
-from mosi_mmaction.visualize import draw, measure, network
+from mosi_mmaction.apis import networks as network
+from mosi_mmaction.apis import videos
+from mosi_mmaction.visualization import draw, measure
+from mosi_mmaction.visualization.cam import CAM
 
 
 def moving_box_clip(dx, dy, box=(20, 30, 44, 54), size=(96, 120), frames=5):
@@ -234,31 +237,31 @@ class TestNetwork:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(b'x')
         root = str(tmp_path / 'videos')
-        found = network.find_videos([root])
+        found = videos.find_videos([root])
         assert [(v.name, v.label) for v in found] == [
             ('c', 'run'),
             ('a b', 'walk'),
         ]
         listed = tmp_path / 'list.txt'
         listed.write_text('walk/a b.mp4 3\nrun/c.MP4 1\n')
-        found = network.find_videos([str(listed)], root)
+        found = videos.find_videos([str(listed)], root)
         assert [(v.name, v.label) for v in found] == [('a b', '3'), ('c', '1')]
         listed.write_text('walk/gone.mp4 3\n')
         with pytest.raises(FileNotFoundError, match='gone.mp4'):
-            network.find_videos([str(listed)], root)
+            videos.find_videos([str(listed)], root)
         with pytest.raises(ValueError, match='no video'):
-            network.find_videos([])
+            videos.find_videos([])
 
     def test_read_clips_takes_the_middle(self, tmp_path):
         frames = [np.full((64, 64, 3), 6 * n, np.uint8) for n in range(40)]
         path = draw.write_mp4(tmp_path / 'v.mp4', frames)
-        clips = network.read_clips(str(path), 8, 2)
+        clips = videos.read_clips(str(path), 8, 2)
         assert clips.shape == (1, 8, 64, 64, 3)
         shown = clips[0].mean((1, 2, 3)) / 6
         np.testing.assert_allclose(np.diff(shown), 2, atol=0.5)
         # The 16 frames that a clip spans lie in the middle of the 40.
         assert shown.mean() == pytest.approx(19.5, abs=1.5)
-        three = network.read_clips(str(path), 8, 2, num_clips=3)
+        three = videos.read_clips(str(path), 8, 2, num_clips=3)
         starts = three[:, 0].mean((1, 2, 3)) / 6
         assert (np.diff(starts) > 4).all()
 
@@ -284,7 +287,7 @@ class TestCAM:
             )[0, 0]
             low, high = wanted.min(), wanted.max()
             wanted = ((wanted - low) / (high - low + 1e-20)).numpy()
-        cam, name = network.CAM(model)(clip)
+        cam, name = CAM(model)(clip)
         assert name == LabelPool().names[top]
         assert high > 0
         np.testing.assert_allclose(cam, wanted, atol=1e-4)
@@ -303,27 +306,27 @@ class TestCAM:
             )[0, 0]
             low, high = wanted.min(), wanted.max()
             wanted = ((wanted - low) / (high - low + 1e-20)).numpy()
-        cam, _ = network.CAM(model, explain='motion')(clip)
+        cam, _ = CAM(model, explain='motion')(clip)
         assert high > 0
         np.testing.assert_allclose(cam, wanted, atol=1e-4)
 
     def test_only_pretraining_knows_rest(self):
         cfg = network.read_config('tiny/finetune_r2p1d_weizmann')
         with pytest.raises(ValueError, match='static label'):
-            network.CAM(network.build_network(cfg), explain='motion')
+            CAM(network.build_network(cfg), explain='motion')
 
     def test_frozen_and_fine_tuned_networks(self, clip):
         cfg = network.read_config(
             'tiny/finetune_r2p1d_weizmann', {'model.backbone.frozen_stages': 4}
         )
-        cam, name = network.CAM(network.build_network(cfg))(clip)
+        cam, name = CAM(network.build_network(cfg))(clip)
         assert cam.shape == clip.shape[:3]
         assert int(name) in range(10)
         assert 0 <= cam.min() and cam.max() <= 1
 
     def test_unknown_layer(self, tiny):
         with pytest.raises(ValueError, match='layer9'):
-            network.CAM(network.build_network(tiny), 'backbone/layer9')
+            CAM(network.build_network(tiny), 'backbone/layer9')
 
 
 def test_features_are_the_pooled_backbone(tiny):

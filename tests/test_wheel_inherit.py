@@ -14,7 +14,7 @@ from mmengine.config.utils import ConfigParsingError
 from mmengine.registry import init_default_scope
 
 from mosi_mmaction import config_path
-from mosi_mmaction.config import find_config
+from mosi_mmaction.config.lookup import find_config
 
 PROJECT = Path(__file__).parent / 'foreign_project'
 NAME = 'mosi_r2p1d_hmdb'

@@ -78,7 +78,7 @@ def test_all_scripts_of_the_repository_are_tools(start, capsys):
         script
         for script in scripts - set(tools)
         if not script.startswith('reproduction/')
-    } == {'experimental', 'runs'}
+    } == set()
     assert not [tool for tool in tools if tool.startswith('reproduction/')]
     start('--help')
     told = capsys.readouterr().out
@@ -115,7 +115,7 @@ def test_a_missing_extra_is_named(script, start):
     )
     with pytest.raises(SystemExit, match=message):
         start('a group/tell')
-    # As mosi_mmaction.visualize puts it.
+    # As mosi_mmaction.visualization puts it.
     script.write_text(
         "if __name__ == '__main__':\n    try:\n"
         '        import matplotlib.nonesuch\n    except ImportError as error:'

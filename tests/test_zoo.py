@@ -11,8 +11,9 @@ from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from mosi_mmaction import config_path, load_backbone, zoo, zoo_entries
-from mosi_mmaction.checkpoint import save_published
+from mosi_mmaction import config_path, load_backbone, zoo_entries
+from mosi_mmaction.checkpoints import zoo
+from mosi_mmaction.checkpoints.files import save_published
 
 REPOSITORY = Path(__file__).parents[1]
 TINY = 'tiny/mosi_r2p1d_deadleaves'

@@ -51,11 +51,13 @@ from mosi_mmaction import (
     draw_static_mask,
     render,
 )
-from mosi_mmaction.amp import cpu_has_bfloat16
-from mosi_mmaction.datasets.sources import IMAGE_EXTENSIONS, extension
-from mosi_mmaction.datasets.streams import EpochIndex
-from mosi_mmaction.device import render_batch, render_on_device
-from mosi_mmaction.fast import FastModelHook, fast_recipe
+from mosi_mmaction.config.pretraining import render_on_device
+from mosi_mmaction.config.running import fast_recipe
+from mosi_mmaction.datasets.samplers.epoch_sampler import EpochIndex
+from mosi_mmaction.engine.autocast import cpu_has_bfloat16
+from mosi_mmaction.engine.hooks.fast_model import FastModelHook
+from mosi_mmaction.media.paths import IMAGE_EXTENSIONS, extension
+from mosi_mmaction.method.render_torch import render_batch
 
 
 def report(bench: str, case: str, **values: Any) -> None:

@@ -24,11 +24,11 @@ import numpy as np
 from mmaction.registry import DATASETS, TRANSFORMS
 from mmengine.config import Config, DictAction
 
+from mosi_mmaction.apis.networks import read_config, training_pipeline
 from mosi_mmaction.datasets import EpochIndex
-from mosi_mmaction.datasets.sources import kind_of
-from mosi_mmaction.motion import PseudoMotion, render
-from mosi_mmaction.visualize import draw
-from mosi_mmaction.visualize.network import read_config, training_pipeline
+from mosi_mmaction.media.paths import kind_of
+from mosi_mmaction.method.motion import PseudoMotion, render
+from mosi_mmaction.visualization import draw
 
 START, END, BOX = (0, 160, 0), (220, 0, 0), (0, 220, 0)
 

@@ -19,10 +19,10 @@ from multiprocessing.connection import Connection, wait
 
 from mmengine.utils import ProgressBar
 
-from mosi_mmaction.datasets.sources import kind_of, read_list, scan_tree
-from mosi_mmaction.decode import decode_image, read_bytes
-from mosi_mmaction.errors import BadSourceError
-from mosi_mmaction.video import Video
+from mosi_mmaction.media.errors import BadSourceError
+from mosi_mmaction.media.image import decode_image, read_bytes
+from mosi_mmaction.media.paths import kind_of, read_list, scan_tree
+from mosi_mmaction.media.video import Video
 
 
 def check(path: str) -> str | None:

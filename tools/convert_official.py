@@ -34,7 +34,10 @@ from pathlib import Path
 
 import torch
 
-from mosi_mmaction.backbones import MoSIResNet2Plus1d, ResNet2d3d
+from mosi_mmaction.models.backbones.paper_resnet import (
+    MoSIResNet2Plus1d,
+    ResNet2d3d,
+)
 
 ARCHS = {'r2p1d': MoSIResNet2Plus1d, 'r2d3d': ResNet2d3d}
 

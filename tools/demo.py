@@ -14,10 +14,11 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-from runs import Run, execute
 
 from mosi_mmaction import DeadLeavesDataset
-from mosi_mmaction.action_videos import ACTIONS, write_action_videos
+from mosi_mmaction.reproduction.runs import Run, execute
+from mosi_mmaction.synthetic.sprite_actions import ACTIONS
+from mosi_mmaction.synthetic.write import write_action_videos
 
 matplotlib.use('Agg')
 CONFIGS = Path(__file__).resolve().parent.parent / 'configs'

@@ -16,9 +16,6 @@ import json
 from collections import Counter
 from pathlib import Path
 
-# First, as it says what to install where matplotlib is missing.
-from mosi_mmaction.visualize import draw  # isort: skip
-
 import numpy as np
 from matplotlib import pyplot as plt
 from mmengine.config import DictAction
@@ -27,20 +24,21 @@ from sklearn.manifold import TSNE
 from sklearn.metrics import normalized_mutual_info_score
 from sklearn.preprocessing import StandardScaler
 
-from mosi_mmaction.visualize.measure import (
+from mosi_mmaction.apis.networks import (
+    build_network,
+    clip_settings,
+    features,
+    read_config,
+)
+from mosi_mmaction.apis.videos import Video, find_videos, read_clips
+
+# First, as it says what to install where matplotlib is missing.
+from mosi_mmaction.visualization import draw
+from mosi_mmaction.visualization.measure import (
     DIRECTIONS,
     direction_histogram,
     dominant_motion,
     optical_flow,
-)
-from mosi_mmaction.visualize.network import (
-    Video,
-    build_network,
-    clip_settings,
-    features,
-    find_videos,
-    read_clips,
-    read_config,
 )
 
 #: Height of the frames of a strip, in pixels, and their number.

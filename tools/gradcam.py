@@ -29,23 +29,21 @@ import numpy as np
 from mmaction.registry import DATASETS
 from mmengine.config import Config, DictAction
 
-from mosi_mmaction.visualize import draw
-from mosi_mmaction.visualize.measure import (
+from mosi_mmaction.apis.networks import (
+    build_network,
+    clip_settings,
+    read_config,
+)
+from mosi_mmaction.apis.videos import Video, find_videos, read_clips
+from mosi_mmaction.visualization import draw
+from mosi_mmaction.visualization.cam import CAM
+from mosi_mmaction.visualization.measure import (
     centre_prior,
     flow_auc,
     magnitude,
     off_centre_window,
     optical_flow,
     share_inside,
-)
-from mosi_mmaction.visualize.network import (
-    CAM,
-    Video,
-    build_network,
-    clip_settings,
-    find_videos,
-    read_clips,
-    read_config,
 )
 
 #: Height of the pictures on the sheet and in the videos, in pixels.

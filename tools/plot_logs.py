@@ -18,14 +18,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 # First, as it says what to install where matplotlib is missing.
-import mosi_mmaction.visualize  # noqa: F401  isort: skip
+import mosi_mmaction.visualization  # noqa: F401  isort: skip
 
 import numpy as np
 from matplotlib import pyplot as plt
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
-from mosi_mmaction.visualize.network import build_network, read_config
+from mosi_mmaction.apis.networks import build_network, read_config
 
 Curves = dict[str, tuple[list, list]]
 

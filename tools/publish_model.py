@@ -31,8 +31,8 @@ from pathlib import Path
 import yaml
 from mmengine.runner import CheckpointLoader
 
-from mosi_mmaction.checkpoint import save_published
-from mosi_mmaction.zoo import backbone_weights, check_digest
+from mosi_mmaction.checkpoints.files import check_digest, save_published
+from mosi_mmaction.checkpoints.weights import backbone_weights
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 

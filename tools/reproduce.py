@@ -30,11 +30,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from reproduction.experiments import EXPERIMENTS, Experiment, table1_loso
-from reproduction.paper import Paper
-from reproduction.presets import Preset, Row
-from reproduction.tiny import Tiny
-from runs import (
+
+from mosi_mmaction.reproduction.experiments import (
+    EXPERIMENTS,
+    Experiment,
+    table1_loso,
+)
+from mosi_mmaction.reproduction.paper import Paper
+from mosi_mmaction.reproduction.presets import Preset, Row
+from mosi_mmaction.reproduction.runs import (
     TOOLS,
     Launch,
     Run,
@@ -43,6 +47,7 @@ from runs import (
     finished,
     make_launch,
 )
+from mosi_mmaction.reproduction.tiny import Tiny
 
 #: Epochs of fine-tuning in the tiny preset.
 BUDGETS = {'short': 40, 'long': 600}

@@ -16,8 +16,8 @@ from mosi_mmaction.cli import (
     check_file,
     load_config,
 )
-from mosi_mmaction.compat import end_rank
-from mosi_mmaction.config import walk
+from mosi_mmaction.compat.distributed import end_rank
+from mosi_mmaction.config.tree import walk
 
 
 def parse_args() -> argparse.Namespace:

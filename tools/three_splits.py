@@ -16,10 +16,10 @@ import statistics
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
-from runs import Run, execute, make_launch
 
 from mosi_mmaction.cli import check_file
-from mosi_mmaction.config import find_config
+from mosi_mmaction.config.lookup import find_config
+from mosi_mmaction.reproduction.runs import Run, execute, make_launch
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 

@@ -20,7 +20,7 @@ from mosi_mmaction.cli import (
     check_steps,
     load_config,
 )
-from mosi_mmaction.compat import end_rank
+from mosi_mmaction.compat.distributed import end_rank
 
 
 def use_amp(cfg: Config) -> None:

@@ -18,9 +18,9 @@ import numpy as np
 from mmengine.config import Config
 
 from mosi_mmaction import config_path
-from mosi_mmaction.action_videos import write_action_videos
-from mosi_mmaction.datasets.dead_leaves import draw_dead_leaves
-from mosi_mmaction.visualize import draw
+from mosi_mmaction.synthetic.dead_leaves import draw_dead_leaves
+from mosi_mmaction.synthetic.write import write_action_videos
+from mosi_mmaction.visualization import draw
 
 HERE = Path(__file__).resolve().parent
 TOOLS = HERE.parents[1] / 'tools'

@@ -1,38 +1,20 @@
-"""Networks, videos, and the maps of one in the other."""
+"""Build networks from configs and checkpoints, and take their features."""
 
 import os.path as osp
-import warnings
-from collections.abc import Iterable
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from mmaction.models import BaseRecognizer
-from mmaction.registry import MODELS, TRANSFORMS
+from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
-from mmaction.utils import GradCAM
 from mmengine.config import Config
-from mmengine.dataset import Compose
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 from torch import nn
 
-from ..config import find_config
-from ..datasets.sources import join, kind_of, read_list, scan_tree
-from ..head import MoSIHead, _pooled
-
-
-class Video(NamedTuple):
-    """A video file; the label is '' where none is known."""
-
-    path: str
-    label: str
-
-    @property
-    def name(self) -> str:
-        """File name without folder and extension."""
-        return osp.splitext(osp.basename(self.path))[0]
+from ..config.lookup import find_config
+from ..models.heads.pooled_feature_head import pool_features
 
 
 def read_config(name: str, options: dict | None = None) -> Config:
@@ -146,74 +128,6 @@ def training_pipeline(cfg: Config) -> list:
     return dataset['pipeline']
 
 
-def find_videos(sources: Iterable[str], data_root: str = '') -> list[Video]:
-    """List videos, with their labels where those are known.
-
-    Args:
-        sources: Video files; folders, whose first level of folders is the
-            label; list files (``.txt``) with a label at the line's end.
-        data_root: Folder that the paths in list files are relative to.
-
-    Raises:
-        FileNotFoundError: If a source or a listed video does not exist.
-        ValueError: If there is no video.
-    """
-    videos = []
-    for source in sources:
-        if osp.isdir(source):
-            for path in scan_tree(source):
-                if kind_of(path)[1] == 'video':
-                    parts = path.replace('\\', '/').split('/')
-                    label = parts[0] if len(parts) > 1 else ''
-                    videos.append(Video(join(source, path), label))
-        elif source.endswith('.txt') and osp.isfile(source):
-            with open(source, encoding='utf-8') as file:
-                lines = [line for line in file if line.strip()]
-            for path, line in zip(read_list(source, data_root), lines):
-                words = line[len(path) :].split()
-                videos.append(
-                    Video(join(data_root, path), words[-1] if words else '')
-                )
-        else:
-            videos.append(Video(source, ''))
-    for video in videos:
-        if not osp.isfile(video.path):
-            raise FileNotFoundError(
-                f'there is no video {video.path!r}; --data-root is the '
-                'folder that the lines of a list are relative to'
-            )
-    if not videos:
-        raise ValueError(f'no video in {list(sources)}')
-    return videos
-
-
-def read_clips(
-    path: str, clip_len: int, interval: int, num_clips: int = 1
-) -> np.ndarray:
-    """Read clips that lie evenly over a video; one is from its middle.
-
-    The transforms of fine-tuning and testing read them.
-
-    Returns:
-        (num_clips, clip_len, H, W, 3) uint8 RGB. A video that is too short
-        starts again at its beginning.
-    """
-    steps = [
-        dict(type='VideoInit'),
-        dict(
-            type='SampleFrames',
-            clip_len=clip_len,
-            frame_interval=interval,
-            num_clips=num_clips,
-            test_mode=True,
-        ),
-        dict(type='VideoDecode'),
-    ]
-    results = dict(filename=path, modality='RGB', start_index=0)
-    imgs = Compose([TRANSFORMS.build(s) for s in steps])(results)['imgs']
-    return np.stack(imgs).reshape(num_clips, clip_len, *imgs[0].shape)
-
-
 def pack(clip: np.ndarray) -> dict:
     """Make the batch of one clip.
 
@@ -237,102 +151,4 @@ def features(model: BaseRecognizer, clip: np.ndarray) -> np.ndarray:
     with torch.no_grad():
         inputs = model.data_preprocessor(pack(clip))['inputs']
         feats, _ = model.extract_feat(inputs, stage='backbone')
-        return torch.cat(list(_pooled(feats)), 1)[0].cpu().numpy()
-
-
-class CAM:
-    """MMAction2's Grad-CAM of one layer, for MoSI's networks too.
-
-    Args:
-        model: A Recognizer3D. Use it for nothing else afterwards: the stock
-            class leaves its hooks in it.
-        layer: Names from the model down to the layer with slashes between,
-            such as ``'backbone/layer4'``; the last stage by default.
-        explain: ``'top'``: the network's own top prediction, by its score
-            before the softmax. ``'motion'``: that anything moves, by the
-            log-odds of all moving labels against the static one; of
-            pretraining only.
-
-    Raises:
-        ValueError: If the last stage is not known, the layer not there, or
-            there are no labels that move and that do not.
-    """
-
-    def __init__(
-        self,
-        model: BaseRecognizer,
-        layer: str | None = None,
-        explain: str = 'top',
-    ) -> None:
-        if layer is None:
-            stages = getattr(model.backbone, 'res_layers', None)
-            if not stages:
-                raise ValueError(
-                    f'{type(model.backbone).__name__} does not tell its last '
-                    'stage: name a layer, as in --target-layer '
-                    'backbone/layer4'
-                )
-            layer = f'backbone/{stages[-1]}'
-        try:
-            model.get_submodule(layer.replace('/', '.'))
-        except AttributeError as error:
-            raise ValueError(
-                f'no layer {layer!r} in the network: {error}'
-            ) from error
-        head = model.cls_head
-        pool = head.pool if isinstance(head, MoSIHead) else None
-        if explain not in ('top', 'motion'):
-            raise ValueError(
-                f"explain={explain!r}: allowed are 'top' and 'motion'"
-            )
-        self._moving = None
-        if explain == 'motion':
-            if not (pool and pool.static):
-                raise ValueError(
-                    "explain='motion' is for a MoSIHead with a static label; "
-                    "use 'top'"
-                )
-            self._moving = torch.from_numpy(pool.speeds.any(1))
-        self.names = pool.names if pool else range(head.num_classes)
-        # Those of the heads ask for labels, average, or return
-        # probabilities, in whose saturation gradients vanish.
-        head.predict = self._predict
-        self.model = model
-        self.stock = GradCAM(model, layer)
-        # Frozen weights stop the gradient. After the line above, as eval()
-        # freezes stages anew.
-        for weight in model.parameters():
-            weight.requires_grad_()
-
-    def __call__(self, clip: np.ndarray) -> tuple[np.ndarray, str]:
-        """Explain one clip.
-
-        Args:
-            clip: (N, H, W, 3) uint8 RGB.
-
-        Returns:
-            The map, (N, H, W) float in [0, 1], all zero where no evidence
-            is positive; and the name of the top prediction.
-        """
-        # One clip a sample, as the stock class averages the scores of clips.
-        with warnings.catch_warnings():
-            # The stock class registers a hook of torch's older kind.
-            warnings.simplefilter('ignore')
-            cam, _ = self.stock._calculate_localization_map(
-                pack(clip), use_labels=False
-            )
-        return cam[0].cpu().numpy(), str(self.names[self._top])
-
-    def _predict(self, feats, data_samples, **kwargs):
-        """Stand in for the head's predict: one clip, one score."""
-        scores = self.model.cls_head(feats, **kwargs)[0]
-        self._top = int(scores.argmax())
-        if self._moving is None:
-            explained = scores[self._top]
-        else:
-            moving = self._moving.to(scores.device)
-            explained = scores[moving].logsumexp(0) - scores[
-                ~moving
-            ].logsumexp(0)
-        data_samples[0].set_pred_score(explained[None])
-        return data_samples
+        return torch.cat(list(pool_features(feats)), 1)[0].cpu().numpy()

@@ -2,7 +2,6 @@
 
 import os.path as osp
 import re
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -14,8 +13,11 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import CheckpointLoader
 from torch import nn
 
+from .files import check_digest
+from .weights import backbone_weights
+
 # What ships with the package: in a clone these are links to the top level.
-_SHIPPED = Path(__file__).resolve().parent / '.mim'
+_SHIPPED = Path(__file__).resolve().parents[1] / '.mim'
 
 #: What an entry's name follows where MMEngine wants a checkpoint.
 SCHEME = 'mosi://'
@@ -133,34 +135,6 @@ def checkpoint_path(name: str) -> str:
         path = str(_SHIPPED / weights)
     check_digest(path, digest)
     return path
-
-
-def backbone_weights(file: dict) -> dict[str, torch.Tensor]:
-    """Return a checkpoint's backbone weights, names without prefix."""
-    weights = file.get('state_dict', file)
-    prefixed = {
-        k[len('backbone.') :]: v
-        for k, v in weights.items()
-        if k.startswith('backbone.')
-    }
-    return prefixed or dict(weights)
-
-
-def check_digest(path: str, digest: str) -> str:
-    """Compare the SHA-256 of a file with its first digits; return it whole.
-
-    Raises:
-        ValueError: If they differ.
-    """
-    with open(path, 'rb') as file:
-        actual = sha256(file.read()).hexdigest()
-    if not actual.startswith(digest):
-        raise ValueError(
-            f'{path}: its SHA-256 is {actual}, but should begin with '
-            f'{digest}: the file was damaged or replaced; delete it and get '
-            'it again'
-        )
-    return actual
 
 
 def _checked(config: dict, path: str) -> dict[str, Any]:

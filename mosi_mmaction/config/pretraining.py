@@ -1,78 +1,13 @@
-"""Find our configs from anywhere, and change them in one line."""
+"""Change the pretext task of a whole config in one line."""
 
-import copy
-import os.path as osp
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from mmengine.config import Config
 
-_CONFIGS = Path(__file__).resolve().parent / '.mim' / 'configs'
+from .tree import find_pipelines, find_step, set_step, walk
 
 #: Arguments that DrawPseudoMotion and MoSIHead share.
 _POOL = ('num_speeds', 'axes', 'decoupled', 'static')
-
-#: What the two transforms of a decoder, Init and Decode, begin with.
-_DECODERS = {'decord': 'Decord', 'pyav': 'PyAV', 'video': 'Video'}
-
-#: What a config that only tests must not have.
-_TRAINING = (
-    'train_dataloader',
-    'train_cfg',
-    'optim_wrapper',
-    'param_scheduler',
-    'val_dataloader',
-    'val_cfg',
-    'val_evaluator',
-)
-
-
-def config_path(name: str) -> str:
-    """Return the path of a config that came with the package.
-
-    In another project's config::
-
-        _base_ = [__import__('mosi_mmaction').config_path(
-            'mosi_r2p1d_hmdb')]
-
-    Args:
-        name: Path below ``configs``, with or without ``.py``.
-
-    Raises:
-        FileNotFoundError: If there is no such config; with those there are.
-    """
-    path = _CONFIGS / (name if name.endswith('.py') else name + '.py')
-    if not path.is_file():
-        there = sorted(
-            p.relative_to(_CONFIGS).with_suffix('').as_posix()
-            for p in _CONFIGS.rglob('*.py')
-            if '_base_' not in p.parts
-        )
-        raise FileNotFoundError(
-            f'no config {name!r} in mosi_mmaction; there are: '
-            f'{", ".join(there)}'
-        )
-    return str(path)
-
-
-def find_config(config: str) -> str:
-    """Return the path of what a user gave as CONFIG.
-
-    Args:
-        config: Path of any config file, or a name for :func:`config_path`.
-
-    Raises:
-        FileNotFoundError: If it is neither; with the names there are.
-    """
-    if osp.isfile(config):
-        return config
-    try:
-        return config_path(config)
-    except FileNotFoundError as error:
-        raise FileNotFoundError(
-            f'there is no file {config!r}, and {error}'
-        ) from None
 
 
 def set_motion(
@@ -125,8 +60,8 @@ def set_motion(
     }
     found = [
         (pipeline, motion)
-        for pipeline in _lists(cfg)
-        if (motion := _find(pipeline, 'DrawPseudoMotion'))
+        for pipeline in find_pipelines(cfg)
+        if (motion := find_step(pipeline, 'DrawPseudoMotion'))
     ]
     if not found:
         raise ValueError(
@@ -135,7 +70,7 @@ def set_motion(
         )
     training = [
         id(pipeline)
-        for pipeline in _lists(
+        for pipeline in find_pipelines(
             {k: v for k, v in cfg.items() if k.startswith('train')}
         )
     ]
@@ -145,7 +80,7 @@ def set_motion(
         motion.update(pool)
         if 'static_mask' in others:
             ratio = others['static_mask']
-            _set_step(
+            set_step(
                 pipeline,
                 'DrawStaticMask',
                 None if ratio is None else dict(side_ratio=ratio),
@@ -153,7 +88,7 @@ def set_motion(
         if 'color_jitter' in others and (
             id(pipeline) in training or others['color_jitter'] is None
         ):
-            _set_step(pipeline, 'DrawColorJitter', others['color_jitter'])
+            set_step(pipeline, 'DrawColorJitter', others['color_jitter'])
     for head in walk(cfg):
         if head.get('type') == 'MoSIHead':
             head.update(pool)
@@ -161,195 +96,10 @@ def set_motion(
                 head['separate'] = separate
 
 
-def set_epochs(cfg: dict, epochs: int) -> None:
-    """Change the length of an epoch-based run and of its schedule, in place.
-
-    Warm-up stays; the last schedule ends with the run.
-
-    Args:
-        cfg: The config, or ``_base_`` inside of a leaf.
-        epochs: Number of epochs.
-
-    Raises:
-        ValueError: If the warm-up alone is longer.
-    """
-    *warmup, last = cfg['param_scheduler']
-    begin = last.get('begin', 0)
-    if epochs <= begin:
-        raise ValueError(
-            f'set_epochs: {epochs} epochs leave none after the '
-            f'warm-up of {begin}'
-        )
-    last['end'] = epochs
-    if 'T_max' in last:
-        last['T_max'] = epochs - begin
-    cfg['train_cfg']['max_epochs'] = epochs
-    if 'max_epochs' in cfg:
-        cfg['max_epochs'] = epochs
-
-
-def set_videos(cfg: dict, videos: str, lists: str) -> None:
-    """Fine-tune on a folder of videos of one's own, in place.
-
-    The number of classes becomes the number of lines of ``classes.txt``.
-    tools/data/split_videos.py writes the lists, and a config with this call.
-
-    Args:
-        cfg: A config of fine-tuning, or ``_base_`` inside of a leaf.
-        videos: Folder that the paths of the lists are relative to.
-        lists: Folder of ``train.txt`` and ``test.txt``, a line ``path label``
-            for every video, and of ``classes.txt``, a name a line in the
-            order of the labels.
-
-    Raises:
-        FileNotFoundError: If a list is not there.
-        ValueError: If the config has no classifier of videos.
-    """
-    files = [Path(lists) / f'{n}.txt' for n in ('train', 'test', 'classes')]
-    for path in files:
-        if not path.is_file():
-            raise FileNotFoundError(
-                f'set_videos: there is no {path}; tools/data/split_videos.py '
-                'writes it'
-            )
-    head = cfg.get('model', {}).get('cls_head', {})
-    if 'num_classes' not in head:
-        raise ValueError(
-            'set_videos: model.cls_head has no num_classes; is '
-            'the config one of fine-tuning?'
-        )
-    names = files[2].read_text(encoding='utf-8').splitlines()
-    head['num_classes'] = len([n for n in names if n.strip()])
-    for part, path in (
-        ('train', files[0]),
-        ('val', files[1]),
-        ('test', files[1]),
-    ):
-        cfg[f'{part}_dataloader']['dataset'].update(
-            ann_file=str(path), data_prefix=dict(video=str(videos))
-        )
-
-
-def set_decoder(cfg: dict, name: str) -> None:
-    """Choose what decodes the videos of a fine-tuning config, in place.
-
-    Ours needs no choice: it takes decord, or PyAV where that is missing.
-    MMAction2's are for its own tools, such as the inferencer. In a leaf
-    config::
-
-        _base_ = 'finetune_r2p1d_hmdb.py'
-        __import__('mosi_mmaction').set_decoder(_base_, 'pyav')
-
-    Args:
-        cfg: The config, or ``_base_`` inside of a leaf.
-        name: ``'decord'`` or ``'pyav'``, both MMAction2's; ``'video'`` for
-            our :class:`~mosi_mmaction.VideoInit`.
-
-    Raises:
-        ValueError: If the name is not known or no pipeline decodes a video.
-    """
-    if name not in _DECODERS:
-        raise ValueError(
-            f'set_decoder: {name!r} is unknown; there are {sorted(_DECODERS)}'
-        )
-    kinds = {
-        first + kind: kind
-        for first in _DECODERS.values()
-        for kind in ('Init', 'Decode')
-    }
-    steps = [step for step in walk(cfg) if step.get('type') in kinds]
-    if not steps:
-        raise ValueError(
-            'set_decoder: no pipeline of this config decodes '
-            'videos; is it one of pretraining? That takes PyAV '
-            'by itself where decord is missing'
-        )
-    for step in steps:
-        # Arguments are kept where both have them.
-        new = dict(type=_DECODERS[name] + kinds[step['type']])
-        if name != 'video':
-            new.update(
-                (k, step[k]) for k in ('io_backend', 'mode') if k in step
-            )
-        step.clear()
-        step.update(new)
-
-
-def set_three_crops(cfg: dict) -> None:
-    """Test three crops of every clip instead of the centre, in place.
-
-    The frame's longer side is cut into a left, a right and a middle square
-    (MMAction2's ``ThreeCrop``), and the middle of each is taken, at the size
-    the config crops. The third crop is therefore the usual centre crop.
-
-    Args:
-        cfg: The config, or ``_base_`` inside of a leaf.
-
-    Raises:
-        ValueError: If the test pipeline does not resize the short side and
-            take a centre crop.
-    """
-    pipeline = cfg['test_dataloader']['dataset'].get('pipeline', [])
-    resize, crop = _find(pipeline, 'Resize'), _find(pipeline, 'CenterCrop')
-    if resize is None or crop is None or resize['scale'][0] != -1:
-        raise ValueError(
-            'set_three_crops: test_dataloader.dataset.pipeline needs '
-            'Resize(scale=(-1, SIDE)) and then CenterCrop'
-        )
-    # Other data loaders may hold the very same list.
-    pipeline = copy.deepcopy(pipeline)
-    at = pipeline.index(_find(pipeline, 'CenterCrop'))
-    pipeline.insert(at, dict(type='ThreeCrop', crop_size=resize['scale'][1]))
-    cfg['test_dataloader'] = copy.deepcopy(cfg['test_dataloader'])
-    cfg['test_dataloader']['dataset']['pipeline'] = pipeline
-
-
-def set_retrieval(cfg: dict) -> None:
-    """Turn a fine-tuning config into one of retrieval and k-NN, in place.
-
-    Nothing is trained: the test videos are looked up among the training
-    videos by the backbone's features, both through the test pipeline. For
-    tools/test.py with a pretrained checkpoint.
-
-    Args:
-        cfg: The config, or ``_base_`` inside of a leaf.
-
-    Raises:
-        ValueError: If it does not train and test on lists of videos.
-    """
-    query = cfg['test_dataloader']['dataset']
-    gallery = cfg['train_dataloader']['dataset']
-    if not (
-        'ann_file' in query
-        and 'ann_file' in gallery
-        and _find(query['pipeline'], 'PackActionInputs')
-    ):
-        raise ValueError(
-            'set_retrieval: train_dataloader.dataset and '
-            'test_dataloader.dataset need an ann_file each, and the test '
-            'pipeline PackActionInputs; is the config one of fine-tuning?'
-        )
-    datasets = []
-    for role, dataset in (('gallery', gallery), ('query', query)):
-        pipeline = copy.deepcopy(query['pipeline'])
-        pipeline.insert(0, dict(type='SetRole', role=role))
-        pack = cast(dict, _find(pipeline, 'PackActionInputs'))
-        pack['meta_keys'] = ('role',)
-        datasets.append(dict(dataset, pipeline=pipeline, test_mode=True))
-    cfg['test_dataloader'] = dict(
-        copy.deepcopy(cfg['test_dataloader']),
-        dataset=dict(type='ConcatDataset', datasets=datasets),
-    )
-    cfg['test_evaluator'] = dict(type='NearestNeighborMetric')
-    cfg['model']['cls_head'] = dict(type='PooledFeatureHead')
-    for key in _TRAINING:
-        cfg[key] = None
-
-
 def _set_clip_len(pipeline: list, motion: dict, clip_len: int) -> None:
     crop = motion.get('crop_size', 112)
     gaps = motion.get('clip_len', 16) - 1
-    source = _find(pipeline, 'CropSource')
+    source = find_step(pipeline, 'CropSource')
     if source is None:
         raise ValueError(
             'set_motion.clip_len: a pipeline has no CropSource, '
@@ -363,37 +113,43 @@ def _set_clip_len(pipeline: list, motion: dict, clip_len: int) -> None:
     motion['clip_len'] = clip_len
 
 
-def _set_step(pipeline: list, kind: str, value: dict | None) -> None:
-    step = _find(pipeline, kind)
-    if value is None:
+def render_on_device(cfg: dict | Config) -> None:
+    """Move the rendering of a whole config to the device, in place.
+
+    Takes ``RenderPseudoMotion`` out of all pipelines and sets ``render`` of
+    the data preprocessor. In a leaf config::
+
+        _base_ = 'mosi_r2p1d_hmdb.py'
+        __import__('mosi_mmaction').render_on_device(_base_)
+
+    Args:
+        cfg: The config, or ``_base_`` inside of a leaf.
+
+    Raises:
+        ValueError: If the config has no rendering pipeline, or no
+            MoSIDataPreprocessor that could take over.
+    """
+    cfg = getattr(cfg, '_cfg_dict', cfg)
+    pipelines = [
+        p for p in find_pipelines(cfg) if find_step(p, 'RenderPseudoMotion')
+    ]
+    preprocessors = [
+        d for d in walk(cfg) if d.get('type') == 'MoSIDataPreprocessor'
+    ]
+    if not pipelines or not preprocessors:
+        missing = (
+            'pipeline with RenderPseudoMotion'
+            if not pipelines
+            else 'MoSIDataPreprocessor'
+        )
+        raise ValueError(
+            f'render_on_device: this config has no {missing}; is it one of '
+            'fine-tuning, or does it render on the device already?'
+        )
+    for pipeline in pipelines:
+        # One list may stand in several places of a config.
+        step = find_step(pipeline, 'RenderPseudoMotion')
         if step is not None:
             pipeline.remove(step)
-        return
-    new = dict(value)
-    if step is not None:
-        step.update(new)
-    else:
-        at = pipeline.index(_find(pipeline, 'DrawPseudoMotion')) + 1
-        pipeline.insert(at, dict(type=kind, **new))
-
-
-def _find(pipeline: list, kind: str) -> dict | None:
-    return next(
-        (s for s in pipeline if isinstance(s, dict) and s.get('type') == kind),
-        None,
-    )
-
-
-def walk(node: Any) -> Iterator[dict]:
-    """Yield every dict of a config, outer ones first."""
-    if isinstance(node, (dict, Config)):  # a Config is no dict
-        yield node
-        node = list(node.values())
-    if isinstance(node, (list, tuple)):
-        for child in node:
-            yield from walk(child)
-
-
-def _lists(node: Any) -> Iterator[list]:
-    for holder in walk(node):
-        yield from (v for v in holder.values() if isinstance(v, list))
+    for preprocessor in preprocessors:
+        preprocessor['render'] = True

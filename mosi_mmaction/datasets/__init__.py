@@ -2,8 +2,8 @@
 
 from .action_video import ActionVideoDataset
 from .dead_leaves import DeadLeavesDataset
+from .samplers.epoch_sampler import EpochIndex, EpochSampler
 from .source_image import SourceImageDataset
-from .streams import EpochIndex, EpochSampler
 
 __all__ = [
     'ActionVideoDataset',

@@ -9,7 +9,7 @@ from mmaction.datasets import VideoDataset
 from mmaction.registry import DATASETS, TRANSFORMS
 
 from .bad_files import BadFilePolicy
-from .streams import EpochIndex, sample_rng
+from .samplers.epoch_sampler import EpochIndex, sample_rng
 
 
 @DATASETS.register_module()

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from mmengine.logging import print_log
 
-from ..errors import BadSourceError
+from ..media.errors import BadSourceError
 
 
 class BadFilePolicy:

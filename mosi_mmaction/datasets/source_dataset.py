@@ -7,7 +7,7 @@ from mmaction.registry import TRANSFORMS
 from mmengine.dataset import Compose
 from torch.utils.data import Dataset
 
-from .streams import EpochIndex, sample_rng
+from .samplers.epoch_sampler import EpochIndex, sample_rng
 
 
 class SourceDataset(Dataset):

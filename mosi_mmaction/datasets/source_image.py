@@ -5,9 +5,7 @@ import os
 from mmaction.registry import DATASETS
 from mmengine import fileio
 
-from .bad_files import BadFilePolicy
-from .base import SourceDataset
-from .sources import (
+from ..media.paths import (
     PathList,
     in_validation,
     join,
@@ -15,6 +13,8 @@ from .sources import (
     read_list,
     scan_tree,
 )
+from .bad_files import BadFilePolicy
+from .source_dataset import SourceDataset
 
 
 @DATASETS.register_module()
@@ -30,7 +30,7 @@ class SourceImageDataset(BadFilePolicy, SourceDataset):
     Args:
         data_root: Folder that paths are relative to.
         ann_file: List file, relative to ``data_root`` or as it stands; see
-            :func:`~mosi_mmaction.datasets.sources.read_list` for its
+            :func:`~mosi_mmaction.media.paths.read_list` for its
             lines. Empty: scan the tree, in natural order.
         data_prefix: Folder below ``data_root`` that holds the sources.
         frame_dirs: Whether sources are folders of frames. A frame is drawn

@@ -2,7 +2,7 @@
 
 Damaged videos make the C code of decord crash, abort or wait for ever, and
 large ones eat the memory. Whatever happens here, the process that trains
-goes on: see :mod:`mosi_mmaction.video`, which starts this file. It imports
+goes on: see :mod:`.decoder_client`, which starts this file. It imports
 nothing of the package, as a start would take seconds then.
 """
 

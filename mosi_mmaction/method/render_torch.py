@@ -13,12 +13,10 @@ from typing import cast
 
 import numpy as np
 import torch
-from mmengine.config import Config
 from torch import Tensor
 from torch.nn import functional as F
 
 from .color import LUMA, ColorParams
-from .config import _find, _lists, walk
 from .motion import PseudoMotion
 
 #: Most colour values that are jittered at a time: 256 MB of float32.
@@ -156,43 +154,3 @@ def _check(images: Tensor, plans: Sequence[PseudoMotion]) -> None:
             f'plans were drawn for torch.uint8 {expected}: draw the motion '
             'after the source image has its final size'
         )
-
-
-def render_on_device(cfg: dict | Config) -> None:
-    """Move the rendering of a whole config to the device, in place.
-
-    Takes ``RenderPseudoMotion`` out of all pipelines and sets ``render`` of
-    the data preprocessor. In a leaf config::
-
-        _base_ = 'mosi_r2p1d_hmdb.py'
-        __import__('mosi_mmaction').render_on_device(_base_)
-
-    Args:
-        cfg: The config, or ``_base_`` inside of a leaf.
-
-    Raises:
-        ValueError: If the config has no rendering pipeline, or no
-            MoSIDataPreprocessor that could take over.
-    """
-    cfg = getattr(cfg, '_cfg_dict', cfg)
-    pipelines = [p for p in _lists(cfg) if _find(p, 'RenderPseudoMotion')]
-    preprocessors = [
-        d for d in walk(cfg) if d.get('type') == 'MoSIDataPreprocessor'
-    ]
-    if not pipelines or not preprocessors:
-        missing = (
-            'pipeline with RenderPseudoMotion'
-            if not pipelines
-            else 'MoSIDataPreprocessor'
-        )
-        raise ValueError(
-            f'render_on_device: this config has no {missing}; is it one of '
-            'fine-tuning, or does it render on the device already?'
-        )
-    for pipeline in pipelines:
-        # One list may stand in several places of a config.
-        step = _find(pipeline, 'RenderPseudoMotion')
-        if step is not None:
-            pipeline.remove(step)
-    for preprocessor in preprocessors:
-        preprocessor['render'] = True

@@ -84,7 +84,8 @@ for name, entry in mosi_mmaction.zoo_entries().items():
 VIDEOS = """
 from pathlib import Path
 import mosi_mmaction
-from mosi_mmaction.action_videos import ACTIONS, write_action_videos
+from mosi_mmaction.synthetic.sprite_actions import ACTIONS
+from mosi_mmaction.synthetic.write import write_action_videos
 root = Path('data/hmdb51')
 for split, half in ('train', 'train'), ('test', 'val'):
     write_action_videos(root / 'videos', 2, split, actions=ACTIONS[:1],

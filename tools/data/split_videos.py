@@ -28,7 +28,7 @@ from collections import defaultdict
 from pathlib import Path, PurePath
 
 from mosi_mmaction import config_path
-from mosi_mmaction.datasets.sources import kind_of, scan_tree
+from mosi_mmaction.media.paths import kind_of, scan_tree
 
 # File names are bytes on most systems; whatever they are, they survive.
 TEXT = {'encoding': 'utf-8', 'errors': 'surrogateescape'}

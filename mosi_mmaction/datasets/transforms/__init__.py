@@ -1,5 +1,6 @@
 """The registered pipeline transforms. Thin: they call motion and color."""
 
+from .crop import CropSource
 from .finetune import ClipColorJitter, SetRole
 from .loading import LoadSourceFrame, LoadSourceImage
 from .motion import (
@@ -9,8 +10,7 @@ from .motion import (
     PackMoSIInputs,
     RenderPseudoMotion,
 )
-from .source import CropSource
-from .streams import SeedSample
+from .seeding import SeedSample
 from .video import VideoDecode, VideoInit
 
 __all__ = [

@@ -5,7 +5,7 @@ import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from .streams import results_rng
+from .seeding import results_rng
 
 
 @TRANSFORMS.register_module()

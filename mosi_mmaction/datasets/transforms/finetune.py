@@ -4,8 +4,8 @@ import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from ..color import LUMA, ColorJitter, apply_color
-from .streams import results_rng
+from ...method.color import LUMA, ColorJitter, apply_color
+from .seeding import results_rng
 
 
 @TRANSFORMS.register_module()
@@ -23,7 +23,7 @@ class ClipColorJitter(BaseTransform):
 
     Args:
         brightness, contrast, saturation, hue, grayscale: Those of
-            :class:`~mosi_mmaction.color.ColorJitter`.
+            :class:`~mosi_mmaction.ColorJitter`.
 
     Raises:
         ValueError: If a strength is out of range.

@@ -3,11 +3,11 @@
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from ..datasets.sources import join, list_frames
-from ..decode import decode_image, read_bytes
-from ..errors import BadSourceError
-from ..video import read_frame
-from .streams import results_rng
+from ...media.errors import BadSourceError
+from ...media.image import decode_image, read_bytes
+from ...media.paths import join, list_frames
+from ...media.video import read_frame
+from .seeding import results_rng
 
 
 @TRANSFORMS.register_module()

@@ -7,9 +7,8 @@ import torch
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from ..batch import MoSIDataSample
-from ..color import ColorJitter
-from ..motion import (
+from ...method.color import ColorJitter
+from ...method.motion import (
     LabelPool,
     check_motion,
     check_side_ratio,
@@ -18,7 +17,8 @@ from ..motion import (
     draw_static_mask,
     render,
 )
-from .streams import results_rng
+from ...structures.batch import MoSIDataSample
+from .seeding import results_rng
 
 
 @TRANSFORMS.register_module()
@@ -29,7 +29,7 @@ class DrawPseudoMotion(BaseTransform):
         - img (np.ndarray): Source image, (H, W, 3) uint8 RGB.
         - rng (numpy.random.Generator, optional)
     Added Keys:
-        - motion (PseudoMotion): The plan; see :mod:`mosi_mmaction.motion`.
+        - motion (PseudoMotion): The plan; see :mod:`~mosi_mmaction.method.motion`.
 
     Args:
         clip_len: Number of frames N.
@@ -125,7 +125,7 @@ class DrawColorJitter(BaseTransform):
 
     Args:
         brightness, contrast, saturation, hue, grayscale, per_frame: Those
-            of :class:`~mosi_mmaction.color.ColorJitter`.
+            of :class:`~mosi_mmaction.ColorJitter`.
 
     Raises:
         ValueError: If a strength is out of range.

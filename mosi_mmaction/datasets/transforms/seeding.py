@@ -8,7 +8,7 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 from torch.utils.data import get_worker_info
 
-from ..datasets.streams import sample_rng
+from ..samplers.epoch_sampler import sample_rng
 
 
 def results_rng(results: dict) -> np.random.Generator:

@@ -3,7 +3,7 @@
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from ..video import FrameCache, Video
+from ...media.video import FrameCache, Video
 
 
 @TRANSFORMS.register_module()

@@ -1,14 +1,12 @@
-"""The fast recipe: the same training at the speed the machine has."""
+"""Make the network fast for training, and stock again when it is saved."""
 
 import torch
 from mmaction.registry import HOOKS
-from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 
-from .config import walk
-from .folded import fold_convolutions
-from .memory import keep_freed_memory, release_freed_memory
+from ...models.layers.folded_conv import fold_convolutions
+from ..malloc import keep_freed_memory, release_freed_memory
 
 
 @HOOKS.register_module()
@@ -24,11 +22,11 @@ class FastModelHook(Hook):
             of its arguments. The first steps then take minutes.
         fold: Whether factorised convolutions are computed in two
             dimensions on CPUs, see
-            :func:`~mosi_mmaction.folded.fold_convolutions`. Pays with the
+            :func:`~mosi_mmaction.models.layers.folded_conv.fold_convolutions`. Pays with the
             widths of the paper, not with those of the tiny configs.
         keep_memory: Whether a process that trains on a CPU keeps the memory
             it frees, see
-            :func:`~mosi_mmaction.memory.keep_freed_memory`. Needs glibc;
+            :func:`~mosi_mmaction.engine.malloc.keep_freed_memory`. Needs glibc;
             does nothing elsewhere.
     """
 
@@ -81,42 +79,3 @@ class FastModelHook(Hook):
             release_freed_memory()
         if getattr(loader, 'persistent_workers', False):
             self._have_workers.add(loader)
-
-
-def fast_recipe(cfg: dict | Config, compile: bool | dict = False) -> None:
-    """Make a config train fast, in place.
-
-    bfloat16 autocast where the device has it, clips and weights in
-    ``channels_last_3d``; on CPUs freed memory is kept and, in those without
-    bfloat16, convolutions are folded.
-    In a leaf config::
-
-        _base_ = 'mosi_r2p1d_hmdb.py'
-        __import__('mosi_mmaction').fast_recipe(_base_)
-
-    Args:
-        cfg: The config, or ``_base_`` inside of a leaf.
-        compile: See :class:`FastModelHook`.
-
-    Raises:
-        ValueError: If the optimizer wrapper is none that has a counterpart
-            in bfloat16.
-    """
-    cfg = getattr(cfg, '_cfg_dict', cfg)
-    wrapper = cfg.get('optim_wrapper') or {}
-    kind = wrapper.get('type', 'OptimWrapper')
-    if not wrapper or kind not in ('OptimWrapper', 'AutocastOptimWrapper'):
-        raise ValueError(
-            f'fast_recipe: optim_wrapper is {kind if wrapper else None!r}; '
-            "it switches 'OptimWrapper' to bfloat16 and leaves "
-            "'AutocastOptimWrapper' as it is"
-        )
-    wrapper['type'] = 'AutocastOptimWrapper'
-    for preprocessor in walk(cfg):
-        if preprocessor.get('type') == 'MoSIDataPreprocessor':
-            preprocessor['channels_last'] = True
-    # Default hooks are merged by name, so that a leaf's own custom_hooks do
-    # not replace this one.
-    cfg.setdefault('default_hooks', {})['fast'] = dict(
-        type='FastModelHook', compile=compile, fold=True, keep_memory=True
-    )

@@ -1,83 +1,20 @@
-"""Checkpoints that survive a kill, a full disk, and hostile hands."""
+"""Checkpoints that survive a kill and a full disk."""
 
-import functools
-import io
 import os
 import os.path as osp
-import pickle
 import re
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from hashlib import sha256
 from typing import Any
 
-import torch
 from mmaction.registry import HOOKS
-from mmengine import fileio
 from mmengine.dist import master_only
-from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
-from mmengine.logging import print_log
 from mmengine.runner import CheckpointLoader
 
-from .hooks import CheckLoadedHook
-
-
-@register_backend('atomic')
-class AtomicBackend(LocalBackend):
-    """The local disk, but a file is there whole or not at all.
-
-    Beside the file, a new one with ``.tmp`` at its end is written and, as
-    soon as it is on the disk, renamed. What a kill leaves behind is
-    overwritten the next time.
-    """
-
-    def put(self, obj: bytes, filepath: str) -> None:
-        """Write a file.
-
-        Raises:
-            OSError: If the disk is full, or the place not writable; an
-                older file of that name is still there then.
-        """
-        folder = osp.dirname(osp.abspath(filepath))
-        os.makedirs(folder, exist_ok=True)
-        temporary = f'{filepath}.tmp'
-        try:
-            with open(temporary, 'wb') as file:
-                file.write(obj)
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError:
-            if osp.exists(temporary):
-                os.remove(temporary)
-            raise
-        os.replace(temporary, filepath)
-        # The name, too, has to reach the disk.
-        directory = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
-
-
-def whole(path: str) -> bool:
-    """Say whether a checkpoint file was written to its end.
-
-    Args:
-        path: A local file. The archives that torch writes carry checksums,
-            which are compared; of files of older formats only the first
-            bytes are looked at.
-    """
-    with open(path, 'rb') as file:
-        start = file.read(4)
-    if start != b'PK\x03\x04':
-        return start[:1] == b'\x80'  # a plain pickle, of torch < 1.6
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.testzip() is None
-    except (zipfile.BadZipFile, EOFError, NotImplementedError):
-        return False
+from ...checkpoints.files import save_published, whole
+from ...checkpoints.guard import guard_loading
+from .check_loaded import CheckLoadedHook
 
 
 class _Keeping:
@@ -225,77 +162,6 @@ class SafeCheckpointHook(CheckpointHook):
             published, osp.splitext(ckpt_path)[0], self.backend_args
         )
         runner.logger.info(f'{ckpt_path} is published as {path}')
-
-
-def save_published(
-    content: dict, stem: str, backend_args: dict | None = None
-) -> str:
-    """Save a checkpoint under a name that tells its checksum.
-
-    Args:
-        content: The checkpoint.
-        stem: Path without extension.
-        backend_args: Of MMEngine's file backend; None is the local disk.
-
-    Returns:
-        The path: stem, ``-``, the first eight hexadecimal digits of the
-        file's SHA-256, ``.pth``.
-    """
-    with io.BytesIO() as buffer:
-        torch.save(content, buffer)
-        raw = buffer.getvalue()
-    path = f'{stem}-{sha256(raw).hexdigest()[:8]}.pth'
-    fileio.put(raw, path, backend_args or {'backend': 'atomic'})
-    return path
-
-
-def _guard(load: Callable) -> Callable:
-
-    @functools.wraps(load)
-    def guarded(filename: str, *args, **kwargs) -> Any:
-        try:
-            checkpoint = load(filename, *args, **kwargs)
-        except pickle.UnpicklingError as error:
-            found = re.search(
-                r'Unsupported (?:global|class|operand|instruction)[^\n]*'
-                r'|getattr\([^\n]*|GLOBAL \S+',
-                str(error),
-            )
-            what = f' ({found[0]})' if found else ''
-            raise ValueError(
-                f'{filename}: refused, as it holds more than weights and '
-                f'numbers{what}. Loading that would run code of whoever '
-                'made the file'
-            ) from error
-        except (RuntimeError, EOFError, zipfile.BadZipFile) as error:
-            reason = (str(error) or repr(error)).split('\n')[0]
-            raise ValueError(
-                f'{filename}: not a checkpoint, or one that was not written '
-                f'to its end: {reason}'
-            ) from error
-        if not isinstance(checkpoint, dict):
-            raise ValueError(
-                f'{filename}: not a checkpoint, but a '
-                f'{type(checkpoint).__name__}'
-            )
-        meta = checkpoint.get('meta')
-        if isinstance(meta, dict) and meta.pop('config', None) is not None:
-            # The Runner would execute it (mmengine/runner/runner.py:2028).
-            print_log(f'{filename}: meta.config is ignored', 'current')
-        return checkpoint
-
-    return guarded
-
-
-def guard_loading() -> None:
-    """Say clearly what is wrong with a checkpoint; ignore code in it.
-
-    For every scheme that MMEngine's CheckpointLoader knows, hence for
-    ``load_from``, ``--resume``, tests, and its ``load_checkpoint()``.
-    """
-    for prefix, load in list(CheckpointLoader._schemes.items()):
-        if not hasattr(load, '__wrapped__'):
-            CheckpointLoader.register_scheme(prefix, _guard(load), force=True)
 
 
 guard_loading()

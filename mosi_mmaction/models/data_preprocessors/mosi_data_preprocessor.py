@@ -6,7 +6,7 @@ import torch
 from mmaction.registry import MODELS
 from mmengine.model import BaseDataPreprocessor
 
-from .device import render_batch
+from ...method.render_torch import render_batch
 
 
 @MODELS.register_module()
@@ -26,7 +26,7 @@ class MoSIDataPreprocessor(BaseDataPreprocessor):
             pinned memory.
         render: Whether clips are rendered here, on the device, from source
             images and plans. For pipelines without ``RenderPseudoMotion``;
-            see :func:`~mosi_mmaction.device.render_on_device`.
+            see :func:`~mosi_mmaction.render_on_device`.
 
     Raises:
         ValueError: If ``mean`` or ``std`` are not three numbers.

@@ -1,17 +1,17 @@
-"""The pretext task's classifier (paper Sec. 3.1), and a head of features."""
+"""The pretext task's classifier (paper Sec. 3.1)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 import torch
 import torch.nn.functional as F
 from mmaction.models.heads import BaseHead
 from mmaction.registry import MODELS
-from mmengine.model import BaseModule
 from mmengine.model.weight_init import normal_init
 from torch import Tensor, nn
 
-from .motion import LabelPool
+from ...method.motion import LabelPool
+from .pooled_feature_head import pool_features
 
 
 @MODELS.register_module()
@@ -131,7 +131,7 @@ class MoSIHead(BaseHead):
         return data_samples
 
     def _axis_scores(self, x) -> list[Tensor]:
-        pooled = torch.cat(list(_pooled(x)), dim=1)  # (M, D)
+        pooled = torch.cat(list(pool_features(x)), dim=1)  # (M, D)
         pooled = self.dropout(pooled)
         if self.separate:
             return [
@@ -172,39 +172,3 @@ class MoSIHead(BaseHead):
                     f'the {self.num_classes} labels of {self.pool}'
                 )
         return labels
-
-
-@MODELS.register_module()
-class PooledFeatureHead(BaseModule):
-    """Put the backbone's pooled feature into the data sample.
-
-    For evaluation on frozen features; there is nothing to train. MMAction2's
-    ``FeatureHead`` returns bare tensors, which no metric sees.
-    """
-
-    def predict(
-        self, feats: Tensor | Sequence, data_samples: list, **kwargs
-    ) -> list:
-        """Average over time, space and the clips of a video.
-
-        Returns:
-            The data samples with ``feature``, (D,).
-        """
-        pooled = torch.cat(list(_pooled(feats)), dim=1)
-        pooled = pooled.view(len(data_samples), -1, pooled.shape[1])
-        for sample, feature in zip(data_samples, pooled.mean(1)):
-            sample.set_field(feature, 'feature')
-        return data_samples
-
-
-def _pooled(x: Tensor | Sequence) -> Iterator[Tensor]:
-    """Yield (M, D) averages over time and space of all that x holds."""
-    if not isinstance(x, Tensor):
-        for part in x:
-            yield from _pooled(part)
-    elif x.ndim == 2:
-        yield x
-    elif x.ndim == 3:
-        yield x.mean(1)
-    else:
-        yield x.flatten(2).mean(2)

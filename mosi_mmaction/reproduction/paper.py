@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config
 
-from mosi_mmaction import LabelPool
-
+from ..method.motion import LabelPool
 from .presets import (
     CONFIGS,
     POOL_KEYS,

@@ -7,11 +7,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mosi_mmaction import LabelPool
-from mosi_mmaction.action_videos import write_action_videos
-from mosi_mmaction.datasets.sources import in_validation, scan_tree
-from mosi_mmaction.video import read_frame
-
+from ..media.paths import in_validation, scan_tree
+from ..media.video import read_frame
+from ..method.motion import LabelPool
+from ..synthetic.write import write_action_videos
 from .presets import (
     POOL_KEYS,
     Preset,

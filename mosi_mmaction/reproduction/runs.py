@@ -26,9 +26,10 @@ from unittest import mock
 from mmengine.config import Config
 from tqdm import tqdm
 
-from mosi_mmaction import set_epochs, set_motion
+from ..config import set_epochs, set_motion
 
-TOOLS = Path(__file__).resolve().parent
+# In a clone these are links: a run then names the files of the clone.
+TOOLS = (Path(__file__).resolve().parents[1] / '.mim' / 'tools').resolve()
 
 #: Makes a command of (tool: 'train' or 'test', its files, its options).
 Launch = Callable[[str, list[str], list[str]], list[str]]

@@ -1,14 +1,13 @@
 """What only experiments need, found by their configs' custom_imports.
 
-Not part of the package: nobody should train with a defect, other than to
-measure what it costs. The tools find it since Python puts their own folder
-first.
+Importing :mod:`mosi_mmaction` does not register it: a defect is for those
+who measure what it costs.
 """
 
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from mosi_mmaction.transforms.streams import results_rng
+from ..datasets.transforms.seeding import results_rng
 
 
 @TRANSFORMS.register_module()

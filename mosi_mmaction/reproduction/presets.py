@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Optional
 
 from mmengine.config import Config
-from runs import TOOLS, Run
 
 from .published import PUBLISHED, PUBLISHED_PRETEXT
+from .runs import TOOLS, Run
 
-CONFIGS = TOOLS.parent / 'configs'
+CONFIGS = (TOOLS.parent / 'configs').resolve()
 
 #: The arguments of set_motion that make the label pool.
 POOL_KEYS = ('num_speeds', 'axes', 'decoupled', 'static')
@@ -214,7 +214,10 @@ def flip_rendered_options(config: str) -> dict:
         steps.append(step)
         if step['type'] == 'RenderPseudoMotion':
             steps.append(dict(type='FlipRendered'))
-    imports = [*cfg.custom_imports.imports, 'experimental']
+    imports = [
+        *cfg.custom_imports.imports,
+        'mosi_mmaction.reproduction.flip_rendered',
+    ]
     return {
         'train_dataloader.dataset.pipeline': steps,
         'custom_imports.imports': imports,

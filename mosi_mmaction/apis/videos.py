@@ -1,0 +1,91 @@
+"""Find videos and read the clips that a config tests."""
+
+import os.path as osp
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+from mmaction.registry import TRANSFORMS
+from mmengine.dataset import Compose
+
+from ..media.paths import join, kind_of, read_list, scan_tree
+
+
+class Video(NamedTuple):
+    """A video file; the label is '' where none is known."""
+
+    path: str
+    label: str
+
+    @property
+    def name(self) -> str:
+        """File name without folder and extension."""
+        return osp.splitext(osp.basename(self.path))[0]
+
+
+def find_videos(sources: Iterable[str], data_root: str = '') -> list[Video]:
+    """List videos, with their labels where those are known.
+
+    Args:
+        sources: Video files; folders, whose first level of folders is the
+            label; list files (``.txt``) with a label at the line's end.
+        data_root: Folder that the paths in list files are relative to.
+
+    Raises:
+        FileNotFoundError: If a source or a listed video does not exist.
+        ValueError: If there is no video.
+    """
+    videos = []
+    for source in sources:
+        if osp.isdir(source):
+            for path in scan_tree(source):
+                if kind_of(path)[1] == 'video':
+                    parts = path.replace('\\', '/').split('/')
+                    label = parts[0] if len(parts) > 1 else ''
+                    videos.append(Video(join(source, path), label))
+        elif source.endswith('.txt') and osp.isfile(source):
+            with open(source, encoding='utf-8') as file:
+                lines = [line for line in file if line.strip()]
+            for path, line in zip(read_list(source, data_root), lines):
+                words = line[len(path) :].split()
+                videos.append(
+                    Video(join(data_root, path), words[-1] if words else '')
+                )
+        else:
+            videos.append(Video(source, ''))
+    for video in videos:
+        if not osp.isfile(video.path):
+            raise FileNotFoundError(
+                f'there is no video {video.path!r}; --data-root is the '
+                'folder that the lines of a list are relative to'
+            )
+    if not videos:
+        raise ValueError(f'no video in {list(sources)}')
+    return videos
+
+
+def read_clips(
+    path: str, clip_len: int, interval: int, num_clips: int = 1
+) -> np.ndarray:
+    """Read clips that lie evenly over a video; one is from its middle.
+
+    The transforms of fine-tuning and testing read them.
+
+    Returns:
+        (num_clips, clip_len, H, W, 3) uint8 RGB. A video that is too short
+        starts again at its beginning.
+    """
+    steps = [
+        dict(type='VideoInit'),
+        dict(
+            type='SampleFrames',
+            clip_len=clip_len,
+            frame_interval=interval,
+            num_clips=num_clips,
+            test_mode=True,
+        ),
+        dict(type='VideoDecode'),
+    ]
+    results = dict(filename=path, modality='RGB', start_index=0)
+    imgs = Compose([TRANSFORMS.build(s) for s in steps])(results)['imgs']
+    return np.stack(imgs).reshape(num_clips, clip_len, *imgs[0].shape)

@@ -1,0 +1,1 @@
+"""Workarounds for current dependency versions, one function per issue."""

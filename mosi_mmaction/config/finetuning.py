@@ -1,0 +1,182 @@
+"""Change the videos and the protocol of a whole config in one line."""
+
+import copy
+from pathlib import Path
+from typing import cast
+
+from .tree import find_step, walk
+
+#: What the two transforms of a decoder, Init and Decode, begin with.
+_DECODERS = {'decord': 'Decord', 'pyav': 'PyAV', 'video': 'Video'}
+
+#: What a config that only tests must not have.
+_TRAINING = (
+    'train_dataloader',
+    'train_cfg',
+    'optim_wrapper',
+    'param_scheduler',
+    'val_dataloader',
+    'val_cfg',
+    'val_evaluator',
+)
+
+
+def set_videos(cfg: dict, videos: str, lists: str) -> None:
+    """Fine-tune on a folder of videos of one's own, in place.
+
+    The number of classes becomes the number of lines of ``classes.txt``.
+    tools/data/split_videos.py writes the lists, and a config with this call.
+
+    Args:
+        cfg: A config of fine-tuning, or ``_base_`` inside of a leaf.
+        videos: Folder that the paths of the lists are relative to.
+        lists: Folder of ``train.txt`` and ``test.txt``, a line ``path label``
+            for every video, and of ``classes.txt``, a name a line in the
+            order of the labels.
+
+    Raises:
+        FileNotFoundError: If a list is not there.
+        ValueError: If the config has no classifier of videos.
+    """
+    files = [Path(lists) / f'{n}.txt' for n in ('train', 'test', 'classes')]
+    for path in files:
+        if not path.is_file():
+            raise FileNotFoundError(
+                f'set_videos: there is no {path}; tools/data/split_videos.py '
+                'writes it'
+            )
+    head = cfg.get('model', {}).get('cls_head', {})
+    if 'num_classes' not in head:
+        raise ValueError(
+            'set_videos: model.cls_head has no num_classes; is '
+            'the config one of fine-tuning?'
+        )
+    names = files[2].read_text(encoding='utf-8').splitlines()
+    head['num_classes'] = len([n for n in names if n.strip()])
+    for part, path in (
+        ('train', files[0]),
+        ('val', files[1]),
+        ('test', files[1]),
+    ):
+        cfg[f'{part}_dataloader']['dataset'].update(
+            ann_file=str(path), data_prefix=dict(video=str(videos))
+        )
+
+
+def set_decoder(cfg: dict, name: str) -> None:
+    """Choose what decodes the videos of a fine-tuning config, in place.
+
+    Ours needs no choice: it takes decord, or PyAV where that is missing.
+    MMAction2's are for its own tools, such as the inferencer. In a leaf
+    config::
+
+        _base_ = 'finetune_r2p1d_hmdb.py'
+        __import__('mosi_mmaction').set_decoder(_base_, 'pyav')
+
+    Args:
+        cfg: The config, or ``_base_`` inside of a leaf.
+        name: ``'decord'`` or ``'pyav'``, both MMAction2's; ``'video'`` for
+            our :class:`~mosi_mmaction.VideoInit`.
+
+    Raises:
+        ValueError: If the name is not known or no pipeline decodes a video.
+    """
+    if name not in _DECODERS:
+        raise ValueError(
+            f'set_decoder: {name!r} is unknown; there are {sorted(_DECODERS)}'
+        )
+    kinds = {
+        first + kind: kind
+        for first in _DECODERS.values()
+        for kind in ('Init', 'Decode')
+    }
+    steps = [step for step in walk(cfg) if step.get('type') in kinds]
+    if not steps:
+        raise ValueError(
+            'set_decoder: no pipeline of this config decodes '
+            'videos; is it one of pretraining? That takes PyAV '
+            'by itself where decord is missing'
+        )
+    for step in steps:
+        # Arguments are kept where both have them.
+        new = dict(type=_DECODERS[name] + kinds[step['type']])
+        if name != 'video':
+            new.update(
+                (k, step[k]) for k in ('io_backend', 'mode') if k in step
+            )
+        step.clear()
+        step.update(new)
+
+
+def set_three_crops(cfg: dict) -> None:
+    """Test three crops of every clip instead of the centre, in place.
+
+    The frame's longer side is cut into a left, a right and a middle square
+    (MMAction2's ``ThreeCrop``), and the middle of each is taken, at the size
+    the config crops. The third crop is therefore the usual centre crop.
+
+    Args:
+        cfg: The config, or ``_base_`` inside of a leaf.
+
+    Raises:
+        ValueError: If the test pipeline does not resize the short side and
+            take a centre crop.
+    """
+    pipeline = cfg['test_dataloader']['dataset'].get('pipeline', [])
+    resize, crop = (
+        find_step(pipeline, 'Resize'),
+        find_step(pipeline, 'CenterCrop'),
+    )
+    if resize is None or crop is None or resize['scale'][0] != -1:
+        raise ValueError(
+            'set_three_crops: test_dataloader.dataset.pipeline needs '
+            'Resize(scale=(-1, SIDE)) and then CenterCrop'
+        )
+    # Other data loaders may hold the very same list.
+    pipeline = copy.deepcopy(pipeline)
+    at = pipeline.index(find_step(pipeline, 'CenterCrop'))
+    pipeline.insert(at, dict(type='ThreeCrop', crop_size=resize['scale'][1]))
+    cfg['test_dataloader'] = copy.deepcopy(cfg['test_dataloader'])
+    cfg['test_dataloader']['dataset']['pipeline'] = pipeline
+
+
+def set_retrieval(cfg: dict) -> None:
+    """Turn a fine-tuning config into one of retrieval and k-NN, in place.
+
+    Nothing is trained: the test videos are looked up among the training
+    videos by the backbone's features, both through the test pipeline. For
+    tools/test.py with a pretrained checkpoint.
+
+    Args:
+        cfg: The config, or ``_base_`` inside of a leaf.
+
+    Raises:
+        ValueError: If it does not train and test on lists of videos.
+    """
+    query = cfg['test_dataloader']['dataset']
+    gallery = cfg['train_dataloader']['dataset']
+    if not (
+        'ann_file' in query
+        and 'ann_file' in gallery
+        and find_step(query['pipeline'], 'PackActionInputs')
+    ):
+        raise ValueError(
+            'set_retrieval: train_dataloader.dataset and '
+            'test_dataloader.dataset need an ann_file each, and the test '
+            'pipeline PackActionInputs; is the config one of fine-tuning?'
+        )
+    datasets = []
+    for role, dataset in (('gallery', gallery), ('query', query)):
+        pipeline = copy.deepcopy(query['pipeline'])
+        pipeline.insert(0, dict(type='SetRole', role=role))
+        pack = cast(dict, find_step(pipeline, 'PackActionInputs'))
+        pack['meta_keys'] = ('role',)
+        datasets.append(dict(dataset, pipeline=pipeline, test_mode=True))
+    cfg['test_dataloader'] = dict(
+        copy.deepcopy(cfg['test_dataloader']),
+        dataset=dict(type='ConcatDataset', datasets=datasets),
+    )
+    cfg['test_evaluator'] = dict(type='NearestNeighborMetric')
+    cfg['model']['cls_head'] = dict(type='PooledFeatureHead')
+    for key in _TRAINING:
+        cfg[key] = None

@@ -1,0 +1,53 @@
+"""Find our configs from anywhere."""
+
+import os.path as osp
+from pathlib import Path
+
+_CONFIGS = Path(__file__).resolve().parents[1] / '.mim' / 'configs'
+
+
+def config_path(name: str) -> str:
+    """Return the path of a config that came with the package.
+
+    In another project's config::
+
+        _base_ = [__import__('mosi_mmaction').config_path(
+            'mosi_r2p1d_hmdb')]
+
+    Args:
+        name: Path below ``configs``, with or without ``.py``.
+
+    Raises:
+        FileNotFoundError: If there is no such config; with those there are.
+    """
+    path = _CONFIGS / (name if name.endswith('.py') else name + '.py')
+    if not path.is_file():
+        there = sorted(
+            p.relative_to(_CONFIGS).with_suffix('').as_posix()
+            for p in _CONFIGS.rglob('*.py')
+            if '_base_' not in p.parts
+        )
+        raise FileNotFoundError(
+            f'no config {name!r} in mosi_mmaction; there are: '
+            f'{", ".join(there)}'
+        )
+    return str(path)
+
+
+def find_config(config: str) -> str:
+    """Return the path of what a user gave as CONFIG.
+
+    Args:
+        config: Path of any config file, or a name for :func:`config_path`.
+
+    Raises:
+        FileNotFoundError: If it is neither; with the names there are.
+    """
+    if osp.isfile(config):
+        return config
+    try:
+        return config_path(config)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f'there is no file {config!r}, and {error}'
+        ) from None

@@ -1,0 +1,48 @@
+"""Walk a config: its dicts, its pipelines, the steps of a pipeline."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from mmengine.config import Config
+
+
+def set_step(pipeline: list, kind: str, value: dict | None) -> None:
+    """Set a drawing step of a pipeline, or take it away with None.
+
+    A step that is new comes right after ``DrawPseudoMotion``.
+    """
+    step = find_step(pipeline, kind)
+    if value is None:
+        if step is not None:
+            pipeline.remove(step)
+        return
+    new = dict(value)
+    if step is not None:
+        step.update(new)
+    else:
+        at = pipeline.index(find_step(pipeline, 'DrawPseudoMotion')) + 1
+        pipeline.insert(at, dict(type=kind, **new))
+
+
+def find_step(pipeline: list, kind: str) -> dict | None:
+    """Return the step of this type, or None."""
+    return next(
+        (s for s in pipeline if isinstance(s, dict) and s.get('type') == kind),
+        None,
+    )
+
+
+def walk(node: Any) -> Iterator[dict]:
+    """Yield every dict of a config, outer ones first."""
+    if isinstance(node, (dict, Config)):  # a Config is no dict
+        yield node
+        node = list(node.values())
+    if isinstance(node, (list, tuple)):
+        for child in node:
+            yield from walk(child)
+
+
+def find_pipelines(node: Any) -> Iterator[list]:
+    """Yield every list that is a value of a config's dicts."""
+    for holder in walk(node):
+        yield from (v for v in holder.values() if isinstance(v, list))

@@ -1,0 +1,1 @@
+"""What the runner is given: hooks, autocast, memory."""

@@ -1,0 +1,72 @@
+"""Fail if the pretrained weights did not arrive in the network."""
+
+from mmaction.registry import HOOKS
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+
+
+@HOOKS.register_module()
+class CheckLoadedHook(Hook):
+    """Stop if a loaded checkpoint leaves weights of the model untouched.
+
+    MMEngine loads what fits and merely warns of the rest, so a fine-tuning
+    from the wrong file would be a training from scratch that says nothing.
+
+    Args:
+        prefix: Only weights whose name begins so must be in the file;
+            ``'backbone.'`` for fine-tuning, where the head is new.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def __init__(self, prefix: str = '') -> None:
+        self.prefix = prefix
+
+    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+        """Compare names and shapes.
+
+        Raises:
+            ValueError: If weights are missing or have another shape, or
+                the file has more of that prefix than the network.
+        """
+        model = runner.model
+        if is_model_wrapper(model):
+            model = model.module
+        loaded = checkpoint.get('state_dict', checkpoint)
+        loaded = {
+            k[len('module.') :] if k.startswith('module.') else k: v
+            for k, v in loaded.items()
+        }
+        # A resumed run must get back all of its own weights.
+        prefix = '' if runner._resume else self.prefix
+        wanted = {
+            k: v for k, v in model.state_dict().items() if k.startswith(prefix)
+        }
+        missing = [k for k in wanted if k not in loaded]
+        other = [
+            f'{k} {tuple(loaded[k].shape)} instead of {tuple(v.shape)}'
+            for k, v in wanted.items()
+            if k in loaded and loaded[k].shape != v.shape
+        ]
+        # Where all of a network is asked for, the file may hold more.
+        extra = [
+            k
+            for k in loaded
+            if prefix and k.startswith(prefix) and k not in wanted
+        ]
+        if missing or other or extra:
+            lines = [f'missing: {k}' for k in missing]
+            lines += [f'another shape: {k}' for k in other]
+            lines += [f'unknown: {k}' for k in extra]
+            listed = '\n  '.join(lines)
+            raise ValueError(
+                f'the checkpoint (load_from={runner._load_from!r}) does not '
+                f'fit this network: {len(missing) + len(other)} of '
+                f'{len(wanted)} tensors under {prefix!r} were not taken, '
+                f'{len(extra)} of the file are unknown. Is it of another '
+                f'backbone?\n  {listed}'
+            )
+        runner.logger.info(
+            f'{len(wanted)} of {len(wanted)} tensors under '
+            f'{prefix!r} taken from the checkpoint'
+        )

@@ -1,0 +1,51 @@
+"""Seed every iteration, so that a resumed run continues the same streams."""
+
+import random
+from typing import Any
+
+import numpy as np
+import torch
+from mmaction.registry import HOOKS
+from mmengine.dist import get_rank
+from mmengine.hooks import Hook
+
+
+@HOOKS.register_module()
+class StreamHook(Hook):
+    """Make what is random a function of (seed, iteration, rank).
+
+    MMEngine's checkpoints hold no state of random generators, so a resumed
+    run would draw other dropout masks. Here all generators of the process
+    are seeded anew for every iteration; samples have their own streams, see
+    :class:`~mosi_mmaction.EpochSampler`.
+
+    A resumed run also gets the sampler's seed of the original one. MMEngine
+    builds the sampler before it knows from which run it resumes, and where
+    no seed was given, or ``diff_rank_seed`` was, another one is drawn.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def before_train(self, runner) -> None:
+        """Bring sampler and message hub, which is saved, to one seed."""
+        hub = runner.message_hub
+        loader = runner.train_dataloader
+        sampler = getattr(loader.batch_sampler, 'sampler', loader.sampler)
+        if 'stream_seed' not in hub.runtime_info:
+            hub.update_info(
+                'stream_seed', int(getattr(sampler, 'seed', runner.seed))
+            )
+        self.seed = hub.get_info('stream_seed')
+        if hasattr(sampler, 'seed'):
+            sampler.seed = self.seed
+
+    def before_train_iter(
+        self, runner, batch_idx: int, data_batch: Any = None
+    ) -> None:
+        """Seed. Here, as a data loader draws when it starts an epoch."""
+        stream = np.random.SeedSequence(
+            (self.seed, runner.iter, get_rank())
+        ).generate_state(3)
+        random.seed(int(stream[0]))
+        np.random.seed(stream[1])
+        torch.manual_seed(int(stream[2]))

@@ -1,0 +1,1 @@
+"""How well motions are named and actions told apart."""

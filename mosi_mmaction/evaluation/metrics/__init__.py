@@ -1,0 +1,6 @@
+"""Metrics, one a file."""
+
+from .mosi_metric import MoSIMetric
+from .nearest_neighbor_metric import NearestNeighborMetric
+
+__all__ = ['MoSIMetric', 'NearestNeighborMetric']

@@ -1,0 +1,1 @@
+"""The paper's method in NumPy, and the same on a device."""

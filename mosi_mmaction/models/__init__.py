@@ -1,0 +1,1 @@
+"""What MMAction2's registry of models gets from this package."""

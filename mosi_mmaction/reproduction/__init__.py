@@ -1,0 +1,1 @@
+"""The experiments of the paper: their rows, their runs, their scheduler."""

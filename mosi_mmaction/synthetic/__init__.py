@@ -1,0 +1,1 @@
+"""What the computer draws: images and labelled videos."""

@@ -1,0 +1,175 @@
+"""Write the sprite actions to MP4 files, with their lists."""
+
+import json
+import os
+import re
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from mmengine import track_iter_progress
+
+from .sprite_actions import (
+    ACTIONS,
+    _check_frames,
+    draw_action,
+    draw_look,
+    render_action,
+)
+
+
+def write_action_videos(
+    root: str | os.PathLike,
+    videos_per_class: int,
+    split: str,
+    seed: int = 0,
+    *,
+    height: int = 64,
+    width: int = 64,
+    num_frames: int = 40,
+    fps: float = 25,
+    actions: Sequence[str] = ACTIONS,
+) -> list[Path]:
+    """Write the videos of one split and their list file.
+
+    Files are ``root/<split>/<class>/<class>_<split>_<nnn>.mp4``; the lines
+    of ``root/<split>.txt`` are ``<split>/<class>/<file> <label>``, where a
+    label is the class's place in ``actions``. Number ``nnn`` has the same
+    look in every class, and looks are drawn from ``seed`` and ``split``. A
+    video does not depend on how many others there are. Videos of an earlier
+    call with the same settings are kept; the settings are remembered in
+    ``root/<split>.json``.
+
+    Args:
+        root: Folder to write to; made if it does not exist.
+        videos_per_class: Number of videos of every class.
+        split: Name of the split: letters, digits and underscores.
+        seed: Together with ``split``, decides every pixel.
+        height: Height of the frames in pixels, even.
+        width: Width of the frames in pixels, even.
+        num_frames: Number of frames of every video.
+        fps: Frames a second, as written into the files.
+        actions: Classes to write, some of :data:`ACTIONS`.
+
+    Returns:
+        Path of every video, class by class, in the order of the list file.
+
+    Raises:
+        ValueError: If an argument is not as written above, or ``root``
+            holds the same split with other settings.
+        OSError: If OpenCV cannot write videos here.
+    """
+    unknown = [a for a in actions if a not in ACTIONS]
+    if unknown or len(set(actions)) < len(actions) or not actions:
+        raise ValueError(
+            f'actions={tuple(actions)!r}: give different ones '
+            f'of {", ".join(ACTIONS)}'
+        )
+    if not re.fullmatch(r'\w+', split):
+        raise ValueError(
+            f'split={split!r}: it names files, so use letters, '
+            'digits and underscores only'
+        )
+    if videos_per_class < 1:
+        raise ValueError(
+            f'videos_per_class={videos_per_class}: must be at least 1'
+        )
+    _check_frames((height, width), num_frames)
+    if height % 2 or width % 2:
+        raise ValueError(
+            f'frames of {height}x{width} pixels: the codec '
+            'needs an even height and width'
+        )
+    root = Path(root)
+    root.mkdir(parents=True, exist_ok=True)
+    _settle(
+        root,
+        split,
+        {
+            'seed': seed,
+            'height': height,
+            'width': width,
+            'num_frames': num_frames,
+            'fps': fps,
+        },
+    )
+
+    jobs, lines = [], []
+    for label, action in enumerate(actions):
+        for i in range(videos_per_class):
+            name = f'{split}/{action}/{action}_{split}_{i:03d}.mp4'
+            jobs.append((root / name, action, i))
+            lines.append(f'{name} {label}\n')
+    stream = (seed, zlib.crc32(split.encode()))
+    todo = [job for job in jobs if not job[0].exists()]
+    for path, action, i in track_iter_progress(todo) if todo else ():
+        look = draw_look(np.random.default_rng((*stream, 0, i)))
+        motion = np.random.default_rng((*stream, 1, ACTIONS.index(action), i))
+        plan = draw_action(action, (height, width), num_frames, motion)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_video(path, render_action(plan, look), fps)
+    if todo:
+        print(flush=True)  # the progress bar leaves its line open
+    _write_text(root / f'{split}.txt', ''.join(lines))
+    return [path for path, _, _ in jobs]
+
+
+def _settle(root: Path, split: str, settings: dict) -> None:
+    """See to it that all videos of the split have these settings.
+
+    Raises:
+        ValueError: If there are videos written with other settings.
+    """
+    path = root / f'{split}.json'
+    if path.exists():
+        found = json.loads(path.read_text())
+        if found != settings:
+            raise ValueError(
+                f'{path} says that the videos there have the settings '
+                f'{found}, but {settings} are asked for: give another root, '
+                f'or delete {path} to have them written anew'
+            )
+        return
+    # Nobody knows how these were made, and they would pass for ours.
+    for video in root.glob(f'{split}/*/*_{split}_*.mp4'):
+        video.unlink()
+    _write_text(path, json.dumps(settings))
+
+
+def _write_video(path: Path, frames: np.ndarray, fps: float) -> None:
+    """Write (N, H, W, 3) uint8 RGB as mp4; the name appears when done."""
+    # OpenCV tells the container from the ending, so that stays.
+    part = path.with_name(f'.part-{os.getpid()}-{path.name}')
+    height, width = frames.shape[1:3]
+    try:
+        fourcc = cv2.VideoWriter_fourcc(*'mp4v')  # type: ignore[attr-defined]
+        writer = cv2.VideoWriter(str(part), fourcc, fps, (width, height))
+        if not writer.isOpened():
+            raise OSError(
+                f'OpenCV cannot write {path} with the codec mp4v: see that '
+                'the folder is writable and that OpenCV has ffmpeg (the '
+                'opencv-python packages of PyPI have it)'
+            )
+        for frame in frames:
+            writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+        writer.release()
+        # The writer reports no error, not even that the disk is full.
+        reader = cv2.VideoCapture(str(part))
+        written = int(reader.get(cv2.CAP_PROP_FRAME_COUNT))
+        reader.release()
+        if written != len(frames):
+            raise OSError(
+                f'{path}: only {written} of {len(frames)} frames '
+                'could be written; is the disk full?'
+            )
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _write_text(path: Path, text: str) -> None:
+    part = path.with_name(f'.part-{os.getpid()}-{path.name}')
+    part.write_text(text)
+    os.replace(part, path)
