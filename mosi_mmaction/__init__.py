@@ -30,6 +30,7 @@ from .datasets import (  # noqa: E402
     SourceImageDataset,
 )
 from .device import render_batch, render_on_device  # noqa: E402
+from .engine.hooks import AutocastHook, DeterministicHook  # noqa: E402
 from .fast import FastModelHook, fast_recipe  # noqa: E402
 from .head import MoSIHead, PooledFeatureHead  # noqa: E402
 from .hooks import (  # noqa: E402
@@ -68,6 +69,7 @@ from .zoo import load_backbone, zoo_entries  # noqa: E402
 
 __all__ = [
     'ActionVideoDataset',
+    'AutocastHook',
     'AutocastOptimWrapper',
     'CheckLabelsHook',
     'CheckLoadedHook',
@@ -79,6 +81,7 @@ __all__ = [
     'DrawColorJitter',
     'DrawPseudoMotion',
     'DrawStaticMask',
+    'DeterministicHook',
     'EpochSampler',
     'FastModelHook',
     'LabelPool',
