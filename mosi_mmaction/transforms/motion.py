@@ -18,6 +18,7 @@ from ..motion import (
     draw_static_mask,
     render,
 )
+from ..structures.batch_memory import empty_sample
 from .streams import results_rng
 
 
@@ -169,7 +170,10 @@ class RenderPseudoMotion(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Render."""
-        results['imgs'] = render(results['img'], results['motion'])
+        plan = results['motion']
+        # In a worker straight into the memory that the batch is sent in.
+        out = empty_sample(plan.shape)
+        results['imgs'] = render(results['img'], plan, out)
         results['label'] = results['motion'].labels
         return results
 

@@ -1,0 +1,1 @@
+"""A sample of many labelled clips, and batches of samples."""
