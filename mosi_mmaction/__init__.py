@@ -40,8 +40,10 @@ from .datasets.transforms import (
 )
 from .engine.autocast import AutocastOptimWrapper
 from .engine.hooks import (
+    AutocastHook,
     CheckLabelsHook,
     CheckLoadedHook,
+    DeterministicHook,
     FastModelHook,
     RecordHook,
     SafeCheckpointHook,
@@ -66,6 +68,7 @@ from .version import __version__
 
 __all__ = [
     'ActionVideoDataset',
+    'AutocastHook',
     'AutocastOptimWrapper',
     'CheckLabelsHook',
     'CheckLoadedHook',
@@ -77,6 +80,7 @@ __all__ = [
     'DrawColorJitter',
     'DrawPseudoMotion',
     'DrawStaticMask',
+    'DeterministicHook',
     'EpochSampler',
     'FastModelHook',
     'LabelPool',

@@ -135,6 +135,14 @@ def test_official_without_a_clone(run, tmp_path):
         run('render', '--repeats', 1, '--official', tmp_path)
 
 
+def test_official_that_does_not_import_is_said_at_once(run, tmp_path):
+    (tmp_path / 'mosi_generator.py').write_text(
+        "raise RuntimeError('operator torchvision::nms does not exist')"
+    )
+    with pytest.raises(ImportError, match='nms does not exist.*torchvision'):
+        run('render', '--repeats', 1, '--official', tmp_path)
+
+
 def test_pipeline(run, tmp_path):
     rng = np.random.default_rng(0)
     for i in range(3):
@@ -143,9 +151,19 @@ def test_pipeline(run, tmp_path):
             rng.integers(0, 256, (200, 300, 3), dtype=np.uint8),
         )
     (tmp_path / 'notes.txt').write_text('not an image')
-    cases = run('pipeline', '--images', tmp_path, '--repeats', 1)
+    cases = run('pipeline', '--images', tmp_path, '--repeats', 1, '--batch', 2)
     bare = cases['decode and resize']
     assert bare['ratio'] == 1
+    arrived = [cases.pop(k) for k in list(cases) if 'in the trainer' in k]
+    assert len(arrived) == 2
+    for case in arrived:
+        assert case['images'] == 2 and case['trainer_ms'] > 0
+        assert case['ratio'] == pytest.approx(
+            case['bare_ms'] / case['ms'], rel=1e-2
+        )
+        assert case['times_rendering'] == pytest.approx(
+            case['ms'] / case['render_ms'], rel=1e-2
+        )
     assert len(cases) == 4
     for case in cases.values():
         assert case['images'] == 3

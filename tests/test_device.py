@@ -186,9 +186,10 @@ def test_a_gpu_equals_the_cpu(masked, jittered):
     ]
     images = torch.from_numpy(np.stack([noise(p) for p in batch_plans]))
     images = images.movedim(-1, 1)
+    uploaded = images.cuda()  # which waits, as they are not pinned
     torch.cuda.set_sync_debug_mode('error')  # any wait is an error
     try:
-        clips = render_batch(images.cuda(), batch_plans)
+        clips = render_batch(uploaded, batch_plans)
     finally:
         torch.cuda.set_sync_debug_mode('default')
     difference = clips.cpu().int() - render_batch(images, batch_plans).int()

@@ -292,16 +292,9 @@ def test_fast_twice_is_fast():
     assert cfg.to_dict() == once.to_dict()
 
 
-@pytest.mark.parametrize(
-    'wrapper, said',
-    [
-        (dict(type='AmpOptimWrapper', dtype='float16'), "'AmpOptimWrapper'"),
-        (None, 'None'),
-    ],
-)
-def test_other_optimizer_wrappers(wrapper, said):
-    cfg = dict(optim_wrapper=wrapper)
-    with pytest.raises(ValueError, match=f'optim_wrapper is {said}'):
+def test_other_optimizer_wrappers():
+    cfg = dict(optim_wrapper=dict(type='AmpOptimWrapper', dtype='float16'))
+    with pytest.raises(ValueError, match="optim_wrapper is 'AmpOptimWrapper'"):
         fast_recipe(cfg)
 
 

@@ -14,6 +14,7 @@ count the time of one core (CPU time of a process with one thread).
 
 import argparse
 import importlib
+import itertools
 import json
 import multiprocessing
 import os
@@ -51,6 +52,7 @@ from mosi_mmaction import (
     draw_static_mask,
     render,
 )
+from mosi_mmaction.benchmarks.arrival import Arrival
 from mosi_mmaction.config.pretraining import render_on_device
 from mosi_mmaction.config.running import fast_recipe
 from mosi_mmaction.datasets.samplers.epoch_sampler import EpochIndex
@@ -128,6 +130,8 @@ def draw(
 
 def bench_render(args: argparse.Namespace) -> None:
     """Time drawing and rendering against one copy of the same bytes."""
+    if args.official:
+        load_official(args.official)  # before minutes of other cases
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 256, (320, 320, 3), dtype=np.uint8)
     image = cv2.GaussianBlur(noise, (0, 0), 3)
@@ -210,15 +214,15 @@ def bench_render_batch(
     )
 
 
-def bench_official(
-    args: argparse.Namespace, image: np.ndarray, rng: np.random.Generator
-) -> None:
-    """Time the generator of the authors' release from a local clone.
+def load_official(folder: str) -> Any:
+    """Import the generator of a local clone of the authors' release.
 
     Raises:
         FileNotFoundError: If there is none in the folder.
+        ImportError: If it does not import, as a rule for want of a
+            torchvision that fits this torch.
     """
-    clone = Path(args.official).resolve()
+    clone = Path(folder).resolve()
     found = sorted(clone.rglob('mosi_generator.py'))
     if not found:
         raise FileNotFoundError(
@@ -226,9 +230,23 @@ def bench_official(
             'clone alibaba-mmai-research/TAdaConv'
         )
     sys.path.insert(0, str(clone))
-    module = importlib.import_module(
-        '.'.join(found[0].relative_to(clone).with_suffix('').parts)
-    )
+    name = '.'.join(found[0].relative_to(clone).with_suffix('').parts)
+    try:
+        return importlib.import_module(name)
+    except (ImportError, RuntimeError) as error:
+        # A CUDA build of torchvision beside a CPU torch is a RuntimeError.
+        raise ImportError(
+            f'--official: {found[0]} does not import: {error}. It needs a '
+            f'torchvision built for torch {torch.__version__}: of the same '
+            'release, and from the same index (CPU or CUDA)'
+        ) from error
+
+
+def bench_official(
+    args: argparse.Namespace, image: np.ndarray, rng: np.random.Generator
+) -> None:
+    """Time the generator of the authors' release from a local clone."""
+    module = load_official(args.official)
     generator = module.MoSIGenerator(official_config(), 'train')
     video = torch.from_numpy(image)[None]
     # It works in place: data['video'] is replaced by the clips.
@@ -347,6 +365,65 @@ def bench_pipeline(args: argparse.Namespace) -> None:
             images=len(paths),
             repeats=args.repeats,
         )
+    bench_arrival(args, names, cases['bare'])
+
+
+def bench_arrival(
+    args: argparse.Namespace, names: list[str], bare: Callable
+) -> None:
+    """Time what a data loader delivers: worker, collate, transfer."""
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (320, 320, 3), dtype=np.uint8)
+    image = cv2.GaussianBlur(noise, (0, 0), 3)
+    changes = dict(worker=None, device=render_on_device)
+    loaders = {
+        name: Arrival(
+            packed_dataset(args.images, names, change),
+            (EpochIndex(i % len(names), 0, 0) for i in itertools.count()),
+            args.batch,
+        )
+        for name, change in changes.items()
+    }
+    batches = max(1, len(names) // args.batch)
+    found: dict[str, list] = {name: [] for name in (*loaders, 'bare', 'clips')}
+    for _ in range(args.repeats):
+        found['bare'].append(seconds(bare, time.process_time) / len(names))
+        rendering = partial(render_some, image, rng)
+        found['clips'].append(seconds(rendering, time.process_time) / 20)
+        for name, loader in loaders.items():
+            found[name].append(loader.measure(batches))
+    floor = statistics.median(found['bare'])
+    rendered = statistics.median(found['clips'])
+    for name, loader in loaders.items():
+        loader.close()
+        worker, trainer = (
+            statistics.median(times) for times in zip(*found[name])
+        )
+        report(
+            'pipeline',
+            f'in the trainer, rendered {where(name)}',
+            images_per_second=1 / worker,
+            ms=worker * 1e3,
+            trainer_ms=trainer * 1e3,
+            ratio=floor / worker,
+            peer='decode and resize',
+            bare_ms=floor * 1e3,
+            render_ms=rendered * 1e3,
+            times_rendering=worker / rendered,
+            images=batches * args.batch,
+            repeats=args.repeats,
+        )
+
+
+def where(name: str) -> str:
+    """Return where a case renders, in words."""
+    return 'in the worker' if name == 'worker' else 'on the device'
+
+
+def render_some(image: np.ndarray, rng: np.random.Generator) -> None:
+    """Draw and render 20 images."""
+    for _ in range(20):
+        render(image, draw(rng))
 
 
 def packed_dataset(
@@ -680,6 +757,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--limit', type=int, default=100, help='use only this many'
     )
     two.add_argument('--repeats', type=int, default=7)
+    two.add_argument(
+        '--batch', type=int, default=10, help='source images a batch'
+    )
     three = commands.add_parser('train', help='data wait; fast recipe')
     three.add_argument('--workers', type=int, default=2)
     three.add_argument('--steps', type=int, default=30)

@@ -9,10 +9,8 @@ flags are those of MMAction2's tool of the same name.
 import argparse
 
 from mmengine.config import Config
-from mmengine.device import get_device
 from mmengine.runner import find_latest_checkpoint
 
-from mosi_mmaction import fast_recipe
 from mosi_mmaction.cli import (
     add_common_arguments,
     build_runner,
@@ -21,33 +19,6 @@ from mosi_mmaction.cli import (
     load_config,
 )
 from mosi_mmaction.compat.distributed import end_rank
-
-
-def use_amp(cfg: Config) -> None:
-    """Switch the optimizer wrapper to mixed precision.
-
-    On GPU that is mmengine's AmpOptimWrapper; it refuses to run on CPU
-    (``mmengine/optim/optimizer/amp_optimizer_wrapper.py:76``), where
-    AutocastOptimWrapper with bfloat16 takes its place.
-
-    Raises:
-        ValueError: If the config has an optimizer wrapper of another kind.
-    """
-    wrapper = cfg.optim_wrapper
-    kind = wrapper.get('type', 'OptimWrapper')
-    if kind == 'AutocastOptimWrapper':
-        return  # is mixed precision, by the config's own choice
-    if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
-        raise ValueError(
-            f'--amp: optim_wrapper.type={kind!r} has no mixed-precision '
-            "counterpart; use 'OptimWrapper' or leave --amp out"
-        )
-    if get_device() == 'cpu':
-        wrapper.type, wrapper.dtype = 'AutocastOptimWrapper', 'bfloat16'
-        wrapper.pop('loss_scale', None)
-    else:
-        wrapper.type = 'AmpOptimWrapper'
-        wrapper.setdefault('loss_scale', 'dynamic')
 
 
 def parse_args() -> argparse.Namespace:
@@ -64,15 +35,6 @@ def parse_args() -> argparse.Namespace:
         metavar='PATH',
         help='continue from this checkpoint; without PATH, from the latest '
         'one of the work dir, if there is one',
-    )
-    parser.add_argument(
-        '--amp', action='store_true', help='train with mixed precision'
-    )
-    parser.add_argument(
-        '--fast',
-        action='store_true',
-        help='train with the fast recipe: bfloat16 where the device has '
-        'it, channels_last_3d, folded convolutions on CPUs',
     )
     parser.add_argument(
         '--no-validate', action='store_true', help='skip validation'
@@ -92,7 +54,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--deterministic',
         action='store_true',
-        help='use deterministic algorithms where there is a choice',
+        help='use deterministic algorithms only; on a GPU the run is slower, '
+        'and an operation that has none is an error',
     )
     return parser.parse_args()
 
@@ -105,10 +68,6 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
     """
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-    if args.amp:
-        use_amp(cfg)
-    if args.fast:
-        fast_recipe(cfg)
     if args.auto_scale_lr:
         if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
             raise ValueError(
@@ -117,7 +76,7 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
                 'size that the learning rate was chosen for'
             )
         cfg.auto_scale_lr.enable = True
-    randomness = dict(cfg.get('randomness') or {})
+    randomness = dict(cfg.randomness)
     if args.seed is not None:
         randomness['seed'] = args.seed
     for flag in ('diff_rank_seed', 'deterministic'):

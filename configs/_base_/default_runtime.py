@@ -20,6 +20,8 @@ default_hooks = dict(
     # A resumed run ends with the weights of one that was never stopped.
     streams=dict(type='StreamHook'),
     record=dict(type='RecordHook'),
+    # Validation and test run in the precision of the training.
+    autocast=dict(type='AutocastHook'),
     labels=dict(type='CheckLabelsHook'),
     # load_from a file that does not fit is an error, not a warning.
     loaded=dict(type='CheckLoadedHook', prefix='backbone.'),
@@ -35,7 +37,6 @@ log_processor = dict(type='LogProcessor', window_size=20, by_epoch=True)
 vis_backends = [dict(type='LocalVisBackend')]
 visualizer = dict(type='ActionVisualizer', vis_backends=vis_backends)
 
-randomness = dict(seed=0)
 log_level = 'INFO'
 load_from = None
 resume = False

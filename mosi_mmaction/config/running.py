@@ -44,7 +44,8 @@ def fast_recipe(cfg: dict | Config, compile: bool | dict = False) -> None:
         __import__('mosi_mmaction').fast_recipe(_base_)
 
     Args:
-        cfg: The config, or ``_base_`` inside of a leaf.
+        cfg: The config, or ``_base_`` inside of a leaf; one without an
+            ``optim_wrapper`` only tests, and does so as fast.
         compile: See :class:`FastModelHook`.
 
     Raises:
@@ -52,20 +53,25 @@ def fast_recipe(cfg: dict | Config, compile: bool | dict = False) -> None:
             in bfloat16.
     """
     cfg = getattr(cfg, '_cfg_dict', cfg)
-    wrapper = cfg.get('optim_wrapper') or {}
-    kind = wrapper.get('type', 'OptimWrapper')
-    if not wrapper or kind not in ('OptimWrapper', 'AutocastOptimWrapper'):
-        raise ValueError(
-            f'fast_recipe: optim_wrapper is {kind if wrapper else None!r}; '
-            "it switches 'OptimWrapper' to bfloat16 and leaves "
-            "'AutocastOptimWrapper' as it is"
-        )
-    wrapper['type'] = 'AutocastOptimWrapper'
+    wrapper = cfg.get('optim_wrapper')
+    # Default hooks are merged by name, so that a leaf's own custom_hooks do
+    # not replace these.
+    hooks = cfg.setdefault('default_hooks', {})
+    autocast = hooks.setdefault('autocast', dict(type='AutocastHook'))
+    if wrapper is None:  # a config that only tests
+        autocast['dtype'] = 'bfloat16'
+    else:
+        kind = wrapper.get('type', 'OptimWrapper')
+        if kind not in ('OptimWrapper', 'AutocastOptimWrapper'):
+            raise ValueError(
+                f'fast_recipe: optim_wrapper is {kind!r}; it switches '
+                "'OptimWrapper' to bfloat16 and leaves "
+                "'AutocastOptimWrapper' as it is"
+            )
+        wrapper['type'] = 'AutocastOptimWrapper'
     for preprocessor in walk(cfg):
         if preprocessor.get('type') == 'MoSIDataPreprocessor':
             preprocessor['channels_last'] = True
-    # Default hooks are merged by name, so that a leaf's own custom_hooks do
-    # not replace this one.
-    cfg.setdefault('default_hooks', {})['fast'] = dict(
+    hooks['fast'] = dict(
         type='FastModelHook', compile=compile, fold=True, keep_memory=True
     )

@@ -1,12 +1,20 @@
-"""Mixed precision that also works without a GPU."""
+"""Mixed precision: one autocast for training, validation and test.
+
+The config says it in one place, the type of ``optim_wrapper``:
+:class:`AutocastOptimWrapper` opens it around the steps of training,
+:class:`AutocastHook` around those of validation and test.
+"""
 
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
+from mmaction.models.heads.base import BaseHead
 from mmaction.registry import OPTIM_WRAPPERS
+from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper
@@ -14,13 +22,97 @@ from torch import nn
 
 
 def cpu_has_bfloat16() -> bool:
-    """Say whether the CPU computes in bfloat16 or has to imitate it.
+    """Return whether the CPU computes in bfloat16 or has to imitate it.
 
-    Where the system does not tell, it is taken to.
+    Where the system does not tell, it is taken to imitate.
     """
     info = Path('/proc/cpuinfo')
-    flags = set(info.read_text().split()) if info.exists() else {'bf16'}
+    flags = set(info.read_text().split()) if info.exists() else set()
     return bool(flags & {'avx512_bf16', 'amx_bf16', 'bf16'})
+
+
+def has_bfloat16(device: str) -> bool:
+    """Return whether a device computes in bfloat16 or has to imitate it.
+
+    Args:
+        device: Type of the device, such as ``'cuda'`` or ``'cpu'``. Of the
+            GPUs the current one is asked.
+    """
+    if device == 'cpu':
+        return cpu_has_bfloat16()
+    probe = getattr(getattr(torch, device, None), 'is_bf16_supported', None)
+    if probe is None:
+        return False
+    try:
+        return bool(probe(including_emulation=False))
+    except TypeError:  # torch < 2.5 answers for the hardware alone
+        return bool(probe())
+
+
+def autocast_dtype(optim_wrapper: dict | None) -> torch.dtype | None:
+    """Return the type that a config trains in under autocast here.
+
+    Args:
+        optim_wrapper: Config of the optimizer wrapper.
+
+    Returns:
+        The type, or None if the training runs without autocast, as on a
+        device without bfloat16.
+    """
+    kind = (optim_wrapper or {}).get('type')
+    if kind == 'AutocastOptimWrapper':
+        return torch.bfloat16 if has_bfloat16(get_device()) else None
+    if kind == 'AmpOptimWrapper':
+        return getattr(torch, (optim_wrapper or {}).get('dtype') or 'float16')
+    return None
+
+
+def to_float32(head: nn.Module, args: Any, scores: Any) -> Any:
+    """Hand over scores in float32: MMAction2 takes them to NumPy."""
+    if isinstance(scores, torch.Tensor):
+        return scores.float() if scores.is_floating_point() else scores
+    if isinstance(scores, (list, tuple)):
+        return type(scores)(to_float32(head, args, s) for s in scores)
+    return scores
+
+
+def find_heads(model: nn.Module) -> list[nn.Module]:
+    """Return MMAction2's heads in a network."""
+    return [m for m in model.modules() if isinstance(m, BaseHead)]
+
+
+def _enter_float32(conv: nn.Conv3d, args: tuple) -> tuple | None:
+    """Leave autocast for a convolution that torch does wrong in bfloat16."""
+    x = args[0]
+    if x.device.type != 'cpu' or not torch.is_autocast_enabled('cpu'):
+        return None
+    if all(n >= k for n, k in zip(x.shape[2:], conv.kernel_size)):
+        return None
+    conv._left = torch.autocast('cpu', enabled=False)
+    conv._left.__enter__()
+    return (x.float(), *args[1:])
+
+
+def _leave_float32(conv: nn.Conv3d, args: tuple, output: Any) -> None:
+    left = vars(conv).pop('_left', None)
+    if left is not None:
+        left.__exit__(None, None, None)
+
+
+def guard_convolutions(model: nn.Module) -> None:
+    """Keep 3D convolutions of few frames in float32 on CPUs; idempotent.
+
+    Where the input is shorter than the kernel on an axis, torch 2.13 writes
+    past the gradient of the weight in bfloat16, also on CPUs that have it:
+    it is uninitialised memory, or the process dies later. Those are the
+    last stage's convolutions of 3 over the 2 frames that R(2+1)D has left
+    of 16. Only such calls under autocast are concerned.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Conv3d) and not hasattr(module, '_guarded'):
+            module._guarded = True
+            module.register_forward_pre_hook(_enter_float32)
+            module.register_forward_hook(_leave_float32, always_call=True)
 
 
 @OPTIM_WRAPPERS.register_module()
@@ -29,15 +121,17 @@ class AutocastOptimWrapper(OptimWrapper):
 
     MMEngine's ``AmpOptimWrapper`` insists on an accelerator. bfloat16 has
     the range of float32, so there is no loss scaling and no state to save.
+    The heads of MMAction2 hand over their scores in float32, as
+    ``mmaction/models/heads/base.py:129`` takes them to NumPy, which knows
+    no bfloat16.
 
-    A CPU without instructions for it stays in float32, with a warning. To
-    imitate them is not only slower: torch 2.13 gives a ``Conv3d`` of
-    (3, 1, 1) gradients of its weight there that are uninitialised memory,
-    for about a third of the small shapes that were tried.
+    A device without instructions for it stays in float32, with a warning;
+    to imitate them is slower. On a CPU, convolutions that torch does wrong
+    stay in float32, see :func:`guard_convolutions`.
 
     Args:
         dtype: Only ``'bfloat16'``.
-        **kwargs: Of :class:`mmengine.optim.OptimWrapper`.
+        **kwargs: Arguments of :class:`mmengine.optim.OptimWrapper`.
 
     Raises:
         ValueError: If ``dtype`` is another one.
@@ -50,10 +144,12 @@ class AutocastOptimWrapper(OptimWrapper):
                 'no loss scaling; for float16 use AmpOptimWrapper'
             )
         super().__init__(**kwargs)
-        self.enabled = get_device() != 'cpu' or cpu_has_bfloat16()
+        device = get_device()
+        self.enabled = has_bfloat16(device)
         if not self.enabled:
+            name = 'CPU' if device == 'cpu' else f'device ({device})'
             print_log(
-                'this CPU has no instructions for bfloat16, so the '
+                f'this {name} has no instructions for bfloat16, so the '
                 'training stays in float32',
                 'current',
                 logging.WARNING,
@@ -62,10 +158,57 @@ class AutocastOptimWrapper(OptimWrapper):
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
         """Open autocast around one forward pass."""
-        with (
-            super().optim_context(model),
-            torch.autocast(
-                get_device(), dtype=torch.bfloat16, enabled=self.enabled
-            ),
-        ):
-            yield
+        handles = []
+        if self.enabled:
+            guard_convolutions(model)
+            handles = [
+                h.register_forward_hook(to_float32) for h in find_heads(model)
+            ]
+        try:
+            with (
+                super().optim_context(model),
+                torch.autocast(
+                    get_device(), dtype=torch.bfloat16, enabled=self.enabled
+                ),
+            ):
+                yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+
+def use_amp(cfg: Config) -> None:
+    """Switch a config to mixed precision, in place.
+
+    On an accelerator that is mmengine's AmpOptimWrapper; it refuses to run
+    on a CPU (``mmengine/optim/optimizer/amp_optimizer_wrapper.py:76``),
+    where AutocastOptimWrapper with bfloat16 takes its place.
+
+    Args:
+        cfg: Config; one that only tests gets an AutocastHook instead.
+
+    Raises:
+        ValueError: If the config has an optimizer wrapper of another kind.
+    """
+    wrapper = cfg.get('optim_wrapper')
+    on_cpu = get_device() == 'cpu'
+    hook = cfg.setdefault('default_hooks', {}).setdefault(
+        'autocast', dict(type='AutocastHook')
+    )
+    if wrapper is None:
+        hook['dtype'] = 'bfloat16' if on_cpu else 'float16'
+        return
+    kind = wrapper.get('type', 'OptimWrapper')
+    if kind == 'AutocastOptimWrapper':
+        return  # is mixed precision, by the config's own choice
+    if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
+        raise ValueError(
+            f'--amp: optim_wrapper.type={kind!r} has no mixed-precision '
+            "counterpart; use 'OptimWrapper' or leave --amp out"
+        )
+    if on_cpu:
+        wrapper['type'], wrapper['dtype'] = 'AutocastOptimWrapper', 'bfloat16'
+        wrapper.pop('loss_scale', None)
+    else:
+        wrapper['type'] = 'AmpOptimWrapper'
+        wrapper.setdefault('loss_scale', 'dynamic')

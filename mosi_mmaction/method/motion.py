@@ -292,7 +292,9 @@ def draw_color_jitter(
     return replace(plan, color=jitter.draw(plan.offsets.shape[:2], rng))
 
 
-def render(image: np.ndarray, plan: PseudoMotion) -> np.ndarray:
+def render(
+    image: np.ndarray, plan: PseudoMotion, out: np.ndarray | None = None
+) -> np.ndarray:
     """Render the clips of a plan. Pure: equal arguments, equal pixels.
 
     Frame n of a clip is the window of ``image`` at the n-th offset, its
@@ -303,12 +305,15 @@ def render(image: np.ndarray, plan: PseudoMotion) -> np.ndarray:
     Args:
         image: Source image, (H, W, 3) uint8 RGB.
         plan: What to render; ``plan.source_size`` is (H, W).
+        out: Where to write, ``plan.shape`` uint8, C-contiguous; a new array
+            by default.
 
     Returns:
-        (C, N, L, L, 3) uint8 RGB, C-contiguous.
+        ``out``, or a new array: (C, N, L, L, 3) uint8 RGB, C-contiguous.
 
     Raises:
-        ValueError: If the image is not what the plan was drawn for.
+        ValueError: If the image is not what the plan was drawn for, or the
+            clips do not fit into ``out``.
     """
     if (
         image.dtype != np.uint8
@@ -320,7 +325,17 @@ def render(image: np.ndarray, plan: PseudoMotion) -> np.ndarray:
             f'for uint8 {(*plan.source_size, 3)}: draw the motion after the '
             'source image has its final size'
         )
-    out = np.empty(plan.shape, np.uint8)
+    if out is None:
+        out = np.empty(plan.shape, np.uint8)
+    elif (
+        out.dtype != np.uint8
+        or out.shape != plan.shape
+        or not out.flags.c_contiguous
+    ):
+        raise ValueError(
+            f'out is {out.dtype} {out.shape}, but the clips are C-contiguous '
+            f'uint8 {plan.shape}'
+        )
     size = plan.crop_size
     if plan.color is None:
         copy_window = _copy_plain(image, plan, out)

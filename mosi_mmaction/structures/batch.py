@@ -14,6 +14,8 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import FUNCTIONS
 from torch.utils.data import default_collate
 
+from .batch_memory import stack_samples
+
 
 class MoSIDataSample(ActionDataSample):
     """A data sample whose labels cross to another process by value."""
@@ -37,7 +39,9 @@ class MoSIDataSample(ActionDataSample):
 
 @FUNCTIONS.register_module()
 def mosi_collate(batch: Sequence[dict]) -> dict[str, Any]:
-    """Collate what ``PackMoSIInputs`` packed; for ``collate_fn``.
+    """Collate what ``PackMoSIInputs`` or ``PackActionInputs`` packed.
+
+    For the ``collate_fn`` of a data loader.
 
     Args:
         batch: B dicts with ``inputs``, a uint8 tensor, (C, 3, N, L, L) of
@@ -45,17 +49,34 @@ def mosi_collate(batch: Sequence[dict]) -> dict[str, Any]:
 
     Returns:
         ``inputs``, (B, C, 3, N, L, L) or (B, 3, H, W), with the channels last
-        in memory as they were. ``data_samples``, a list of B. What differs in
+        in memory as they were. ``data_samples``, a list of B; those of
+        MMAction2's own class become :class:`MoSIDataSample`. What differs in
         shape, or is something else, as ``pseudo_collate`` makes it.
     """
     collated = pseudo_collate(batch)
     inputs = [sample['inputs'] for sample in batch]
     if _is_stackable(inputs):
-        # In a worker this writes straight into shared memory.
         channel = -4 if inputs[0].ndim == 5 else -3
-        stacked = default_collate([x.movedim(channel, -1) for x in inputs])
-        collated['inputs'] = stacked.movedim(-1, channel)
+        stacked = stack_samples(inputs, channel)
+        if stacked is None:
+            # In a worker this writes straight into fresh shared memory.
+            stacked = default_collate(
+                [x.movedim(channel, -1) for x in inputs]
+            ).movedim(-1, channel)
+        collated['inputs'] = stacked
+        samples = collated.get('data_samples')
+        if isinstance(samples, list):
+            collated['data_samples'] = [_by_value(s) for s in samples]
     return collated
+
+
+def _by_value(sample: Any) -> Any:
+    """Return a sample of MMAction2 as one that crosses by value."""
+    if type(sample) is not ActionDataSample:
+        return sample
+    ours = MoSIDataSample()
+    ours.__dict__.update(sample.__dict__)
+    return ours
 
 
 def _is_stackable(inputs: Sequence[Any]) -> bool:

@@ -53,6 +53,7 @@ train_dataloader = dict(
     pin_memory=True,
     drop_last=True,
     sampler=dict(type='EpochSampler', shuffle=True),
+    collate_fn=dict(type='mosi_collate'),
     dataset=dict(
         type='ActionVideoDataset',
         ann_file=data_root + '/hmdb51_train_split_1_videos.txt',
@@ -66,6 +67,7 @@ val_dataloader = dict(
     persistent_workers=True,
     pin_memory=True,
     sampler=dict(type='EpochSampler', shuffle=False),
+    collate_fn=dict(type='mosi_collate'),
     dataset=dict(
         type='ActionVideoDataset',
         ann_file=data_root + '/hmdb51_val_split_1_videos.txt',
@@ -80,6 +82,7 @@ test_dataloader = dict(
     persistent_workers=True,
     pin_memory=True,
     sampler=dict(type='EpochSampler', shuffle=False),
+    collate_fn=dict(type='mosi_collate'),
     dataset=dict(
         type='ActionVideoDataset',
         ann_file=data_root + '/hmdb51_val_split_1_videos.txt',

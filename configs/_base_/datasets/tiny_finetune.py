@@ -38,6 +38,7 @@ train_dataloader = dict(
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type='EpochSampler', shuffle=True),
+    collate_fn=dict(type='mosi_collate'),
     dataset=dict(type='ActionVideoDataset', pipeline=train_pipeline),
 )
 val_dataloader = dict(
@@ -45,6 +46,7 @@ val_dataloader = dict(
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type='EpochSampler', shuffle=False),
+    collate_fn=dict(type='mosi_collate'),
     dataset=dict(
         type='ActionVideoDataset', pipeline=test_pipeline, test_mode=True
     ),

@@ -18,6 +18,7 @@ from ...method.motion import (
     render,
 )
 from ...structures.batch import MoSIDataSample
+from ...structures.batch_memory import empty_sample
 from .seeding import results_rng
 
 
@@ -29,7 +30,8 @@ class DrawPseudoMotion(BaseTransform):
         - img (np.ndarray): Source image, (H, W, 3) uint8 RGB.
         - rng (numpy.random.Generator, optional)
     Added Keys:
-        - motion (PseudoMotion): The plan; see :mod:`~mosi_mmaction.method.motion`.
+        - motion (PseudoMotion): The plan; see
+          :mod:`~mosi_mmaction.method.motion`.
 
     Args:
         clip_len: Number of frames N.
@@ -169,7 +171,10 @@ class RenderPseudoMotion(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Render."""
-        results['imgs'] = render(results['img'], results['motion'])
+        plan = results['motion']
+        # In a worker straight into the memory that the batch is sent in.
+        out = empty_sample(plan.shape)
+        results['imgs'] = render(results['img'], plan, out)
         results['label'] = results['motion'].labels
         return results
 

@@ -1,13 +1,17 @@
 """Hooks, one duty a file."""
 
+from .autocast import AutocastHook
 from .check_labels import CheckLabelsHook
 from .check_loaded import CheckLoadedHook
+from .deterministic import DeterministicHook
 from .fast_model import FastModelHook
 from .record import RecordHook
 from .safe_checkpoint import SafeCheckpointHook
 from .streams import StreamHook
 
 __all__ = [
+    'AutocastHook',
+    'DeterministicHook',
     'CheckLabelsHook',
     'CheckLoadedHook',
     'FastModelHook',

@@ -22,12 +22,12 @@ class FastModelHook(Hook):
             of its arguments. The first steps then take minutes.
         fold: Whether factorised convolutions are computed in two
             dimensions on CPUs, see
-            :func:`~mosi_mmaction.models.layers.folded_conv.fold_convolutions`. Pays with the
-            widths of the paper, not with those of the tiny configs.
+            :func:`~.models.layers.folded_conv.fold_convolutions`. Pays with
+            the widths of the paper, not with those of the tiny configs.
         keep_memory: Whether a process that trains on a CPU keeps the memory
             it frees, see
-            :func:`~mosi_mmaction.engine.malloc.keep_freed_memory`. Needs glibc;
-            does nothing elsewhere.
+            :func:`~.engine.malloc.keep_freed_memory`. Needs glibc; does
+            nothing elsewhere.
     """
 
     def __init__(

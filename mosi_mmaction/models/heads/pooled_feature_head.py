@@ -22,9 +22,9 @@ class PooledFeatureHead(BaseModule):
         """Average over time, space and the clips of a video.
 
         Returns:
-            The data samples with ``feature``, (D,).
+            The data samples with ``feature``, (D,) float32.
         """
-        pooled = torch.cat(list(pool_features(feats)), dim=1)
+        pooled = torch.cat(list(pool_features(feats)), dim=1).float()
         pooled = pooled.view(len(data_samples), -1, pooled.shape[1])
         for sample, feature in zip(data_samples, pooled.mean(1)):
             sample.set_field(feature, 'feature')

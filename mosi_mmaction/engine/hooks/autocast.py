@@ -1,0 +1,98 @@
+"""Validation and test in the precision of the training."""
+
+from typing import Any
+
+import torch
+from mmaction.registry import HOOKS
+from mmengine.device import get_device
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from torch import nn
+
+from ..autocast import autocast_dtype, find_heads, to_float32
+
+
+@HOOKS.register_module()
+class AutocastHook(Hook):
+    """Validate and test under the autocast that the training runs under.
+
+    MMEngine's loops know ``fp16=True`` alone, which on a GPU is float16
+    whatever the training is. The heads' scores are float32.
+
+    Args:
+        dtype: ``'bfloat16'`` or ``'float16'``, for a config that only tests
+            and therefore has no ``optim_wrapper``. None takes what
+            ``optim_wrapper`` trains in. A device without bfloat16 stays in
+            float32.
+
+    Raises:
+        ValueError: If ``dtype`` is another one.
+    """
+
+    def __init__(self, dtype: str | None = None) -> None:
+        if dtype not in (None, 'bfloat16', 'float16'):
+            raise ValueError(
+                f"AutocastHook.dtype={dtype!r}, allowed are 'bfloat16', "
+                "'float16' and None, which follows optim_wrapper"
+            )
+        self._given = dtype
+        self.dtype: torch.dtype | None = None
+        self._open: list = []
+        self._model: nn.Module | None = None
+        self._trained: str | None = None
+
+    def before_run(self, runner) -> None:
+        """Put autocast around the network's forward pass, once."""
+        model = runner.model
+        if is_model_wrapper(model):
+            model = model.module
+        if self._model is model:
+            return
+        self._model = model
+        wrapper = runner.cfg.get('optim_wrapper')
+        if self._given == 'bfloat16':
+            wrapper = dict(type='AutocastOptimWrapper')
+        elif self._given == 'float16':
+            wrapper = dict(type='AmpOptimWrapper')
+        self.dtype = autocast_dtype(wrapper)
+        if self.dtype is None:
+            return
+        model.register_forward_pre_hook(self._enter)
+        model.register_forward_hook(self._leave, always_call=True)
+        for head in find_heads(model):
+            head.register_forward_hook(to_float32)
+
+    def _enter(self, model: nn.Module, args: Any) -> None:
+        if not model.training:  # there the optimizer wrapper does it
+            context = torch.autocast(get_device(), dtype=self.dtype)
+            context.__enter__()
+            self._open.append(context)
+
+    def _leave(self, model: nn.Module, args: Any, output: Any) -> None:
+        if self._open:
+            self._open.pop().__exit__(None, None, None)
+
+    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
+        """Say what the training runs in, for those who test the weights."""
+        checkpoint['meta']['autocast'] = _name(self.dtype)
+
+    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+        """Remember what the weights were trained in."""
+        self._trained = (checkpoint.get('meta') or {}).get('autocast')
+
+    def before_train(self, runner) -> None:
+        """Forget it: the weights are those of this training from here."""
+        self._trained = None
+
+    def before_test(self, runner) -> None:
+        """Tell where a test runs in another type than the training did."""
+        if self._trained is not None and self._trained != _name(self.dtype):
+            runner.logger.warning(
+                f'these weights were trained in {self._trained}, but this '
+                f'test runs in {_name(self.dtype)}: give it the flag that '
+                'the training was given (--fast or --amp), if any'
+            )
+
+
+def _name(dtype: torch.dtype | None) -> str:
+    return 'float32' if dtype is None else str(dtype).rpartition('.')[2]
