@@ -22,7 +22,7 @@ from .config import (
     set_videos,
 )
 from .datasets import ActionVideoDataset, DeadLeavesDataset, SourceImageDataset
-from .datasets.samplers import EpochSampler
+from .datasets.samplers import EpochSampler, RoundBatchSampler
 from .datasets.transforms import (
     ClipColorJitter,
     CropSource,
@@ -33,6 +33,7 @@ from .datasets.transforms import (
     LoadSourceImage,
     PackMoSIInputs,
     RenderPseudoMotion,
+    SampleFramesAtRate,
     SeedSample,
     SetRole,
     VideoDecode,
@@ -49,6 +50,8 @@ from .engine.hooks import (
     SafeCheckpointHook,
     StreamHook,
 )
+from .engine.runner import RoundTrainLoop
+from .engine.schedulers import WarmupCosineLR
 from .evaluation.metrics import MoSIMetric, NearestNeighborMetric
 from .method.color import ColorJitter, ColorParams
 from .method.motion import (
@@ -98,13 +101,17 @@ __all__ = [
     'RecordHook',
     'RenderPseudoMotion',
     'ResNet2d3d',
+    'RoundBatchSampler',
+    'RoundTrainLoop',
     'SafeCheckpointHook',
+    'SampleFramesAtRate',
     'SeedSample',
     'SetRole',
     'SourceImageDataset',
     'StreamHook',
     'VideoDecode',
     'VideoInit',
+    'WarmupCosineLR',
     '__version__',
     'config_path',
     'draw_color_jitter',

@@ -111,11 +111,12 @@ def check_steps(runner: Runner) -> None:
     """Stop early where there is not one batch to train on.
 
     Raises:
-        ValueError: If an epoch has no step.
+        ValueError: If there is no step.
     """
     loop = runner.train_loop
     loader = getattr(loop, 'dataloader', None)
-    if loader is not None and not len(loader):
+    # A single epoch may have none, see RoundBatchSampler.
+    if loader is not None and not loop.max_iters:
         raise ValueError(
             f'train_dataloader: its {len(loader.dataset)} samples are fewer '
             f'than batch_size={loader.batch_size}, and drop_last leaves out '

@@ -18,7 +18,8 @@ from mosi_mmaction.cli import build_runner, check_steps
 )
 def test_fewer_samples_than_a_batch(samples, drop_last, fits):
     loader = DataLoader(range(samples), 10, drop_last=drop_last)
-    runner = SimpleNamespace(train_loop=SimpleNamespace(dataloader=loader))
+    loop = SimpleNamespace(dataloader=loader, max_iters=3 * len(loader))
+    runner = SimpleNamespace(train_loop=loop)
     if fits:
         check_steps(runner)
         return

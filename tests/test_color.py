@@ -285,13 +285,27 @@ def test_grayscale_comes_with_its_probability(probability, rng):
     assert abs(drawn.grayscale.mean() - probability) <= 5 * sigma
 
 
+@pytest.mark.parametrize('per_frame', [True, False])
+def test_grayscale_is_drawn_once_a_clip(per_frame, rng):
+    drawn = ColorJitter(per_frame=per_frame).draw((2000, 16), rng).grayscale
+    assert (drawn == drawn[:, :1]).all()
+    assert abs(drawn[:, 0].mean() - 0.3) < 0.03
+    # Or once a frame, where the rest is: any share of a clip may be grey.
+    either = ColorJitter(per_frame=per_frame, grayscale_per_frame=True)
+    drawn = either.draw((2000, 16), rng).grayscale
+    assert abs(drawn.mean() - 0.3) < 0.03
+    assert (len(set(drawn.sum(axis=1))) > 2) == per_frame
+
+
 @pytest.mark.parametrize('per_frame, draws', [(True, 80), (False, 5)])
 def test_number_of_different_draws(per_frame, draws, rng):
     drawn = ColorJitter(per_frame=per_frame).draw((5, 16), rng)
     for name in ('brightness', 'contrast', 'saturation', 'hue'):
         assert len(np.unique(getattr(drawn, name))) == draws
     grays = (
-        ColorJitter(grayscale=0.5, per_frame=per_frame)
+        ColorJitter(
+            grayscale=0.5, per_frame=per_frame, grayscale_per_frame=True
+        )
         .draw((50, 16), rng)
         .grayscale
     )
@@ -300,7 +314,7 @@ def test_number_of_different_draws(per_frame, draws, rng):
 
 
 def test_defaults_are_those_of_the_release():
-    assert ColorJitter() == ColorJitter(0.5, 0.5, 0.5, 0.25, 0.3, True)
+    assert ColorJitter() == ColorJitter(0.5, 0.5, 0.5, 0.25, 0.3, True, False)
 
 
 @pytest.mark.parametrize(

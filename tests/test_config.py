@@ -202,11 +202,21 @@ def test_set_epochs(tmp_path):
         "__import__('mosi_mmaction').config.set_epochs(_base_, 30)",
     )
     assert cfg.train_cfg.max_epochs == cfg.max_epochs == 30
+    (schedule,) = cfg.param_scheduler
+    assert (schedule.max_epochs, schedule.warmup_epochs) == (30, 10)
+    with pytest.raises(ValueError, match='warm-up of 10'):
+        set_epochs(config('mosi_r2p1d_hmdb').copy(), 10)
+
+
+def test_set_epochs_of_stock_schedules():
+    cfg = Config.fromfile(config_path('tiny/finetune_r2p1d_weizmann'))
+    set_epochs(cfg, 30)
+    assert cfg.train_cfg.max_epochs == cfg.max_epochs == 30
     warmup, cosine = cfg.param_scheduler
     assert (warmup.begin, warmup.end) == (0, 10)
     assert (cosine.begin, cosine.end, cosine.T_max) == (10, 30, 20)
     with pytest.raises(ValueError, match='warm-up of 10'):
-        set_epochs(config('mosi_r2p1d_hmdb').copy(), 10)
+        set_epochs(cfg, 10)
 
 
 def test_clip_len_needs_a_source_that_follows():

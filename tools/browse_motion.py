@@ -58,7 +58,7 @@ def pipeline_samples(
         results = {kind_of(path)[0]: path}
         if not args.image:
             results.update(modality='RGB', start_index=0, label=-1)
-        elif any(s['type'] == 'SampleFrames' for s in steps):
+        elif any('SampleFrames' in s['type'] for s in steps):
             raise ValueError(
                 f'--image: {cfg.filename} trains on clips of '
                 'videos; use --video'

@@ -78,6 +78,10 @@ def build_network(
     return model.to(device).float().eval()
 
 
+#: Transforms that choose the frames of clips.
+_SAMPLING = ('SampleFrames', 'SampleFramesAtRate')
+
+
 def clip_settings(cfg: Config) -> tuple[int, int, int]:
     """Return (clip_len, frame_interval, crop side) that training uses.
 
@@ -90,8 +94,9 @@ def clip_settings(cfg: Config) -> tuple[int, int, int]:
     if 'DrawPseudoMotion' in steps:
         step = steps['DrawPseudoMotion']
         return step.get('clip_len', 16), 2, step.get('crop_size', 112)
-    if 'SampleFrames' in steps:
-        step = steps['SampleFrames']
+    sampling = [k for k in steps if k in _SAMPLING]
+    if sampling:
+        step = steps[sampling[0]]
         sides = [
             s[key]
             for s in steps.values()

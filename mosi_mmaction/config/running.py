@@ -8,7 +8,7 @@ from .tree import walk
 def set_epochs(cfg: dict, epochs: int) -> None:
     """Change the length of an epoch-based run and of its schedule, in place.
 
-    Warm-up stays; the last schedule ends with the run.
+    Warm-up stays, in epochs; the last schedule ends with the run.
 
     Args:
         cfg: The config, or ``_base_`` inside of a leaf.
@@ -18,13 +18,17 @@ def set_epochs(cfg: dict, epochs: int) -> None:
         ValueError: If the warm-up alone is longer.
     """
     *warmup, last = cfg['param_scheduler']
-    begin = last.get('begin', 0)
+    whole = last['type'] == 'WarmupCosineLR'
+    begin = last.get('warmup_epochs' if whole else 'begin', 0)
     if epochs <= begin:
         raise ValueError(
             f'set_epochs: {epochs} epochs leave none after the '
             f'warm-up of {begin}'
         )
-    last['end'] = epochs
+    if whole:
+        last['max_epochs'] = epochs
+    else:
+        last['end'] = epochs
     if 'T_max' in last:
         last['T_max'] = epochs - begin
     cfg['train_cfg']['max_epochs'] = epochs

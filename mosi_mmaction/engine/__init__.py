@@ -1,1 +1,1 @@
-"""What the runner is given: hooks, autocast, memory."""
+"""What the runner is given: hooks, loops, schedules, autocast, memory."""

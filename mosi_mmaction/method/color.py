@@ -116,9 +116,12 @@ class ColorJitter:
         contrast: As brightness.
         saturation: As brightness.
         hue: Angle drawn from [-v, v] turns; at most 0.5.
-        grayscale: Probability of dropping the colours.
+        grayscale: Probability of dropping the colours of a clip.
         per_frame: Whether every frame has its own draw; otherwise one draw
             serves all frames of a clip.
+        grayscale_per_frame: Whether ``grayscale`` is the probability of a
+            frame instead, where every frame has its own draw. Clips are
+            then a mixture of grey and coloured frames.
 
     Raises:
         ValueError: If a strength is negative or too large.
@@ -130,6 +133,7 @@ class ColorJitter:
     hue: float = 0.25
     grayscale: float = 0.3
     per_frame: bool = True
+    grayscale_per_frame: bool = False
 
     def __post_init__(self) -> None:
         limits = dict(
@@ -165,7 +169,9 @@ class ColorJitter:
         Returns:
             Parameters of shape (C, N).
         """
-        drawn = shape if self.per_frame else (shape[0], 1)
+        once = (shape[0], 1)
+        drawn = shape if self.per_frame else once
+        drawn_gray = drawn if self.grayscale_per_frame else once
 
         def factor(strength):
             return rng.uniform(max(0, 1 - strength), 1 + strength, drawn)
@@ -175,10 +181,9 @@ class ColorJitter:
             factor(self.contrast),
             factor(self.saturation),
             rng.uniform(-self.hue, self.hue, drawn),
-            rng.random(drawn) < self.grayscale,
+            rng.random(drawn_gray) < self.grayscale,
         ]
-        if not self.per_frame:
-            params = [np.broadcast_to(p, shape) for p in params]
+        params = [np.broadcast_to(p, shape) for p in params]
         for values in params:
             values.flags.writeable = False
         return ColorParams(*params)

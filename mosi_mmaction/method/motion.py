@@ -283,7 +283,7 @@ def draw_color_jitter(
 
     Args:
         plan: A drawn motion, masked or not.
-        jitter: Strengths, and whether every frame has a draw of its own.
+        jitter: Strengths, and what is drawn once a frame or once a clip.
         rng: The only source of randomness.
 
     Returns:

@@ -150,8 +150,6 @@ class Paper(Preset):
                 self.list_lowshot(self.data / folder / ann_file, shots)
             )
             size = shots * {'hmdb': 51, 'ucf': 101}[target]
-            # 3 a class are fewer than one batch.
-            options['train_dataloader.drop_last'] = False
         return [
             self.add(
                 config,

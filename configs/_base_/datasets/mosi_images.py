@@ -27,8 +27,9 @@ train_dataloader = dict(
     num_workers=8,
     persistent_workers=True,
     pin_memory=True,
-    drop_last=True,
     sampler=dict(type='EpochSampler', shuffle=True),
+    # One part batch is left out in 20 epochs.
+    batch_sampler=dict(type='RoundBatchSampler', epochs=20),
     collate_fn=dict(type='mosi_collate'),
     dataset=dict(
         type='SourceImageDataset',

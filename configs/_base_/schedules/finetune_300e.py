@@ -1,10 +1,9 @@
 # Paper appendix and release: Adam, weight decay 1e-3 but none on batch norm,
-# 10 epochs of linear warm-up from a tenth, half-period cosine, 300 epochs.
+# half-period cosine over 300 epochs, to which a linear warm-up from a tenth
+# leads in 10.
 max_epochs = 300
 
-train_cfg = dict(
-    type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=10
-)
+train_cfg = dict(type='RoundTrainLoop', max_epochs=max_epochs, val_interval=10)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 
@@ -14,22 +13,12 @@ optim_wrapper = dict(
 )
 param_scheduler = [
     dict(
-        type='LinearLR',
+        type='WarmupCosineLR',
+        by_epoch=False,
+        max_epochs=max_epochs,
+        warmup_epochs=10,
         start_factor=0.1,
-        begin=0,
-        end=10,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
-    dict(
-        type='CosineAnnealingLR',
-        T_max=max_epochs - 10,
-        eta_min=0,
-        begin=10,
-        end=max_epochs,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
+    )
 ]
 # 48 clips on each of 8 GPUs.
 auto_scale_lr = dict(enable=False, base_batch_size=384)

@@ -1,10 +1,9 @@
-# Paper appendix and release: Adam 1e-3, 10 epochs of linear warm-up from
-# 1e-4, half-period cosine, weight decay 1e-4 but none on batch norm.
+# Paper appendix and release: Adam 1e-3, half-period cosine over all epochs, to
+# which a linear warm-up from 1e-4 leads in 10; weight decay 1e-4 but none on
+# batch norm.
 max_epochs = 100
 
-train_cfg = dict(
-    type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=5
-)
+train_cfg = dict(type='RoundTrainLoop', max_epochs=max_epochs, val_interval=5)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 
@@ -14,22 +13,12 @@ optim_wrapper = dict(
 )
 param_scheduler = [
     dict(
-        type='LinearLR',
+        type='WarmupCosineLR',
+        by_epoch=False,
+        max_epochs=max_epochs,
+        warmup_epochs=10,
         start_factor=0.1,
-        begin=0,
-        end=10,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
-    dict(
-        type='CosineAnnealingLR',
-        T_max=max_epochs - 10,
-        eta_min=0,
-        begin=10,
-        end=max_epochs,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
+    )
 ]
 # 10 source images on each of 8 GPUs.
 auto_scale_lr = dict(enable=False, base_batch_size=80)

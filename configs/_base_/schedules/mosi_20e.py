@@ -6,20 +6,10 @@ max_epochs = 20
 train_cfg = dict(max_epochs=max_epochs, val_interval=1)
 param_scheduler = [
     dict(
-        type='LinearLR',
+        type='WarmupCosineLR',
+        by_epoch=False,
+        max_epochs=max_epochs,
+        warmup_epochs=2,
         start_factor=0.1,
-        begin=0,
-        end=2,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
-    dict(
-        type='CosineAnnealingLR',
-        T_max=max_epochs - 2,
-        eta_min=0,
-        begin=2,
-        end=max_epochs,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
+    )
 ]

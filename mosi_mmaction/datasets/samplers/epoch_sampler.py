@@ -8,6 +8,7 @@ it hands out carries them to the data set and on into the pipeline.
 from collections.abc import Iterator
 
 import numpy as np
+import torch
 from mmaction.registry import DATA_SAMPLERS
 from mmengine.dataset import DefaultSampler
 
@@ -79,3 +80,17 @@ class EpochSampler(DefaultSampler):
         """Iterate over this rank's indices of the current epoch."""
         for index in super().__iter__():
             yield EpochIndex(index, self.seed, self.epoch)
+
+    def order(self, epoch: int) -> list[EpochIndex]:
+        """Return the indices of a whole epoch, those of all ranks.
+
+        Args:
+            epoch: Any epoch, counted from 0, not only the current one.
+        """
+        total = len(self.dataset)
+        if self.shuffle:
+            generator = torch.Generator().manual_seed(self.seed + epoch)
+            indices = torch.randperm(total, generator=generator).tolist()
+        else:
+            indices = list(range(total))
+        return [EpochIndex(index, self.seed, epoch) for index in indices]

@@ -10,6 +10,7 @@ from .motion import (
     PackMoSIInputs,
     RenderPseudoMotion,
 )
+from .sample_frames import SampleFramesAtRate
 from .seeding import SeedSample
 from .video import VideoDecode, VideoInit
 
@@ -23,6 +24,7 @@ __all__ = [
     'LoadSourceImage',
     'PackMoSIInputs',
     'RenderPseudoMotion',
+    'SampleFramesAtRate',
     'SeedSample',
     'SetRole',
     'VideoDecode',

@@ -119,6 +119,9 @@ class DrawStaticMask(BaseTransform):
 class DrawColorJitter(BaseTransform):
     """Draw the colour jitter of every frame (paper appendix).
 
+    Every frame has its own brightness, contrast, saturation and hue; whether
+    the colours are dropped is drawn once a clip, as in the release.
+
     Required Keys:
         - motion (PseudoMotion)
         - rng (numpy.random.Generator, optional)
@@ -126,8 +129,9 @@ class DrawColorJitter(BaseTransform):
         - motion (PseudoMotion): Gains colours.
 
     Args:
-        brightness, contrast, saturation, hue, grayscale, per_frame: Those
-            of :class:`~mosi_mmaction.ColorJitter`.
+        brightness, contrast, saturation, hue, grayscale, per_frame,
+            grayscale_per_frame: Those of
+            :class:`~mosi_mmaction.ColorJitter`.
 
     Raises:
         ValueError: If a strength is out of range.
@@ -141,9 +145,16 @@ class DrawColorJitter(BaseTransform):
         hue: float = ColorJitter.hue,
         grayscale: float = ColorJitter.grayscale,
         per_frame: bool = ColorJitter.per_frame,
+        grayscale_per_frame: bool = ColorJitter.grayscale_per_frame,
     ) -> None:
         self.jitter = ColorJitter(
-            brightness, contrast, saturation, hue, grayscale, per_frame
+            brightness,
+            contrast,
+            saturation,
+            hue,
+            grayscale,
+            per_frame,
+            grayscale_per_frame,
         )
 
     def transform(self, results: dict) -> dict:

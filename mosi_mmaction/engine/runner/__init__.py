@@ -1,0 +1,5 @@
+"""Loops."""
+
+from .round_train_loop import RoundTrainLoop
+
+__all__ = ['RoundTrainLoop']
