@@ -27,7 +27,7 @@ from mosi_mmaction.action_videos import write_action_videos
 from mosi_mmaction.datasets import EpochSampler
 from mosi_mmaction.datasets.dead_leaves import draw_dead_leaves
 from mosi_mmaction.datasets.sources import in_validation
-from mosi_mmaction.video import read_frame
+from mosi_mmaction.media.video import read_frame
 
 TOOLS = Path(__file__).parents[1] / 'tools'
 

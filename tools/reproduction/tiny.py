@@ -10,7 +10,7 @@ import numpy as np
 from mosi_mmaction import LabelPool
 from mosi_mmaction.action_videos import write_action_videos
 from mosi_mmaction.datasets.sources import in_validation, scan_tree
-from mosi_mmaction.video import read_frame
+from mosi_mmaction.media.video import read_frame
 
 from .presets import (
     POOL_KEYS,

@@ -1,0 +1,1 @@
+"""From a file to RGB pixels, or the reason why not."""

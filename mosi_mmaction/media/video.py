@@ -1,0 +1,222 @@
+"""Read the frames of videos: frame k, upright, or the reason why not.
+
+*Frame k of a video is the k-th frame that decoding it from the start
+presents, turned as its container says.*
+"""
+
+import mmap
+import os
+import sys
+import zlib
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from mmengine import fileio
+
+from ..decode import MIN_SIDE, check_local
+from ..errors import BadSourceError
+from .decoder_client import DecoderLostError, ask, check_decoder
+
+# What was read and how, as text; memory that forked workers share.
+_SLOTS, _WIDTH = 256, 64
+_kinds = mmap.mmap(-1, _SLOTS * _WIDTH)
+
+
+def kinds_read() -> list[str]:
+    """Return which decoder has read which kinds of video.
+
+    By this process and the workers that were forked from it.
+
+    Returns:
+        Such as ``['pyav: avi, mpeg4, in order']``.
+    """
+    slots = (_kinds[n * _WIDTH : (n + 1) * _WIDTH] for n in range(_SLOTS))
+    return sorted(s.rstrip(b'\0').decode() for s in slots if s.rstrip(b'\0'))
+
+
+def _note(facts: dict) -> None:
+    way = 'by time stamps' if facts['seeks'] else 'in order'
+    kind = filter(None, (facts['container'], facts['codec'], way))
+    raw = f'{facts["decoder"]}: {", ".join(kind)}'.encode()[:_WIDTH]
+    raw = raw.ljust(_WIDTH, b'\0')
+    start = zlib.crc32(raw)
+    for n in range(_SLOTS):
+        at = (start + n) % _SLOTS * _WIDTH
+        found = _kinds[at : at + _WIDTH]
+        if found == raw:
+            return
+        if not found.strip(b'\0'):
+            _kinds[at : at + _WIDTH] = raw
+            return
+
+
+class _File:
+    """A video file that can be asked about.
+
+    Raises:
+        BadSourceError: If there is no such file, or it may not be read.
+    """
+
+    def __init__(
+        self, path: str, backend_args: dict | None, decoder: str | None
+    ) -> None:
+        self._path = path
+        self._decoder = check_decoder(decoder)
+        try:
+            check_local(path, sys.maxsize)
+            # Kept, as the copy of a remote file is deleted with it.
+            self._copy = fileio.get_local_path(path, backend_args)
+            self._local = self._copy.__enter__()
+            if not os.path.getsize(self._local):
+                raise BadSourceError(path, 'the file is empty')
+            with open(self._local, 'rb'):
+                pass  # the reason, in the words of the system
+        except OSError as error:
+            raise BadSourceError(path, error.strerror or str(error)) from error
+
+    def ask(self, what: str, argument: Any = None) -> Any:
+        return ask(what, self._path, self._local, self._decoder, argument)
+
+
+class VideoFile:
+    """A video, decoded in another process that may crash or hang.
+
+    Args:
+        path: The video file.
+        backend_args: Arguments of MMEngine's file backend; None is the
+            local disk.
+        decoder: The decoder to force, ``'pyav'`` or ``'decord'``: it gives
+            the right frames or refuses. None takes that of the environment
+            variable ``MOSI_DECODER``, and without one chooses for each file.
+
+    Attributes:
+        num_frames: Number of frames. Of a damaged file some may be missing.
+        fps: Average frame rate in Hz; 0 if the file does not say.
+        facts: What is known of it: ``decoder``, ``container``, ``codec``,
+            ``seeks`` (whether frames are found by time stamps, or else in
+            order), ``header_frames`` (0 if the header does not say),
+            ``num_frames``, ``fps`` and ``pixels``, the number in a frame.
+
+    Raises:
+        BadSourceError: If it cannot be opened or has no frame.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        backend_args: dict | None = None,
+        decoder: str | None = None,
+    ) -> None:
+        self.path = path
+        self._file = _File(path, backend_args, decoder)
+        self.facts = facts = self._file.ask('open')
+        self.num_frames, self.fps = facts['num_frames'], facts['fps']
+        if not self.num_frames:
+            raise BadSourceError(path, 'the video has no frame')
+        _note(facts)
+
+    def read(self, indices: Iterable[int]) -> np.ndarray:
+        """Return frames: (N, H, W, 3) uint8 RGB.
+
+        Raises:
+            BadSourceError: If one of them cannot be decoded.
+        """
+        wanted, places = np.unique(np.array([*indices]), return_inverse=True)
+        frames, _ = self._file.ask('read', wanted.tolist())
+        # A frame that is wanted twice is copied: transforms write in place.
+        same = np.array_equal(places, np.arange(len(wanted)))
+        return frames if same else frames[places]
+
+
+def inspect(
+    path: str, backend_args: dict | None = None, decoder: str | None = None
+) -> dict:
+    """Decode a whole video and compare what is in it with its header.
+
+    Returns:
+        Those of :class:`VideoFile`, and ``decoded_frames``.
+
+    Raises:
+        BadSourceError: If it cannot be opened.
+    """
+    return _File(path, backend_args, decoder).ask('inspect')
+
+
+def read_frame(
+    path: str,
+    choose: Callable[[int], int],
+    backend_args: dict | None = None,
+    decoder: str | None = None,
+) -> np.ndarray:
+    """Decode one frame of a video.
+
+    Files often have fewer frames than they say, or a damaged one. If the
+    chosen frame cannot be decoded, one is chosen from those before it, and
+    at last the first one is tried.
+
+    Args:
+        path: The video file.
+        choose: Called with the number of frames; returns an index.
+        backend_args: Arguments of MMEngine's file backend; None is the
+            local disk.
+        decoder: See :class:`VideoFile`.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        BadSourceError: If there is no frame that can be decoded there.
+    """
+    video = VideoFile(path, backend_args, decoder)
+    total = video.num_frames
+    for attempt in range(3):
+        index = choose(total)
+        try:
+            img = video.read([index])[0]
+            break
+        except BadSourceError as error:
+            if not index or isinstance(error, DecoderLostError):
+                raise
+            total = index if attempt == 0 else 1
+    return _large_enough(path, img)
+
+
+def read_keyframe(
+    path: str,
+    share: float,
+    backend_args: dict | None = None,
+    decoder: str | None = None,
+) -> tuple[int, np.ndarray]:
+    """Decode one of the frames that are coded without reference to others.
+
+    In a long MP4 file that takes a fraction of the time of any frame. In a
+    file whose frames have to be counted it is any frame.
+
+    Args:
+        path: The video file.
+        share: Number in [0, 1): which of them.
+        backend_args: Arguments of MMEngine's file backend; None is the
+            local disk.
+        decoder: See :class:`VideoFile`.
+
+    Returns:
+        Index of the frame, and (H, W, 3) uint8 RGB.
+
+    Raises:
+        BadSourceError: If it cannot be decoded.
+    """
+    file = _File(path, backend_args, decoder)
+    frames, (index, facts) = file.ask('keyframe', share)
+    _note(facts)
+    return index, _large_enough(path, frames[0])
+
+
+def _large_enough(path: str, img: np.ndarray) -> np.ndarray:
+    if min(img.shape[:2]) < MIN_SIDE:
+        raise BadSourceError(
+            path,
+            f'{img.shape[1]}x{img.shape[0]} pixels; at least '
+            f'{MIN_SIDE} a side are needed',
+        )
+    return img
