@@ -249,7 +249,7 @@ def test_files_say_what_made_them(pretrained, published):
         pool = dict(record['label_pool'])
         assert tuple(pool.pop('names')) == LabelPool(**pool).names
         decoder, number = record['decoders']['video'].split()
-        assert (decoder, number) == ('decord', version('decord'))
+        assert (decoder, number) == ('pyav', version('av'))
         assert f'opencv {cv2.__version__}' in record['decoders']['image']
 
 

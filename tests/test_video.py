@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from mosi_mmaction.datasets.transforms import VideoDecode, VideoInit
-from mosi_mmaction.media import decoder_client
+from mosi_mmaction.media import decoder_client as decoding
 from mosi_mmaction.media.errors import BadSourceError
-from mosi_mmaction.media.video import FrameCache, Video, read_frame
+from mosi_mmaction.media.frame_cache import FrameCache, KeptVideo
+from mosi_mmaction.media.video import VideoFile, read_frame
 
 
 def error(function, *args):
@@ -34,17 +35,11 @@ def video(tmp_path):
 
 
 @pytest.fixture(params=['decord', 'pyav'])
-def decoder(request, monkeypatch, tmp_path_factory):
-    """Both ways to decode a video; PyAV where decord has no wheel."""
+def decoder(request, monkeypatch):
+    """Both decoders, each forced."""
     pytest.importorskip('av' if request.param == 'pyav' else 'decord')
-    # Videos are decoded in another process; start it anew.
-    decoder_client._local.__dict__.clear()
-    if request.param == 'pyav':
-        none = tmp_path_factory.mktemp('no decord')
-        (none / 'decord.py').write_text('raise ImportError')
-        monkeypatch.setenv('PYTHONPATH', str(none))
-    yield request.param
-    decoder_client._local.__dict__.clear()
+    monkeypatch.setenv('MOSI_DECODER', request.param)
+    return request.param
 
 
 def test_the_frame_that_was_asked_for(video, decoder):
@@ -100,21 +95,19 @@ def test_video_too_small(tmp_path, decoder):
 def test_decoder_that_cannot_start_is_told(video, monkeypatch, tmp_path):
     broken = tmp_path / 'broken.py'
     broken.write_text('raise SystemExit(3)')
-    decoder_client._local.__dict__.clear()
-    monkeypatch.setattr(
-        decoder_client.decoder_process, '__file__', str(broken)
-    )
+    decoding._local.__dict__.clear()
+    monkeypatch.setattr(decoding.decoder_process, '__file__', str(broken))
     for _ in range(2):
         with pytest.raises(RuntimeError, match=r'as it started \(exit code 3'):
-            Video(str(video))
+            VideoFile(str(video))
     monkeypatch.undo()
-    assert Video(str(video)).num_frames == 8
+    assert VideoFile(str(video)).num_frames == 8
 
 
 # -------------------------------------------------------------------- cache
 def kill_decoder():
-    os.kill(decoder_client._decoder()._process.pid, signal.SIGKILL)
-    decoder_client._decoder()._process.wait()
+    os.kill(decoding._local.decoder._process.pid, signal.SIGKILL)
+    decoding._local.decoder._process.wait()
 
 
 def levels(frames):
@@ -123,14 +116,14 @@ def levels(frames):
 
 def test_cached_frames_are_those_of_the_file(video, decoder):
     cache = FrameCache(2**20)
-    first = Video(str(video), cache=cache)
+    first = cache.open(str(video))
     assert levels(first.read([5, 2, 2])) == [5, 2, 2]
     assert np.array_equal(
-        first.read(range(8)), Video(str(video)).read(range(8))
+        first.read(range(8)), VideoFile(str(video)).read(range(8))
     )
     # Kept: nothing is left that could decode.
     video.unlink()
-    second = Video(str(video), cache=cache)
+    second = cache.open(str(video))
     assert (second.num_frames, second.fps) == (8, first.fps)
     frames = second.read([7, 0])
     assert levels(frames) == [7, 0]
@@ -154,30 +147,30 @@ def test_cache_keeps_what_fits(video, tmp_path, decoder):
         cache = FrameCache(room)
         for _ in range(2):
             for path in (video, other):
-                out = Video(str(path), cache=cache).read([3, 6])
+                out = cache.open(str(path)).read([3, 6])
                 assert levels(out) == [3, 6]
         found = [
             n
             for n, path in enumerate((video, other))
-            if Video(str(path), cache=cache)._frames is not None
+            if isinstance(cache.open(str(path)), KeptVideo)
         ]
         assert found == kept
 
 
 def test_cache_leaves_damaged_videos_their_good_frames(video, monkeypatch):
-    real, asked = Video.decode, []
+    real, asked = VideoFile.read, []
 
-    def decode(self, indices):
+    def read(self, indices):
         asked.append(list(indices))
         if 6 in indices:
             raise BadSourceError(self.path, 'frame 6 is damaged')
         return real(self, indices)
 
-    monkeypatch.setattr(Video, 'decode', decode)
+    monkeypatch.setattr(VideoFile, 'read', read)
     cache = FrameCache(2**20)
     for _ in range(2):
-        assert levels(Video(str(video), cache=cache).read([4, 7])) == [4, 7]
-    assert 'frame 6' in str(error(Video(str(video), cache=cache).read, [6]))
+        assert levels(cache.open(str(video)).read([4, 7])) == [4, 7]
+    assert 'frame 6' in str(error(cache.open(str(video)).read, [6]))
     assert asked.count(list(range(8))) == 1
 
 

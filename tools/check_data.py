@@ -2,10 +2,13 @@
 
     python tools/check_data.py DIR [--jobs 8] [--output bad.tsv]
     python tools/check_data.py LIST.txt --root DIR
+    python tools/check_data.py DIR --all-frames --videos videos.tsv
 
 Every image is decoded, and of every video the first, the middle and the last
-frame. Files that crash or stall what reads them are bad files, too. The exit
-code is 1 if there is a bad file, 0 if there is none.
+frame, or all of them. Files that crash or stall what reads them are bad
+files, too. The exit code is 1 if there is a bad file, 0 if there is none. A
+video whose header states another number of frames than it has is reported
+and not bad, as the header's number is not used.
 """
 
 import argparse
@@ -13,7 +16,9 @@ import os
 import os.path as osp
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 
@@ -22,25 +27,43 @@ from mmengine.utils import ProgressBar
 from mosi_mmaction.media.errors import BadSourceError
 from mosi_mmaction.media.image import decode_image, read_bytes
 from mosi_mmaction.media.paths import kind_of, read_list, scan_tree
-from mosi_mmaction.media.video import Video
+from mosi_mmaction.media.video import VideoFile, inspect
 
 
-def check(path: str) -> str | None:
-    """Read a file; return what is wrong with it, or None."""
+def check(path: str, all_frames: bool = False) -> str | dict | None:
+    """Read a file.
+
+    Args:
+        path: The file.
+        all_frames: Whether to decode all frames of a video.
+
+    Returns:
+        What is wrong with it; None, or the facts of a video, if nothing is.
+    """
     try:
         if kind_of(path)[1] == 'image':
             decode_image(read_bytes(path), path)
             return None
-        video = Video(path)
+        if all_frames:
+            facts = inspect(path)
+            lost = facts['num_frames'] - facts['decoded_frames']
+            if not facts['decoded_frames']:
+                return 'no frame of it can be decoded'
+            if lost > 0:
+                return (
+                    f'{lost} of {facts["num_frames"]} frames cannot be decoded'
+                )
+            return facts
+        video = VideoFile(path)
         last = video.num_frames - 1
         for index in sorted({0, last // 2, last}):
             try:
                 video.read([index])
             except BadSourceError as error:
                 return f'frame {index} of {last + 1}: {error.reason}'
+        return video.facts
     except BadSourceError as error:
         return error.reason
-    return None
 
 
 def _serve(connection: Connection, function: Callable) -> None:
@@ -84,19 +107,19 @@ def check_all(
     paths: Sequence[str],
     jobs: int,
     seconds: float,
-    function: Callable[[str], str | None] = check,
-) -> Iterator[tuple[str, str | None]]:
+    function: Callable[[str], str | dict | None] = check,
+) -> Iterator[tuple[str, str | dict | None]]:
     """Check many files in parallel.
 
     Args:
         paths: The files.
         jobs: Number of processes.
         seconds: Time a file may take.
-        function: Returns what is wrong with a file, or None. It may crash
-            or hang.
+        function: Returns what is wrong with a file as a string, and
+            anything else if nothing is. It may crash or hang.
 
     Yields:
-        Path, and what is wrong or None, in the order of completion.
+        Path, and what the function returned, in the order of completion.
     """
     todo = iter(paths)
     workers = [_Worker(function) for _ in range(min(jobs, len(paths)))]
@@ -176,10 +199,50 @@ def parse_args() -> argparse.Namespace:
         metavar='FILE',
         help='write the bad files here, each with a tab and the reason',
     )
+    parser.add_argument(
+        '--all-frames',
+        action='store_true',
+        help='decode all frames of every video',
+    )
+    parser.add_argument(
+        '--videos',
+        metavar='FILE',
+        help='write a table of the readable videos here: path, decoder, '
+        'container, codec, how frames are found, number of frames that the '
+        'header states (0: none), number of frames',
+    )
     args = parser.parse_args()
     if args.jobs < 1:
         parser.error(f'--jobs {args.jobs}: at least 1')
     return args
+
+
+def report_videos(videos: dict[str, dict], output: str | None) -> None:
+    """Print which decoders read the videos, and whose headers are wrong.
+
+    Args:
+        videos: Facts by path.
+        output: Where to write a table of them all, or None.
+    """
+    rows = []
+    readers: Counter = Counter()
+    for path, facts in videos.items():
+        way = 'by time stamps' if facts['seeks'] else 'in order'
+        row = [facts['decoder'], facts['container'], facts['codec'], way]
+        readers[', '.join(row)] += 1
+        header, frames = facts['header_frames'], facts['num_frames']
+        rows.append('\t'.join([path, *row, str(header), str(frames)]))
+        if header and header != frames:
+            print(
+                f'{path!r}: the header states {header} frames, and there are '
+                f'{frames}'
+            )
+    for row, number in readers.most_common():
+        print(f'{number} videos are read by {row}')
+    if output:
+        with open(output, 'wb') as file:
+            for row in rows:
+                file.write(row.encode('utf-8', 'backslashreplace') + b'\n')
 
 
 def main() -> int:
@@ -189,12 +252,16 @@ def main() -> int:
     if not paths:
         raise ValueError(f'{args.source} holds no image and no video')
     progress = ProgressBar(len(paths), file=sys.stderr)
-    bad = {}
-    for path, reason in check_all(paths, args.jobs, args.timeout):
-        if reason is not None:
-            bad[path] = reason
+    bad, videos = {}, {}
+    function = partial(check, all_frames=args.all_frames)
+    for path, found in check_all(paths, args.jobs, args.timeout, function):
+        if isinstance(found, str):
+            bad[path] = found
+        elif found is not None:
+            videos[path] = found
         progress.update()
     print(file=sys.stderr)
+    report_videos({p: videos[p] for p in paths if p in videos}, args.videos)
     lines = [f'{path}\t{bad[path]}' for path in paths if path in bad]
     report = '\n'.join(lines).encode('utf-8', 'backslashreplace')
     if args.output:

@@ -9,8 +9,11 @@ flags are those of MMAction2's tool of the same name.
 import argparse
 
 from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.logging import print_log
 from mmengine.runner import find_latest_checkpoint
 
+from mosi_mmaction import render_on_device
 from mosi_mmaction.cli import (
     add_common_arguments,
     build_runner,
@@ -19,6 +22,49 @@ from mosi_mmaction.cli import (
     load_config,
 )
 from mosi_mmaction.compat.distributed import end_rank
+from mosi_mmaction.config.tree import walk
+
+
+def choose_rendering(cfg: Config, where: str) -> str | None:
+    """Decide where the clips of pretraining are rendered, in place.
+
+    The pixels are the same, to one grey level. A config that renders on the
+    device already keeps to that.
+
+    Args:
+        cfg: The config.
+        where: ``'device'``, ``'worker'``, or ``'auto'`` for the device
+            where that is a GPU.
+
+    Returns:
+        What was decided, a line for the log; None for a config that renders
+        nothing.
+
+    Raises:
+        ValueError: If the config cannot do what was asked for.
+    """
+    steps = [step.get('type') for step in walk(cfg)]
+    in_worker = 'RenderPseudoMotion' in steps
+    if 'DrawPseudoMotion' not in steps:
+        if where == 'auto':
+            return None
+        raise ValueError(
+            f'--render {where}: this config renders no clips; is it one of '
+            'fine-tuning?'
+        )
+    if where == 'worker' and not in_worker:
+        raise ValueError(
+            '--render worker: this config renders on the device; take '
+            'render_on_device() out of it'
+        )
+    device = get_device()
+    on_device = where == 'device' or (where == 'auto' and device != 'cpu')
+    if in_worker and on_device:
+        render_on_device(cfg)
+    if in_worker and not on_device:
+        return 'clips are rendered in the workers'
+    by = "the config's choice" if not in_worker else f'--render {where}'
+    return f'clips are rendered on the device, {device} ({by})'
 
 
 def parse_args() -> argparse.Namespace:
@@ -35,6 +81,13 @@ def parse_args() -> argparse.Namespace:
         metavar='PATH',
         help='continue from this checkpoint; without PATH, from the latest '
         'one of the work dir, if there is one',
+    )
+    parser.add_argument(
+        '--render',
+        choices=['auto', 'device', 'worker'],
+        default='auto',
+        help='where the clips of pretraining are rendered; default: on the '
+        'device if that is a GPU, else in the workers',
     )
     parser.add_argument(
         '--no-validate', action='store_true', help='skip validation'
@@ -100,7 +153,10 @@ def main() -> None:
         check_file(args.resume, '--resume')
     cfg = load_config(args)
     merge_args(cfg, args)
+    rendering = choose_rendering(cfg, args.render)
     runner = build_runner(cfg)
+    if rendering:
+        print_log(rendering, 'current')
     check_steps(runner)
     runner.train()
 

@@ -1,1 +1,1 @@
-"""From a file to RGB pixels, or the reason why not; knows no MMAction2."""
+"""From a file to RGB pixels, or the reason why not."""

@@ -1,136 +1,252 @@
 """The child process in which videos are decoded; run as a script.
 
-Damaged videos make the C code of decord crash, abort or wait for ever, and
-large ones eat the memory. Whatever happens here, the process that trains
-goes on: see :mod:`.decoder_client`, which starts this file. It imports
+Damaged videos make C code crash, abort or wait for ever, and large ones eat
+the memory. Whatever happens here, the process that trains goes on: see
+:mod:`mosi_mmaction.media.decoder_client`, which starts this file. It imports
 nothing of the package, as a start would take seconds then.
 """
 
+import ctypes
+import importlib.util
+import mmap
+import os
 import re
 import resource
+import signal
+import socket
 import sys
+import time
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
+from typing import Any
 
 import numpy as np
 
 #: Bytes of private memory; more ends the process.
 MAX_MEMORY = 2**30
 
+#: Bytes of the frames in one answer. They are shared memory, which
+#: ``MAX_MEMORY`` does not count.
+MAX_ANSWER = 2**31
 
-class _Decord:
-    def __init__(self, path: str) -> None:
-        import decord
+#: Module and class of every decoder, in the order in which they are tried.
+DECODERS = {
+    'pyav': ('pyav_reader', 'PyAVReader'),
+    'decord': ('decord_reader', 'DecordReader'),
+}
 
-        # By path: handed an open file, decord crashes on truncated AVIs.
-        self._reader = decord.VideoReader(path, num_threads=1)
-        self.num_frames = len(self._reader)
-        self.fps = float(self._reader.get_avg_fps())
+_PR_SET_PDEATHSIG = 1
 
-    def read(self, indices: list) -> np.ndarray:
-        return self._reader.get_batch(indices).asnumpy()
+# Seconds between two signs of life.
+_LIFE = 0.2
 
 
-class _PyAV:
-    def __init__(self, path: str) -> None:
-        import av
+class _DecoderError(Exception):
+    """No file is at fault, but the installation or the choice."""
 
-        self._container = av.open(path)
-        if not self._container.streams.video:
-            raise ValueError('it has no video stream')
-        self._stream = self._container.streams.video[0]
-        self.fps = float(self._stream.average_rate or 0)
-        # The container's own count is often absent, so packets are counted;
-        # that decodes nothing.
-        self.num_frames = sum(
-            p.size > 0 for p in self._container.demux(self._stream)
+
+class _Server:
+    """Answers requests; one video is open at a time."""
+
+    def __init__(self, connection: Connection, handles: socket.socket) -> None:
+        self._connection = connection
+        self._handles = handles
+        self._classes: dict[str, Any] = {}
+        self._key: tuple | None = None
+        self._reader: Any = None
+        # What took decoding a whole file to find out.
+        self._counted: dict[tuple, Any] = {}
+        self._told = 0.0
+
+    def tick(self) -> None:
+        """Tell the other side that there is progress."""
+        if time.monotonic() > self._told + _LIFE:
+            self._told = time.monotonic()
+            self._connection.send(('busy',))
+
+    def serve(self) -> None:
+        """Answer until the other side is gone.
+
+        A request is what to do, a path, the name of a decoder or None, and
+        an argument. Every request names its file, so that what was opened
+        before cannot answer for it. Answers: ``('opened', facts)``;
+        ``('frames', shape, index)`` followed by the handle of shared
+        memory; ``('refused', reason)``; ``('unusable', reason)`` if no
+        decoder can be used; and ``('busy',)`` before any of them.
+        """
+        while True:
+            what, path, decoder, argument = self._connection.recv()
+            self._told = time.monotonic()
+            handle = None
+            try:
+                reader = self._open(path, decoder)
+                if what == 'open':
+                    answer = 'opened', _facts(reader)
+                elif what == 'inspect':
+                    answer = (
+                        'opened',
+                        _facts(reader) | dict(decoded_frames=reader.count()),
+                    )
+                elif what == 'keyframe':
+                    index, image = reader.read_keyframe(argument)
+                    shape, handle = _share(iter([image]), 1)
+                    answer = 'frames', shape, (index, _kind(reader))
+                else:
+                    images = reader.read(argument)
+                    shape, handle = _share(images, len(argument))
+                    answer = 'frames', shape, None
+                if what != 'keyframe' and not reader.seeks:
+                    self._counted[self._key] = reader.num_frames
+            except _DecoderError as error:
+                answer = 'unusable', str(error)
+            # Whatever a decoder raises is passed on as the file's fault.
+            except Exception as error:
+                answer = 'refused', _reason(error, path)
+                # A reader that has failed once may go on failing.
+                self._key = self._reader = None
+            self._connection.send(answer)
+            if handle is not None:
+                socket.send_fds(self._handles, [b'.'], [handle])
+                os.close(handle)
+
+    def _open(self, path: str, decoder: str | None) -> Any:
+        status = os.stat(path)
+        key = (
+            *(path, decoder, status.st_dev, status.st_ino),
+            *(status.st_size, status.st_mtime_ns),
         )
+        if self._key != key:
+            self._key = self._reader = None  # frees what the last one held
+            self._reader = self._choose(path, decoder)
+            if key in self._counted:
+                self._reader.know_count(self._counted[key])
+            self._key = key
+        return self._reader
 
-    def read(self, indices: list) -> np.ndarray:
-        found, wanted = {}, set(indices)
-        self._container.seek(0)
-        for number, frame in enumerate(self._container.decode(self._stream)):
-            if number in wanted:
-                found[number] = frame.to_ndarray(format='rgb24')
-            if len(found) == len(wanted):
-                break
-        missing = sorted(wanted - set(found))
-        if missing:
-            raise ValueError(f'frames {missing} are not there')
-        return np.stack([found[i] for i in indices])
+    def _choose(self, path: str, decoder: str | None) -> Any:
+        """Return the reader of a file: the forced one, or the first to load.
+
+        PyAV reads all there is, seeking where it has a proof; decord is
+        slower and only taken if it is asked for, or loads alone.
+        """
+        failed = []
+        for name in [decoder] if decoder else DECODERS:
+            reader = self._class(name)
+            if isinstance(reader, str):
+                failed.append(f'{name} does not load ({reader})')
+            elif name == 'decord':
+                judge = self._class('pyav')
+                judge = None if isinstance(judge, str) else judge
+                return reader(path, self.tick, judge)
+            else:
+                return reader(path, self.tick)
+        raise _DecoderError('; '.join(failed))
+
+    def _class(self, name: str) -> Any:
+        if name not in self._classes:
+            self._classes[name] = _load(name)
+        return self._classes[name]
 
 
-class _NoDecoder:
-    def __init__(self, path: str) -> None:
+def _load(name: str) -> Any:
+    """Return the class of a decoder, or why it does not load."""
+    module, kind = DECODERS[name]
+    path = os.path.join(os.path.dirname(__file__), f'{module}.py')
+    spec = importlib.util.spec_from_file_location(module, path)
+    loaded = importlib.util.module_from_spec(spec)
+    sys.modules[module] = loaded
+    try:
+        spec.loader.exec_module(loaded)
+    # Whatever a broken library raises: OSError, mostly.
+    except Exception as error:
+        return f'{type(error).__name__}: {error}'
+    return getattr(loaded, kind)
+
+
+def _facts(reader: Any) -> dict:
+    return _kind(reader) | dict(
+        num_frames=reader.num_frames,
+        fps=reader.fps,
+        pixels=reader.num_pixels,
+        header_frames=reader.header_frames,
+    )
+
+
+def _kind(reader: Any) -> dict:
+    return dict(
+        decoder=reader.name,
+        container=reader.container,
+        codec=reader.codec,
+        seeks=reader.seeks,
+    )
+
+
+def _share(images: Iterator[np.ndarray], count: int) -> tuple[tuple, int]:
+    """Put images into new shared memory.
+
+    Returns:
+        Shape of them all, and the memory's handle.
+    """
+    first = next(images)
+    shape = count, *first.shape
+    size = count * first.nbytes
+    if size > MAX_ANSWER:
         raise ValueError(
-            'neither decord nor PyAV is installed: pip install '
-            'decord, or pip install av where it has no wheel'
+            f'{count} frames of {first.shape[1]}x{first.shape[0]} pixels '
+            f'take {size / 2**20:.0f} MiB, and at most '
+            f'{MAX_ANSWER / 2**20:.0f} are read at a time'
         )
-
-
-def _choose() -> tuple:
-    """Return the decoder's class, its name and its version."""
+    handle = os.memfd_create('frames', os.MFD_CLOEXEC)
     try:
-        import decord
+        os.ftruncate(handle, size)
+        with mmap.mmap(
+            handle, size, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE
+        ) as memory:
+            frames = np.frombuffer(memory, np.uint8).reshape(shape)
+            try:
+                frames[0] = first
+                for n, image in enumerate(images, 1):
+                    frames[n] = image
+            finally:
+                del frames  # or the memory could not be unmapped
+    except BaseException:
+        os.close(handle)
+        raise
+    return shape, handle
 
-        return _Decord, 'decord', decord.__version__
-    except ImportError:
-        pass
-    try:
-        import av
 
-        return _PyAV, 'pyav', av.__version__
-    except ImportError:
-        return _NoDecoder, 'none', ''
-
-
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, path: str) -> str:
     """Leave times, source lines and stack traces out of the message."""
     message = str(error).strip().split('\n')[0] or repr(error)
     noise = (
         r'\[[\d:]+\] \S+:\d+: |Check failed: .*? vs\. -?\d+\) '
-        r'|\[/.*?\] '
+        r'|\[/.*?\] |\[Errno -?\d+\] '
     )
-    return re.sub(noise, '', message)
+    message = re.sub(noise, '', message)
+    return re.sub(rf": '?(file:)?{re.escape(path)}'?", '', message)
 
 
-def serve(connection: Connection) -> None:
-    """Answer requests until the other side is gone.
-
-    A request is a path, to open it, or a list of frame indices of the video
-    that was opened last. Answers: ``(num_frames, fps)``; ``(shape, None)``
-    followed by the raw bytes; or the reason of a failure as a string. The
-    first thing sent is the name and the version of the decoder.
-    """
-    path = video = None
-    decoder, *described = _choose()
-    connection.send(tuple(described))
-    while True:
-        request = connection.recv()
-        frames = None
-        answer: tuple | str
-        try:
-            if isinstance(request, str):
-                path, video = request, None  # frees what the last one held
-            # A reader that has failed once goes on failing.
-            video = video or decoder(path)
-            if isinstance(request, str):
-                answer = video.num_frames, video.fps
-            else:
-                frames = np.ascontiguousarray(video.read(request))
-                answer = frames.shape, None
-        # Whatever a decoder raises is passed on as the file's fault.
-        except Exception as error:
-            answer, video = _reason(error), None
-        connection.send(answer)
-        if frames is not None:
-            connection.send_bytes(frames.data.cast('B'))
-
-
-if __name__ == '__main__':
+def main(parent: int, handle: int) -> None:
+    """Serve the process that started this one, and die with it."""
+    # The kernel's signal comes whatever is computed; a closed connection
+    # would only be noticed at the next request.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        return  # it was gone before
     resource.setrlimit(resource.RLIMIT_DATA, (MAX_MEMORY, MAX_MEMORY))
     # No core file for every broken video.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    connection = Connection(handle)
+    handles = socket.socket(fileno=os.dup(handle))
+    connection.send('ready')
+    # FFmpeg prints a line for every damaged packet.
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 2)
     try:
-        serve(Connection(int(sys.argv[1])))
+        _Server(connection, handles).serve()
     except (EOFError, ConnectionError):
         pass  # the process that asked is gone
+
+
+if __name__ == '__main__':
+    main(int(sys.argv[1]), int(sys.argv[2]))

@@ -1,80 +1,102 @@
-"""Read frames of videos."""
+"""Read the frames of videos: frame k, upright, or the reason why not.
 
-import contextlib
+*Frame k of a video is the k-th frame that decoding it from the start
+presents, turned as its container says.*
+"""
+
+import mmap
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+import zlib
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 from mmengine import fileio
 
-from .decoder_client import (
-    _decoder,
-    _DecoderLostError,
-    _local,
-)
+from .decoder_client import DecoderLostError, ask, check_decoder
 from .errors import BadSourceError
 from .image import MIN_SIDE, check_local
 
-os.register_at_fork(after_in_child=lambda: _local.__dict__.clear())
+# What was read and how, as text; memory that forked workers share.
+_SLOTS, _WIDTH = 256, 64
+_kinds = mmap.mmap(-1, _SLOTS * _WIDTH)
 
 
-class FrameCache:
-    """Decoded videos, kept in memory until it is full.
+def kinds_read() -> list[str]:
+    """Return which decoder has read which kinds of video.
 
-    Nothing is ever thrown out for something newer: an epoch visits each
-    video once, so that what was used last is what is needed last.
+    By this process and the workers that were forked from it.
 
-    A video is decoded in one pass. Without a cache decord jumps, and finds
-    a neighbour of the wanted frame in damaged and in some H.265 files.
+    Returns:
+        Such as ``['pyav: avi, mpeg4, in order']``.
+    """
+    slots = (_kinds[n * _WIDTH : (n + 1) * _WIDTH] for n in range(_SLOTS))
+    return sorted(s.rstrip(b'\0').decode() for s in slots if s.rstrip(b'\0'))
 
-    Args:
-        max_bytes: Of all frames together.
+
+def _note(facts: dict) -> None:
+    way = 'by time stamps' if facts['seeks'] else 'in order'
+    kind = filter(None, (facts['container'], facts['codec'], way))
+    raw = f'{facts["decoder"]}: {", ".join(kind)}'.encode()[:_WIDTH]
+    raw = raw.ljust(_WIDTH, b'\0')
+    start = zlib.crc32(raw)
+    for n in range(_SLOTS):
+        at = (start + n) % _SLOTS * _WIDTH
+        found = _kinds[at : at + _WIDTH]
+        if found == raw:
+            return
+        if not found.strip(b'\0'):
+            _kinds[at : at + _WIDTH] = raw
+            return
+
+
+class _File:
+    """A video file that can be asked about.
+
+    Raises:
+        BadSourceError: If there is no such file, or it may not be read.
     """
 
-    def __init__(self, max_bytes: int) -> None:
-        self._room = max_bytes
-        self._kept: dict[tuple, tuple | None] = {}
+    def __init__(
+        self, path: str, backend_args: dict | None, decoder: str | None
+    ) -> None:
+        self._path = path
+        self._decoder = check_decoder(decoder)
+        try:
+            check_local(path, sys.maxsize)
+            # Kept, as the copy of a remote file is deleted with it.
+            self._copy = fileio.get_local_path(path, backend_args)
+            self._local = self._copy.__enter__()
+            if not os.path.getsize(self._local):
+                raise BadSourceError(path, 'the file is empty')
+            with open(self._local, 'rb'):
+                pass  # the reason, in the words of the system
+        except OSError as error:
+            raise BadSourceError(path, error.strerror or str(error)) from error
 
-    def get(self, key: tuple) -> tuple[np.ndarray, float] | None:
-        """Return all frames, (N, H, W, 3) uint8, and fps; None if absent."""
-        return self._kept.get(key)
-
-    def add(self, key: tuple, video: 'Video') -> np.ndarray | None:
-        """Return all frames of a video and keep them, if there is room.
-
-        What has a frame that cannot be decoded is not kept, so that the
-        others can be used.
-        """
-        if key in self._kept:
-            return None
-        # What has failed is not tried again.
-        self._kept[key] = None
-        with contextlib.suppress(BadSourceError):
-            if video.num_frames * video.decode([0]).nbytes > self._room:
-                return None
-            frames = video.decode(range(video.num_frames))
-            self._kept[key] = frames, video.fps
-            self._room -= frames.nbytes
-            return frames
-        return None
+    def ask(self, what: str, argument: Any = None) -> Any:
+        return ask(what, self._path, self._local, self._decoder, argument)
 
 
-class Video:
-    """A video, decoded in another process that may crash, hang or swell.
-
-    Decord decodes; where it is not installed (it has no wheel but for
-    x86-64) PyAV does. One video is open at a time.
+class VideoFile:
+    """A video, decoded in another process that may crash or hang.
 
     Args:
         path: The video file.
-        backend_args: Of MMEngine's file backend; None is the local disk.
-        cache: Where decoded frames are kept, and taken from. A file that
-            changes meanwhile is not read again.
+        backend_args: Arguments of MMEngine's file backend; None is the
+            local disk.
+        decoder: The decoder to force, ``'pyav'`` or ``'decord'``: it gives
+            the right frames or refuses. None takes that of the environment
+            variable ``MOSI_DECODER``, and without one chooses for each file.
 
     Attributes:
-        num_frames: As the file has it, which need not be true.
-        fps: Average frame rate in Hz.
+        num_frames: Number of frames. Of a damaged file some may be missing.
+        fps: Average frame rate in Hz; 0 if the file does not say.
+        facts: What is known of it: ``decoder``, ``container``, ``codec``,
+            ``seeks`` (whether frames are found by time stamps, or else in
+            order), ``header_frames`` (0 if the header does not say),
+            ``num_frames``, ``fps`` and ``pixels``, the number in a frame.
 
     Raises:
         BadSourceError: If it cannot be opened or has no frame.
@@ -84,40 +106,15 @@ class Video:
         self,
         path: str,
         backend_args: dict | None = None,
-        cache: FrameCache | None = None,
+        decoder: str | None = None,
     ) -> None:
         self.path = path
-        self._cache = cache
-        self._key = path, repr(backend_args)
-        self._frames = None
-        kept = cache.get(self._key) if cache else None
-        if kept:
-            self._frames, self.fps = kept
-            self.num_frames = len(self._frames)
-            return
-        try:
-            check_local(path, sys.maxsize)
-            with fileio.get_local_path(path, backend_args) as local:
-                if not os.path.getsize(local):
-                    raise BadSourceError(path, 'the file is empty')
-                with open(local, 'rb'):
-                    pass  # decord does not say that it may not
-                self.num_frames, self.fps = self._open(local)
-        except OSError as error:
-            raise BadSourceError(path, error.strerror or str(error)) from error
+        self._file = _File(path, backend_args, decoder)
+        self.facts = facts = self._file.ask('open')
+        self.num_frames, self.fps = facts['num_frames'], facts['fps']
         if not self.num_frames:
             raise BadSourceError(path, 'the video has no frame')
-
-    def _open(self, local: str) -> tuple:
-        request = os.path.abspath(local)
-        running = _decoder().running
-        try:
-            return _decoder().ask(request, self.path)
-        except _DecoderLostError:
-            if not running:
-                raise
-            # The video before this one may have been what killed it.
-            return _decoder().ask(request, self.path)
+        _note(facts)
 
     def read(self, indices: Iterable[int]) -> np.ndarray:
         """Return frames: (N, H, W, 3) uint8 RGB.
@@ -125,33 +122,32 @@ class Video:
         Raises:
             BadSourceError: If one of them cannot be decoded.
         """
-        indices = [int(i) for i in indices]
-        frames = self._frames
-        if frames is None and self._cache:
-            frames = self._frames = self._cache.add(self._key, self)
-        if frames is None:
-            return self.decode(indices)
-        if min(indices) < 0 or max(indices) >= len(frames):
-            raise BadSourceError(
-                self.path,
-                f'of frames {indices} not all are there; it has {len(frames)}',
-            )
-        return frames[indices]
+        wanted, places = np.unique(np.array([*indices]), return_inverse=True)
+        frames, _ = self._file.ask('read', wanted.tolist())
+        # A frame that is wanted twice is copied: transforms write in place.
+        same = np.array_equal(places, np.arange(len(wanted)))
+        return frames if same else frames[places]
 
-    def decode(self, indices: Sequence[int]) -> np.ndarray:
-        """As :meth:`read`, from the file itself."""
-        # In parts, as the decoder's memory is limited.
-        parts = [
-            _decoder().ask(list(indices[i : i + 8]), self.path)
-            for i in range(0, len(indices), 8)
-        ]
-        return np.concatenate(parts) if len(parts) > 1 else parts[0]
+
+def inspect(
+    path: str, backend_args: dict | None = None, decoder: str | None = None
+) -> dict:
+    """Decode a whole video and compare what is in it with its header.
+
+    Returns:
+        Those of :class:`VideoFile`, and ``decoded_frames``.
+
+    Raises:
+        BadSourceError: If it cannot be opened.
+    """
+    return _File(path, backend_args, decoder).ask('inspect')
 
 
 def read_frame(
     path: str,
     choose: Callable[[int], int],
     backend_args: dict | None = None,
+    decoder: str | None = None,
 ) -> np.ndarray:
     """Decode one frame of a video.
 
@@ -162,7 +158,9 @@ def read_frame(
     Args:
         path: The video file.
         choose: Called with the number of frames; returns an index.
-        backend_args: Of MMEngine's file backend; None is the local disk.
+        backend_args: Arguments of MMEngine's file backend; None is the
+            local disk.
+        decoder: See :class:`VideoFile`.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -170,7 +168,7 @@ def read_frame(
     Raises:
         BadSourceError: If there is no frame that can be decoded there.
     """
-    video = Video(path, backend_args)
+    video = VideoFile(path, backend_args, decoder)
     total = video.num_frames
     for attempt in range(3):
         index = choose(total)
@@ -178,9 +176,43 @@ def read_frame(
             img = video.read([index])[0]
             break
         except BadSourceError as error:
-            if not index or isinstance(error, _DecoderLostError):
+            if not index or isinstance(error, DecoderLostError):
                 raise
             total = index if attempt == 0 else 1
+    return _large_enough(path, img)
+
+
+def read_keyframe(
+    path: str,
+    share: float,
+    backend_args: dict | None = None,
+    decoder: str | None = None,
+) -> tuple[int, np.ndarray]:
+    """Decode one of the frames that are coded without reference to others.
+
+    In a long MP4 file that takes a fraction of the time of any frame. In a
+    file whose frames have to be counted it is any frame.
+
+    Args:
+        path: The video file.
+        share: Number in [0, 1): which of them.
+        backend_args: Arguments of MMEngine's file backend; None is the
+            local disk.
+        decoder: See :class:`VideoFile`.
+
+    Returns:
+        Index of the frame, and (H, W, 3) uint8 RGB.
+
+    Raises:
+        BadSourceError: If it cannot be decoded.
+    """
+    file = _File(path, backend_args, decoder)
+    frames, (index, facts) = file.ask('keyframe', share)
+    _note(facts)
+    return index, _large_enough(path, frames[0])
+
+
+def _large_enough(path: str, img: np.ndarray) -> np.ndarray:
     if min(img.shape[:2]) < MIN_SIDE:
         raise BadSourceError(
             path,

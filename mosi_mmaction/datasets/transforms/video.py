@@ -3,38 +3,48 @@
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from ...media.video import FrameCache, Video
+from ...media.decoder_client import check_decoder
+from ...media.frame_cache import FrameCache
+from ...media.video import VideoFile
 
 
 @TRANSFORMS.register_module()
 class VideoInit(BaseTransform):
     """Open a video, for SampleFrames and VideoDecode.
 
-    MMAction2's ``DecordInit`` hands decord an open file, which crashes the
-    process on truncated AVI files. Here another process decodes, so that no
-    file can crash or hang this one.
+    Frame k is the k-th frame that decoding from the start presents, upright.
+    MMAction2's ``DecordInit`` lets decord seek, which gives other frames in
+    many AVI, MPEG and WMV files, and crashes on truncated ones. Here another
+    process decodes, so that no file can crash or hang this one.
 
     Required Keys:
         - filename (str)
         - backend_args (dict, optional)
     Added Keys:
-        - video_reader (Video), total_frames (int), avg_fps (float)
+        - video_reader (VideoFile), total_frames (int), avg_fps (float)
 
     Args:
         cache_mb: Decoded frames that every worker keeps, in units of 2**20
             bytes: for many epochs over small videos, where to decode them
             again costs more than to train on them. What does not fit in is
             decoded each time. 0 keeps nothing.
+        decoder: The decoder to force, ``'pyav'`` or ``'decord'``: it gives
+            the right frames or refuses the file. None takes that of the
+            environment variable ``MOSI_DECODER``, and without one chooses
+            for each file.
 
     Raises:
-        ValueError: If it is negative.
+        ValueError: If ``cache_mb`` is negative or there is no such decoder.
     """
 
-    def __init__(self, cache_mb: float = 0) -> None:
+    def __init__(
+        self, cache_mb: float = 0, decoder: str | None = None
+    ) -> None:
         if not cache_mb >= 0:
             raise ValueError(
                 f'VideoInit.cache_mb={cache_mb!r}: must be 0 or more'
             )
+        self.decoder = check_decoder(decoder, 'VideoInit.decoder')
         self.cache = FrameCache(int(cache_mb * 2**20)) if cache_mb else None
 
     def transform(self, results: dict) -> dict:
@@ -43,8 +53,9 @@ class VideoInit(BaseTransform):
         Raises:
             BadSourceError: If the file cannot be opened.
         """
-        video = Video(
-            results['filename'], results.get('backend_args'), self.cache
+        open_video = self.cache.open if self.cache else VideoFile
+        video = open_video(
+            results['filename'], results.get('backend_args'), self.decoder
         )
         results['video_reader'] = video
         results['total_frames'] = video.num_frames
@@ -57,7 +68,7 @@ class VideoDecode(BaseTransform):
     """Decode the frames that SampleFrames chose.
 
     Required Keys:
-        - video_reader (Video), frame_inds (np.ndarray)
+        - video_reader (VideoFile), frame_inds (np.ndarray)
     Added Keys:
         - imgs (list[np.ndarray]): Frames, each (H, W, 3) uint8 RGB.
         - original_shape, img_shape (tuple): (H, W).

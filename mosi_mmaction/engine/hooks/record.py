@@ -11,6 +11,7 @@ from PIL import Image
 
 from ...config.tree import walk
 from ...media.decoder_client import video_decoder
+from ...media.video import kinds_read
 from ...version import __version__
 
 
@@ -20,9 +21,11 @@ class RecordHook(Hook):
 
     Under ``meta['mosi_mmaction']``, in plain types that any process can
     load: ``version`` of the plugin; ``decoders``, name and version of what
-    decodes ``image`` and ``video``; ``data``, where the training samples
-    come from and their number; ``backbone``, its config as a dict, so that
-    no code has to be run to build it; for pretraining ``label_pool``, the
+    decodes ``image`` and ``video``, and in ``video_files`` which decoder has
+    read which kinds of file, and how it found their frames; ``data``, where
+    the training samples come from and their number; ``backbone``, its config
+    as a dict, so that no code has to be run to build it; for pretraining
+    ``label_pool``, the
     arguments and ``names`` of the labels. The whole config, the seed and
     MMEngine's version are in ``meta`` already.
     """
@@ -48,17 +51,26 @@ class RecordHook(Hook):
         """Add the record to the meta data."""
         if self._record is None:
             self._record = self._describe(runner)
+        # More may have been met since.
+        self._record['decoders']['video_files'] = kinds_read()
         checkpoint['meta']['mosi_mmaction'] = self._record
 
     def _describe(self, runner) -> dict:
         config = runner.cfg.get('train_dataloader') or {}
-        steps = {node.get('type') for node in walk(config)}
+        nodes = list(walk(config))
+        steps = {node.get('type') for node in nodes}
+        forced = {
+            node['decoder']
+            for node in nodes
+            if node.get('type') in ('VideoInit', 'LoadSourceFrame')
+            and node.get('decoder')
+        }
         if 'PyAVInit' in steps:
             video = 'pyav', _version('av')
         elif 'DecordInit' in steps:
             video = 'decord', _version('decord')
         else:
-            video = video_decoder()
+            video = video_decoder(*forced)
         dataset = config.get('dataset') or {}
         data = {k: _plain(dataset[k]) for k in self._DATA if k in dataset}
         data['samples'] = len(runner.train_dataloader.dataset)
