@@ -39,6 +39,7 @@ from .hooks import (  # noqa: E402
     RecordHook,
     StreamHook,
 )
+from .method.layers import draw_moving_background  # noqa: E402
 from .metrics import MoSIMetric, NearestNeighborMetric  # noqa: E402
 from .motion import (  # noqa: E402
     LabelPool,
@@ -53,6 +54,7 @@ from .transforms import (  # noqa: E402
     ClipColorJitter,
     CropSource,
     DrawColorJitter,
+    DrawMovingBackground,
     DrawPseudoMotion,
     DrawStaticMask,
     LoadSourceFrame,
@@ -79,6 +81,7 @@ __all__ = [
     'CropSource',
     'DeadLeavesDataset',
     'DrawColorJitter',
+    'DrawMovingBackground',
     'DrawPseudoMotion',
     'DrawStaticMask',
     'DeterministicHook',
@@ -110,6 +113,7 @@ __all__ = [
     'config_path',
     'draw_color_jitter',
     'draw_motion',
+    'draw_moving_background',
     'draw_static_mask',
     'fast_recipe',
     'load_backbone',

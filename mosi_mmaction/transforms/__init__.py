@@ -4,6 +4,7 @@ from .finetune import ClipColorJitter, SetRole
 from .loading import LoadSourceFrame, LoadSourceImage
 from .motion import (
     DrawColorJitter,
+    DrawMovingBackground,
     DrawPseudoMotion,
     DrawStaticMask,
     PackMoSIInputs,
@@ -17,6 +18,7 @@ __all__ = [
     'ClipColorJitter',
     'CropSource',
     'DrawColorJitter',
+    'DrawMovingBackground',
     'DrawPseudoMotion',
     'DrawStaticMask',
     'LoadSourceFrame',
