@@ -27,6 +27,7 @@ from .datasets.transforms import (
     ClipColorJitter,
     CropSource,
     DrawColorJitter,
+    DrawMovingBackground,
     DrawPseudoMotion,
     DrawStaticMask,
     LoadSourceFrame,
@@ -54,6 +55,7 @@ from .engine.runner import RoundTrainLoop
 from .engine.schedulers import WarmupCosineLR
 from .evaluation.metrics import MoSIMetric, NearestNeighborMetric
 from .method.color import ColorJitter, ColorParams
+from .method.layers import draw_moving_background
 from .method.motion import (
     LabelPool,
     PseudoMotion,
@@ -81,6 +83,7 @@ __all__ = [
     'CropSource',
     'DeadLeavesDataset',
     'DrawColorJitter',
+    'DrawMovingBackground',
     'DrawPseudoMotion',
     'DrawStaticMask',
     'DeterministicHook',
@@ -116,6 +119,7 @@ __all__ = [
     'config_path',
     'draw_color_jitter',
     'draw_motion',
+    'draw_moving_background',
     'draw_static_mask',
     'fast_recipe',
     'load_backbone',

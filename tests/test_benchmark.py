@@ -263,3 +263,11 @@ def test_train(run):
     cases = run('train', '--steps', 2, '--repeats', 1)
     assert cases['R(2+1)D-10, stock']['ratio'] == 1
     assert cases['R(2+1)D-10, fast']['clips'] % 3 == 0
+
+
+def test_operations_of_a_step_are_counted(tool):
+    a = torch.randn(10, 20, requires_grad=True)
+    b = torch.randn(20, 30)
+    # A product forward, and one backward.
+    count = tool.teraflop(lambda: (a @ b).sum().backward())
+    assert count == pytest.approx(2 * 2 * 10 * 20 * 30 / 1e12)

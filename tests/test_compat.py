@@ -15,8 +15,8 @@ import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
 
-from mosi_mmaction.compat import distributed
-from mosi_mmaction.compat import imports as compat
+from mosi_mmaction.compat.imports import distributed
+from mosi_mmaction.compat.imports import imports as compat
 
 compat.apply()
 

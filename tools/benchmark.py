@@ -33,13 +33,13 @@ import cv2
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.dataset import pseudo_collate
 from mmengine.logging import MMLogger
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmengine.utils import ProgressBar
 from PIL import Image
+from torch.utils.flop_counter import FlopCounterMode
 
 from mosi_mmaction import (
     ColorJitter,
@@ -50,6 +50,7 @@ from mosi_mmaction import (
     draw_color_jitter,
     draw_motion,
     draw_static_mask,
+    mosi_collate,
     render,
 )
 from mosi_mmaction.benchmarks.arrival import Arrival
@@ -534,34 +535,50 @@ def bench_recipes(args: argparse.Namespace) -> None:
     """Time full-size R(2+1)D-10 with every part of the fast recipe.
 
     Each recipe has a process of its own, as one changes how memory is kept.
+    On a CPU they take turns; on a GPU one at a time has the memory.
     """
+    on_gpu = torch.cuda.is_available()
     recipes = ['stock', 'fast'] + ['fast, compiled'] * args.compile
+    if on_gpu:
+        recipes += ['fast, rendered on the device']
     context = multiprocessing.get_context('spawn')
-    pipes, workers = {}, []
-    for name in recipes:
-        pipes[name], end = context.Pipe()
-        workers.append(
-            context.Process(
-                target=recipe_worker, args=(end, name, args.batch), daemon=True
+    times, facts = {}, {}
+    for group in [[name] for name in recipes] if on_gpu else [recipes]:
+        pipes, workers = {}, []
+        for name in group:
+            pipes[name], end = context.Pipe()
+            workers.append(
+                context.Process(
+                    target=recipe_worker,
+                    args=(end, name, args.batch),
+                    daemon=True,
+                )
+            )
+            workers[-1].start()
+            end.close()
+        facts.update({name: pipe.recv() for name, pipe in pipes.items()})
+        times.update(
+            medians(
+                {name: partial(ask, pipe) for name, pipe in pipes.items()},
+                args.repeats,
             )
         )
-        workers[-1].start()
-        end.close()
-    facts = {name: pipe.recv() for name, pipe in pipes.items()}
-    times = medians(
-        {name: partial(ask, pipe) for name, pipe in pipes.items()},
-        args.repeats,
-    )
-    for pipe, worker in zip(pipes.values(), workers):
-        pipe.send(False)
-        worker.join()
+        for (name, pipe), worker in zip(pipes.items(), workers):
+            pipe.send(False)
+            facts[name].update(pipe.recv())
+            worker.join()
     for name, time_of_a_step in times.items():
+        tflop, peak = (facts[name].pop(k, None) for k in ('tflop', 'peak'))
+        if tflop and peak:
+            facts[name]['mfu'] = tflop / time_of_a_step / peak
+            facts[name]['peak_tflops'] = peak
         report(
             'train',
             f'R(2+1)D-10, {name}',
             ms=time_of_a_step * 1e3,
             ratio=times['stock'] / time_of_a_step,
             peer='stock',
+            clips_per_second=facts[name]['clips'] / time_of_a_step,
             repeats=args.repeats,
             **facts[name],
         )
@@ -580,7 +597,11 @@ def recipe_worker(pipe: Any, name: str, batch_size: int) -> None:
     cfg = Config.fromfile(config_path('mosi_r2p1d_imagenet'))
     if name != 'stock':
         fast_recipe(cfg, compile='compiled' in name)
+    if 'on the device' in name:
+        render_on_device(cfg)
     on_gpu = torch.cuda.is_available()
+    # As the configs have it; benchmarking kernels is part of the warm-up.
+    torch.backends.cudnn.benchmark = on_gpu
     if not on_gpu:
         torch.set_num_threads(1)  # the time of one core, as elsewhere
     images = batch_size if on_gpu else 1
@@ -594,9 +615,9 @@ def recipe_worker(pipe: Any, name: str, batch_size: int) -> None:
         for s in cfg.train_dataloader.dataset.pipeline
         if s['type'] not in ('SeedSample', 'LoadSourceFrame')
     ]
-    batch = pseudo_collate(
-        [pack(pipeline, noise, pool) for _ in range(images)]
-    )
+    batch = mosi_collate([pack(pipeline, noise, pool) for _ in range(images)])
+    if on_gpu:
+        batch['inputs'] = batch['inputs'].pin_memory()
     step = stepper(cfg)
     pipe.send(
         dict(
@@ -610,6 +631,37 @@ def recipe_worker(pipe: Any, name: str, batch_size: int) -> None:
     clock = time.perf_counter if on_gpu else time.process_time
     while pipe.recv():
         pipe.send(seconds(partial(step, batch), clock))
+    pipe.send(gpu_facts(partial(step, batch)) if on_gpu else {})
+
+
+def gpu_facts(step: Callable) -> dict:
+    """Return card, peak memory, and what the use of it is computed from.
+
+    The peak is what a large bfloat16 matrix product reaches on this card,
+    not what its maker states.
+    """
+    memory = torch.cuda.max_memory_allocated()
+    a = torch.randn(8192, 8192, device='cuda', dtype=torch.bfloat16)
+
+    def product() -> None:
+        a @ a
+        sync()
+
+    product()
+    best = min(seconds(product, time.perf_counter) for _ in range(10))
+    return dict(
+        card=torch.cuda.get_device_name(),
+        peak_memory_gb=memory / 1e9,
+        tflop=teraflop(step),
+        peak=2 * len(a) ** 3 / best / 1e12,
+    )
+
+
+def teraflop(run: Callable) -> float:
+    """Return 10^12 floating-point operations of a function, by torch."""
+    with FlopCounterMode(display=False) as counter:
+        run()
+    return counter.get_total_flops() / 1e12
 
 
 def pack(pipeline: list, image: np.ndarray, pool: dict) -> dict:

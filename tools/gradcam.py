@@ -278,7 +278,7 @@ def look_at_rendered(
         sample = dataset[i]
         plan = sample['motion']
         for c, clip in enumerate(sample['imgs']):
-            if not plan.pool.speeds[c].any():
+            if not plan.pool.table[c].any():
                 continue  # nothing moves: the box is as still as the rest
             box = plan.boxes[c]
             areas.append(share_inside(np.ones(clip.shape[1:3]), box))

@@ -11,8 +11,8 @@ videos. A reader seeks where container and codec allow a proof:
 - after a seek the first packet is the wanted keyframe, by its place in the
   file, and the first frame is that keyframe's, by its time stamp.
 
-A video that fails the first two is decoded from the start and counted; one
-that fails the third is decoded from the start.
+A video that fails the first two is decoded from the start and counted; a
+keyframe that fails the third is not sought, but decoded up to.
 
 :mod:`mosi_mmaction.media.decoder_process` loads this file by its path; it
 imports nothing of the package.
@@ -50,7 +50,9 @@ _STAMPED = {
     'avi': {'ffv1', 'huffyuv', 'mjpeg', 'mpeg4'},
 }
 
-# A keyframe so few frames ahead is decoded up to instead of sought.
+# Codecs whose frames all stand alone, and how many frames ahead one is that
+# is decoded up to instead of sought.
+_ALONE = {'huffyuv', 'mjpeg', 'png', 'prores'}
 _NEAR = 4
 
 # MPEG-4: a frame that is not coded takes fewer bytes after its start code.
@@ -133,7 +135,6 @@ class PyAVReader:
         self._turn: Callable | None = None
         #: Whether frames are turned, as seen in the first one decoded.
         self.turned = False
-        self._seeks = True
         self._open()
         self.container = self._container.format.name.split(',')[0]
         context = self._stream.codec_context
@@ -202,8 +203,18 @@ class PyAVReader:
         self._source = self._frames()
         self._position = 0  # of the next frame, where frames are counted
         self._stamp: float = float('-inf')  # of the last one, where not
-        self._landing: int | None = None
+        # The keyframe that decoding started from: none yet.
+        self._start: int | None | tuple = ()
         self._ahead: list = []
+
+    @cached_property
+    def _key_stamps(self) -> list[int]:
+        """Time stamps of the keyframes that decoding may start from."""
+        return list(self.index.key_stamps)
+
+    @cached_property
+    def _key_packets(self) -> list[Packet]:
+        return list(self.index.keys)
 
     @cached_property
     def index(self) -> Index:
@@ -385,28 +396,30 @@ class PyAVReader:
         return None
 
     def _find(self, index: int) -> Any:
-        stamps, keys = self.index.stamps, self.index.key_stamps
-        wanted = stamps[index]
-        key = bisect_right(keys, wanted) - 1
-        rank = bisect_right(stamps, keys[key])
-        if self._stamp >= wanted or (
-            self._seeks and rank - bisect_right(stamps, self._stamp) > _NEAR
-        ):
-            self._go(self.index.keys[key])
+        """Decode a frame by its time stamp.
+
+        Always from the last keyframe before it that decoding can start
+        from, and never across it: what a damaged file shows must not depend
+        on what was read before.
+        """
+        wanted = self.index.stamps[index]
+        while True:
+            number = bisect_right(self._key_stamps, wanted) - 1
+            key = self._key_stamps[number] if number >= 0 else None
+            ahead = self._stamp < wanted
+            if ahead and (key == self._start or self._is_near(key)):
+                break
+            if key is None:
+                self._open()
+                self._start = None
+                break
+            if self._go(self._key_packets[number]):
+                self._start = key
+                break
+            del self._key_stamps[number], self._key_packets[number]
         while True:
             frame = self._ahead.pop() if self._ahead else None
             frame = frame or next(self._source, None)
-            if self._landing is not None:
-                landed = frame is not None and frame.pts is not None
-                if landed and frame.pts < self._landing:
-                    continue
-                if not (
-                    landed and frame.pts == self._landing and frame.key_frame
-                ):
-                    self._seeks = False
-                    self._open()
-                    continue
-                self._landing = None
             if frame is None:
                 self._stamp = float('inf')
                 return None
@@ -419,14 +432,30 @@ class PyAVReader:
             if frame.pts == wanted:
                 return frame
 
-    def _go(self, key: Packet) -> None:
-        """Go where decoding gives a keyframe first, or to the start."""
-        if self._seeks and self._seek(key):
-            self._stamp, self._landing = float('-inf'), key.pts
-            self._ahead.clear()
-        else:
-            self._seeks = False
-            self._open()
+    def _is_near(self, key: int | None) -> bool:
+        """Return whether no seek is needed, as frames stand alone."""
+        stamps = self.index.stamps
+        return (
+            key is not None
+            and self.codec in _ALONE
+            and bisect_right(stamps, key) - bisect_right(stamps, self._stamp)
+            < _NEAR
+        )
+
+    def _go(self, key: Packet) -> bool:
+        """Go to a keyframe; return whether decoding gives it first."""
+        self._start = ()
+        if not self._seek(key):
+            return False
+        self._stamp = float('-inf')
+        self._ahead.clear()
+        for frame in self._source:
+            if frame.pts is None:
+                return False
+            if frame.pts >= key.pts:
+                self._ahead.append(frame)
+                return frame.pts == key.pts and bool(frame.key_frame)
+        return False
 
     def _seek(self, key: Packet) -> bool:
         """Return whether the packet of a keyframe comes next."""

@@ -1,1 +1,1 @@
-"""The paper's method in NumPy, and the same on a device."""
+"""The method: draw a plan, then render it. NumPy alone but for the device."""

@@ -18,115 +18,20 @@ largest speed. Pairs are (x, y), x to the right and y down, as in the paper.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
-from itertools import product
+from functools import lru_cache
 from numbers import Real
 from typing import Any, cast
 
 import numpy as np
 
 from .color import ColorJitter, ColorParams, apply_color, window_luma
+from .labels import LabelPool, read_only
+from .layers import Camera, draw_shapes
+from .mattes import Distractors, Matte, check_matte
+from .paths import Warp, check_nuisance, draw_path
+from .render_layers import render_layers
 
 SizeLike = int | Sequence[int]
-
-
-@dataclass(frozen=True)
-class LabelPool:
-    """The set of motions a network is asked to tell apart (paper Eq. 1).
-
-    Speeds are S = {-K, ..., K}. The order of the labels is that of the
-    authors' release: x speeds ascending, y speeds ascending, static last.
-
-    Args:
-        num_speeds: |S| = 2K + 1, odd and at least 3.
-        axes: ``'x'``, ``'y'`` or ``'xy'``: the axes that may move.
-        decoupled: Whether at most one axis moves in a label, as in the
-            paper. ``False`` gives all |S|² pairs and needs both axes.
-        static: Whether (0, 0) is one of the labels.
-
-    Raises:
-        ValueError: If a value is outside what is written above.
-
-    Examples:
-        >>> LabelPool(num_speeds=3).speeds.tolist()
-        [[-1, 0], [1, 0], [0, -1], [0, 1], [0, 0]]
-    """
-
-    num_speeds: int = 5
-    axes: str = 'xy'
-    decoupled: bool = True
-    static: bool = True
-
-    def __post_init__(self) -> None:
-        if (
-            isinstance(self.num_speeds, bool)
-            or not isinstance(self.num_speeds, (int, np.integer))
-            or self.num_speeds < 3
-            or self.num_speeds % 2 == 0
-        ):
-            raise ValueError(
-                f'num_speeds={self.num_speeds!r}: the speeds of an axis are '
-                '-K..K, so their number is odd and at least 3; use 3, 5, 7, '
-                '...'
-            )
-        if self.axes not in ('x', 'y', 'xy'):
-            raise ValueError(
-                f"axes={self.axes!r}: allowed are 'x', 'y' and 'xy'"
-            )
-        if not self.decoupled and self.axes != 'xy':
-            raise ValueError(
-                f'decoupled=False with axes={self.axes!r}: pairs of speeds '
-                "need both axes; use axes='xy' or decoupled=True"
-            )
-
-    @property
-    def max_speed(self) -> int:
-        """K, the number of speeds in one direction."""
-        return self.num_speeds // 2
-
-    @cached_property
-    def speeds(self) -> np.ndarray:
-        """The (x, y) speed of every label, (C, 2) int64, read-only."""
-        axis = range(-self.max_speed, self.max_speed + 1)
-        if self.decoupled:
-            pairs = [(v, 0) for v in axis if v and 'x' in self.axes]
-            pairs += [(0, v) for v in axis if v and 'y' in self.axes]
-        else:
-            pairs = [p for p in product(axis, axis) if p != (0, 0)]
-        if self.static:
-            pairs.append((0, 0))
-        return _read_only(np.array(pairs, dtype=np.int64))
-
-    @cached_property
-    def axis_labels(self) -> np.ndarray:
-        """One label an axis instead of a joint one, for separate heads.
-
-        (C, A) int64 in 0..|S|-1 where A is the number of axes; speed v of
-        an axis has the label v + K.
-        """
-        columns = ['xy'.index(a) for a in self.axes]
-        return _read_only(self.speeds[:, columns] + self.max_speed)
-
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        """A short name of every label, such as ``'left-2'``."""
-
-        def name(x: int, y: int) -> str:
-            parts = []
-            if x:
-                parts.append(f'{"right" if x > 0 else "left"}-{abs(x)}')
-            if y:
-                parts.append(f'{"down" if y > 0 else "up"}-{abs(y)}')
-            return '+'.join(parts) or 'static'
-
-        return tuple(name(x, y) for x, y in self.speeds.tolist())
-
-    def __len__(self) -> int:
-        """Number of labels: 4K + 1 by default."""
-        return len(self.speeds)
-
-    def __deepcopy__(self, memo: dict) -> 'LabelPool':
-        return self  # nothing in it can change
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,10 +45,21 @@ class PseudoMotion:
         offsets: Upper left corner (x, y) of the window in every frame,
             (C, N, 2) int64, in pixels of the source image.
         boxes: The box that moves, (x1, y1, x2, y2) in pixels of the crop,
-            x2 and y2 exclusive, (C, 4) int64; None without static mask.
+            x2 and y2 exclusive, (C, 4) int64; None without static mask. Of
+            a matte that travels, the box in the first frame.
         background: Frame q shown outside of the box, (C,) int64; None
-            without static mask.
+            without static mask, or with a camera.
         color: Colour jitter of every frame, arrays of (C, N); None without.
+        drawn: The signed motion of every clip, (C, 6) int64, see
+            :data:`mosi_mmaction.method.labels.COMPONENTS`; None where it is
+            the pool's.
+        warp: Zoom and rotation of the windows; None without.
+        matte: Shape of the foreground in its box; None for the hard box of
+            the paper.
+        distractors: Shapes in the background; None without.
+        camera: Path of the background, instead of a frame q; None without.
+        texture: ``'same'``, or ``'other'`` where the foreground shows
+            another source image.
     """
 
     pool: LabelPool
@@ -153,11 +69,42 @@ class PseudoMotion:
     boxes: np.ndarray | None = None
     background: np.ndarray | None = None
     color: ColorParams | None = None
+    drawn: np.ndarray | None = None
+    warp: Warp | None = None
+    matte: Matte | None = None
+    distractors: Distractors | None = None
+    camera: Camera | None = None
+    texture: str = 'same'
 
     @property
     def labels(self) -> np.ndarray:
-        """The label of every clip, (C,) int64: indices into the pool."""
-        return np.arange(len(self.pool))
+        """The label of every clip, (C,) int64: indices into the pool.
+
+        Read off the motion that was drawn.
+        """
+        if self.drawn is None:
+            return np.arange(len(self.pool))
+        return self.pool.label_of(self.drawn)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it shows nothing that the paper does not have."""
+        return self.texture == 'same' and not any(
+            (self.warp, self.matte, self.distractors, self.camera)
+        )
+
+    @property
+    def frame_boxes(self) -> np.ndarray:
+        """The box in every frame, (C, N, 4) int64, see ``boxes``.
+
+        A box that travels goes the way of its content, the opposite of the
+        window's, and may leave the frame.
+        """
+        boxes = cast(np.ndarray, self.boxes)[:, None]
+        if self.matte is not None and self.matte.travels:
+            way = self.offsets[:, :1] - self.offsets
+            return boxes + np.concatenate([way, way], -1)
+        return np.broadcast_to(boxes, (*self.offsets.shape[:2], 4))
 
     @property
     def clip_len(self) -> int:
@@ -180,6 +127,8 @@ def draw_motion(
     crop_size: int,
     clip_len: int,
     rng: np.random.Generator,
+    ease: float = 0.0,
+    shake: float = 0.0,
 ) -> PseudoMotion:
     """Draw the path of the window for every label (paper Sec. 3.1, Eq. 2).
 
@@ -196,22 +145,35 @@ def draw_motion(
         crop_size: Side L of the window in pixels.
         clip_len: Number of frames N, at least 2.
         rng: The only source of randomness.
+        ease: Largest acceleration along the path, in [0, 1]; beyond the
+            paper, see :func:`~mosi_mmaction.method.paths.draw_path`.
+        shake: Largest deviation from the path, as a ratio of the crop's
+            side, in [0, 0.5]; beyond the paper.
 
     Returns:
         A plan without mask and without colour jitter.
 
     Raises:
-        ValueError: If the crop does not fit or there are fewer than two
-            frames.
+        ValueError: If the crop or the motion does not fit, or there are
+            fewer than two frames.
     """
     height, width = check_motion(source_size, crop_size, clip_len)
+    check_nuisance(ease, shake)
+    if not pool.is_plain or ease or shake:
+        size = (height, width)
+        offsets, drawn, warp = draw_path(
+            pool, size, crop_size, clip_len, rng, ease, shake
+        )
+        return PseudoMotion(
+            pool, size, int(crop_size), offsets, drawn=drawn, warp=warp
+        )
     low, high, moved = _paths(pool, height, width, crop_size, clip_len)
     start = rng.integers(low, high, endpoint=True)
     return PseudoMotion(
         pool,
         (height, width),
         int(crop_size),
-        _read_only(start[:, None] + moved),
+        read_only(start[:, None] + moved),
     )
 
 
@@ -233,9 +195,9 @@ def _paths(
     step = np.arange(clip_len)[None, :, None]
     moved = (2 * travel[:, None] * step + gaps) // (2 * gaps)  # (C, N, 2)
     return (
-        _read_only(np.where(sign < 0, travel, 0)),
-        _read_only(np.where(sign > 0, room - travel, room)),
-        _read_only(sign[:, None] * moved),
+        read_only(np.where(sign < 0, travel, 0)),
+        read_only(np.where(sign > 0, room - travel, room)),
+        read_only(sign[:, None] * moved),
     )
 
 
@@ -244,6 +206,10 @@ def draw_static_mask(
     side_ratio: float | Sequence[float] = (0.3, 0.5),
     *,
     rng: np.random.Generator,
+    shape: str = 'box',
+    soft: float = 0.0,
+    travels: bool = False,
+    num_distractors: int = 0,
 ) -> PseudoMotion:
     """Draw the box that keeps moving and the frozen frame (Sec. 3.2, Eq. 3).
 
@@ -255,24 +221,38 @@ def draw_static_mask(
             of the crop's side, drawn uniformly; one number fixes it. The
             side is rounded to pixels and is at least one pixel.
         rng: The only source of randomness.
+        shape: Beyond the paper: ``'box'``, ``'ellipse'``, ``'polygon'``,
+            ``'blob'``, or ``'mixed'``, one of these for each clip.
+        soft: Width of the matte's soft edge as a ratio of its side, in
+            [0, 1]; 0 is the hard edge of the paper.
+        travels: Whether the matte goes with its content, as an object does.
+            Its path is shortened so that it stays in the frame.
+        num_distractors: Number of further shapes that belong to the
+            background; half of them flicker.
 
     Returns:
-        The same plan with ``boxes`` and ``background``.
+        The same plan with ``boxes`` and ``background``, and with ``matte``
+        and ``distractors`` if asked for.
 
     Raises:
         ValueError: If a ratio lies outside of (0, 1] or they are in the
-            wrong order.
+            wrong order, or another argument is out of range.
     """
     low, high = check_side_ratio(side_ratio)
+    check_matte(shape, soft, num_distractors)
     clips, size = len(plan.pool), plan.crop_size
     side = np.rint(rng.uniform(low, high, clips) * size).astype(np.int64)
     side = np.maximum(side, 1)[:, None]
     corner = rng.integers(0, size - side, (clips, 2), endpoint=True)
     background = rng.integers(0, plan.clip_len, clips)
-    return replace(
+    plan = replace(
         plan,
-        boxes=_read_only(np.concatenate([corner, corner + side], axis=1)),
-        background=_read_only(background),
+        boxes=read_only(np.concatenate([corner, corner + side], axis=1)),
+        background=read_only(background),
+    )
+    most_side = max(1, int(np.rint(high * size)))
+    return draw_shapes(
+        plan, most_side, shape, soft, travels, num_distractors, rng
     )
 
 
@@ -293,7 +273,10 @@ def draw_color_jitter(
 
 
 def render(
-    image: np.ndarray, plan: PseudoMotion, out: np.ndarray | None = None
+    image: np.ndarray,
+    plan: PseudoMotion,
+    out: np.ndarray | None = None,
+    other: np.ndarray | None = None,
 ) -> np.ndarray:
     """Render the clips of a plan. Pure: equal arguments, equal pixels.
 
@@ -307,6 +290,8 @@ def render(
         plan: What to render; ``plan.source_size`` is (H, W).
         out: Where to write, ``plan.shape`` uint8, C-contiguous; a new array
             by default.
+        other: Where ``plan.texture`` is ``'other'``, the source image of the
+            foreground, of the same size.
 
     Returns:
         ``out``, or a new array: (C, N, L, L, 3) uint8 RGB, C-contiguous.
@@ -315,16 +300,7 @@ def render(
         ValueError: If the image is not what the plan was drawn for, or the
             clips do not fit into ``out``.
     """
-    if (
-        image.dtype != np.uint8
-        or image.ndim != 3
-        or image.shape != (*plan.source_size, 3)
-    ):
-        raise ValueError(
-            f'image is {image.dtype} {image.shape}, but the plan was drawn '
-            f'for uint8 {(*plan.source_size, 3)}: draw the motion after the '
-            'source image has its final size'
-        )
+    _check_image(image, plan)
     if out is None:
         out = np.empty(plan.shape, np.uint8)
     elif (
@@ -336,6 +312,15 @@ def render(
             f'out is {out.dtype} {out.shape}, but the clips are C-contiguous '
             f'uint8 {plan.shape}'
         )
+    if not plan.is_plain:
+        if plan.texture == 'other':
+            if other is None:
+                raise ValueError(
+                    "the plan has texture='other': give render() the other "
+                    'source image, or let mosi_collate or the device render'
+                )
+            _check_image(other, plan)
+        return render_layers(image, plan, out, other)
     size = plan.crop_size
     if plan.color is None:
         copy_window = _copy_plain(image, plan, out)
@@ -357,6 +342,19 @@ def render(
         for n in clip_frames:
             copy_window(c, n, box)
     return out
+
+
+def _check_image(image: np.ndarray, plan: PseudoMotion) -> None:
+    if (
+        image.dtype != np.uint8
+        or image.ndim != 3
+        or image.shape != (*plan.source_size, 3)
+    ):
+        raise ValueError(
+            f'image is {image.dtype} {image.shape}, but the plan was drawn '
+            f'for uint8 {(*plan.source_size, 3)}: draw the motion after the '
+            'source image has its final size'
+        )
 
 
 def _copy_plain(image, plan, out):
@@ -453,8 +451,3 @@ def check_side_ratio(
 def _pair(value: Any) -> tuple:
     """Return a single value twice, or several as a tuple."""
     return (value, value) if np.ndim(value) == 0 else tuple(value)
-
-
-def _read_only(array: np.ndarray) -> np.ndarray:
-    array.flags.writeable = False
-    return array

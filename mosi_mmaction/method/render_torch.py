@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from .color import LUMA, ColorParams
 from .motion import PseudoMotion
+from .render_layers_torch import render_layers_batch
 
 #: Most colour values that are jittered at a time: 256 MB of float32.
 _CHUNK = 2**26
@@ -31,7 +32,10 @@ def render_batch(images: Tensor, plans: Sequence[PseudoMotion]) -> Tensor:
     """Render the clips of a batch of plans (Eq. 2, Eq. 3). Pure.
 
     The pixels are those of :func:`mosi_mmaction.render`: the same without
-    colour jitter, at most one grey level apart with it.
+    colour jitter, at most one grey level apart with it, and at most two
+    where pixels are interpolated. Where plans have ``texture='other'``, the
+    foreground of a sample shows the image of the next one, and that of the
+    last one the first.
 
     Args:
         images: Source images, (B, 3, H, W) uint8 RGB; fastest as a
@@ -48,6 +52,9 @@ def render_batch(images: Tensor, plans: Sequence[PseudoMotion]) -> Tensor:
     _check(images, plans)
     device, size = images.device, plans[0].crop_size
     images = images.movedim(1, -1).contiguous()  # (B, H, W, 3)
+    if not plans[0].is_plain:
+        clips = render_layers_batch(images, plans, _send, _jitter)
+        return clips.movedim(-1, 2)
     x, y = _send([p.offsets for p in plans], torch.int64, device).unbind(
         -1
     )  # (B, C, N)
@@ -57,7 +64,8 @@ def render_batch(images: Tensor, plans: Sequence[PseudoMotion]) -> Tensor:
     image = torch.arange(len(plans), device=device)[:, None, None]
     clips = windows[image, y, x]  # (B, C, N, L, L, 3)
     if plans[0].color is not None:
-        _jitter(clips, images, x, y, plans)
+        colors = [cast(ColorParams, p.color) for p in plans]
+        _jitter(clips, images, x, y, colors)
     if plans[0].boxes is not None:
         clips = _mask(clips, plans)
     return clips.movedim(-1, 2)
@@ -96,13 +104,13 @@ def _jitter(
     images: Tensor,
     x: Tensor,
     y: Tensor,
-    plans: Sequence[PseudoMotion],
+    colors: Sequence[ColorParams],
 ) -> None:
     """Apply one affine map a frame to the clips, in place."""
     # With a mean luma of one grey level the offset is the factor of it.
     ones = np.ones(x.shape[1:])
     maps = _send(
-        [cast(ColorParams, p.color).matrices(ones) for p in plans],
+        [c.matrices(ones) for c in colors],
         torch.float32,
         clips.device,
     )  # (B, C, N, 3, 4)
@@ -138,7 +146,17 @@ def _window_luma(images: Tensor, x: Tensor, y: Tensor, size: int) -> Tensor:
 
 def _check(images: Tensor, plans: Sequence[PseudoMotion]) -> None:
     kinds = {
-        (p.pool, p.source_size, p.shape, p.boxes is None, p.color is None)
+        (
+            p.pool,
+            p.source_size,
+            p.shape,
+            p.boxes is None,
+            p.color is None,
+            p.is_plain,
+            p.texture,
+            p.camera is None,
+            0 if p.distractors is None else p.distractors.corners.shape[1],
+        )
         for p in plans
     }
     if len(kinds) != 1:

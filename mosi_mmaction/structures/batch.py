@@ -14,7 +14,8 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import FUNCTIONS
 from torch.utils.data import default_collate
 
-from .batch_memory import stack_samples
+from ..method.motion import render
+from .batch_memory import empty_sample, stack_samples
 
 
 class MoSIDataSample(ActionDataSample):
@@ -53,6 +54,8 @@ def mosi_collate(batch: Sequence[dict]) -> dict[str, Any]:
         MMAction2's own class become :class:`MoSIDataSample`. What differs in
         shape, or is something else, as ``pseudo_collate`` makes it.
     """
+    if _is_unrendered(batch):
+        batch = _rendered(batch)
     collated = pseudo_collate(batch)
     inputs = [sample['inputs'] for sample in batch]
     if _is_stackable(inputs):
@@ -77,6 +80,29 @@ def _by_value(sample: Any) -> Any:
     ours = MoSIDataSample()
     ours.__dict__.update(sample.__dict__)
     return ours
+
+
+def _is_unrendered(batch: Sequence[Any]) -> bool:
+    return all(
+        isinstance(s, dict)
+        and isinstance(s.get('data_samples'), MoSIDataSample)
+        and s['data_samples'].get('render_in_batch', False)
+        for s in batch
+    )
+
+
+def _rendered(batch: Sequence[dict]) -> list[dict]:
+    """Render clips whose foreground shows the next sample's image."""
+    images = [s['inputs'].permute(1, 2, 0).numpy() for s in batch]
+    rendered = []
+    for i, sample in enumerate(batch):
+        plan = sample['data_samples'].motion
+        other = images[(i + 1) % len(images)]
+        out = empty_sample(plan.shape)
+        clips = render(images[i], plan, out, other)
+        inputs = torch.from_numpy(clips).permute(0, 4, 1, 2, 3)
+        rendered.append(dict(sample, inputs=inputs))
+    return rendered
 
 
 def _is_stackable(inputs: Sequence[Any]) -> bool:

@@ -63,7 +63,7 @@ class CAM:
                     "explain='motion' is for a MoSIHead with a static label; "
                     "use 'top'"
                 )
-            self._moving = torch.from_numpy(pool.speeds.any(1))
+            self._moving = torch.from_numpy(pool.table.any(1))
         self.names = pool.names if pool else range(head.num_classes)
         # Those of the heads ask for labels, average, or return
         # probabilities, in whose saturation gradients vanish.

@@ -5,6 +5,7 @@ from .finetune import ClipColorJitter, SetRole
 from .loading import LoadSourceFrame, LoadSourceImage
 from .motion import (
     DrawColorJitter,
+    DrawMovingBackground,
     DrawPseudoMotion,
     DrawStaticMask,
     PackMoSIInputs,
@@ -18,6 +19,7 @@ __all__ = [
     'ClipColorJitter',
     'CropSource',
     'DrawColorJitter',
+    'DrawMovingBackground',
     'DrawPseudoMotion',
     'DrawStaticMask',
     'LoadSourceFrame',

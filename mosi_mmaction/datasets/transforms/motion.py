@@ -8,6 +8,8 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
 from ...method.color import ColorJitter
+from ...method.layers import check_background, draw_moving_background
+from ...method.mattes import check_matte
 from ...method.motion import (
     LabelPool,
     check_motion,
@@ -17,6 +19,7 @@ from ...method.motion import (
     draw_static_mask,
     render,
 )
+from ...method.paths import check_nuisance
 from ...structures.batch import MoSIDataSample
 from ...structures.batch_memory import empty_sample
 from .seeding import results_rng
@@ -40,6 +43,13 @@ class DrawPseudoMotion(BaseTransform):
         axes: ``'x'``, ``'y'`` or ``'xy'``.
         decoupled: False gives all |S|² pairs of speeds.
         static: Whether standing still is a label.
+        motions: Kinds of motion, out of ``'shift'``, ``'zoom'``, ``'turn'``
+            and ``'swing'``; see :class:`~mosi_mmaction.LabelPool`.
+        signed: Whether a motion and its mirror image have two labels.
+        ease: Largest acceleration along the path, in [0, 1]; the net motion
+            stays.
+        shake: Largest deviation from the path, as a ratio of the crop's
+            side, in [0, 0.5]; the net motion stays.
 
     Raises:
         ValueError: If a value is out of range, the crop does not fit into
@@ -54,11 +64,20 @@ class DrawPseudoMotion(BaseTransform):
         axes: str = 'xy',
         decoupled: bool = True,
         static: bool = True,
+        motions: Sequence[str] = ('shift',),
+        signed: bool = True,
+        ease: float = 0.0,
+        shake: float = 0.0,
     ) -> None:
         check_motion(crop_size, crop_size, clip_len)
-        self.pool = LabelPool(num_speeds, axes, decoupled, static)
+        check_nuisance(ease, shake)
+        self.pool = LabelPool(
+            num_speeds, axes, decoupled, static, motions, signed
+        )
         self.clip_len = clip_len
         self.crop_size = crop_size
+        self.ease = ease
+        self.shake = shake
 
     def transform(self, results: dict) -> dict:
         """Draw."""
@@ -69,10 +88,13 @@ class DrawPseudoMotion(BaseTransform):
             self.crop_size,
             self.clip_len,
             results_rng(results),
+            self.ease,
+            self.shake,
         )
-        room = [side - self.crop_size for side in (size[1], size[0])]
+        margin = 2 * int(np.rint(self.shake * self.crop_size))
+        room = [side - self.crop_size - margin for side in size[1::-1]]
         for axis, pixels in zip('xy', room):
-            if axis in self.pool.axes and pixels < self.pool.max_speed:
+            if axis in self.pool.components and pixels < self.pool.max_speed:
                 raise ValueError(
                     f'crop_size={self.crop_size} in a source image of '
                     f'{size[1]}x{size[0]} pixels leaves {pixels} pixels to '
@@ -97,20 +119,98 @@ class DrawStaticMask(BaseTransform):
     Args:
         side_ratio: Smallest and largest side of the box as a ratio of the
             crop's side; one number fixes it.
+        shape: Shape of the matte in the box: ``'box'``, ``'ellipse'``,
+            ``'polygon'``, ``'blob'``, or ``'mixed'``, one of these for each
+            clip.
+        soft: Width of the matte's soft edge as a ratio of its side, in
+            [0, 1]; 0 is hard.
+        travels: Whether the matte goes with its content, as an object does,
+            instead of staying where it is. The path is shortened so that it
+            stays in the frame.
+        num_distractors: Number of further shapes that belong to the
+            background; half of them flicker.
 
     Raises:
-        ValueError: If a ratio is outside (0, 1].
+        ValueError: If a ratio is outside (0, 1], or another value is out of
+            range.
     """
 
     def __init__(
-        self, side_ratio: float | Sequence[float] = (0.3, 0.5)
+        self,
+        side_ratio: float | Sequence[float] = (0.3, 0.5),
+        shape: str = 'box',
+        soft: float = 0.0,
+        travels: bool = False,
+        num_distractors: int = 0,
     ) -> None:
+        check_matte(shape, soft, num_distractors)
         self.side_ratio = check_side_ratio(side_ratio)
+        self.options = dict(
+            shape=shape,
+            soft=soft,
+            travels=travels,
+            num_distractors=num_distractors,
+        )
 
     def transform(self, results: dict) -> dict:
         """Draw."""
         results['motion'] = draw_static_mask(
-            results['motion'], self.side_ratio, rng=results_rng(results)
+            results['motion'],
+            self.side_ratio,
+            rng=results_rng(results),
+            **self.options,
+        )
+        return results
+
+
+@TRANSFORMS.register_module()
+class DrawMovingBackground(BaseTransform):
+    """Draw a camera: the background slides on a path of its own.
+
+    Beyond the paper, whose background is frozen; its Fig. 8b shows what a
+    moving one does to a network that never saw one.
+
+    Required Keys:
+        - motion (PseudoMotion): With a mask.
+        - rng (numpy.random.Generator, optional)
+    Modified Keys:
+        - motion (PseudoMotion): Gains a camera.
+
+    Args:
+        max_shift: Largest displacement from first to last frame on an axis,
+            as a ratio of the crop's side.
+        max_zoom: Largest factor by which the background grows or shrinks,
+            in [1, 2]; 1 does not zoom.
+        label: ``'absolute'``, labels are motions relative to the frame, or
+            ``'relative'``, to the background.
+        texture: ``'same'``, or ``'other'``: the foreground shows the source
+            image of the next sample of the batch. Such clips are made where
+            the batch is, by ``mosi_collate`` or on the device.
+
+    Raises:
+        ValueError: If a value is out of range, or the source image leaves
+            no room for the camera.
+    """
+
+    def __init__(
+        self,
+        max_shift: float = 0.25,
+        max_zoom: float = 1.0,
+        label: str = 'absolute',
+        texture: str = 'same',
+    ) -> None:
+        check_background(max_shift, max_zoom, label, texture)
+        self.options = dict(
+            max_shift=max_shift,
+            max_zoom=max_zoom,
+            label=label,
+            texture=texture,
+        )
+
+    def transform(self, results: dict) -> dict:
+        """Draw."""
+        results['motion'] = draw_moving_background(
+            results['motion'], rng=results_rng(results), **self.options
         )
         return results
 
@@ -181,7 +281,10 @@ class RenderPseudoMotion(BaseTransform):
     """
 
     def transform(self, results: dict) -> dict:
-        """Render."""
+        """Render, or leave it to the collate function that has the batch."""
+        if results['motion'].texture == 'other':
+            results['render_in_batch'] = True
+            return results
         plan = results['motion']
         # In a worker straight into the memory that the batch is sent in.
         out = empty_sample(plan.shape)
@@ -235,5 +338,7 @@ class PackMoSIInputs(BaseTransform):
             inputs = torch.from_numpy(np.ascontiguousarray(results['img']))
             inputs = inputs.permute(2, 0, 1)
             meta['motion'] = plan
+            if results.get('render_in_batch'):
+                meta['render_in_batch'] = True
         sample.set_metainfo(meta)
         return dict(inputs=inputs, data_samples=sample)

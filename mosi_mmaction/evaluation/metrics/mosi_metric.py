@@ -15,7 +15,8 @@ class MoSIMetric(BaseMetric):
 
     Keys, each in [0, 1]: ``top1`` over all clips; ``left``, ``right``,
     ``up``, ``down`` over the clips whose label moves that way; ``speed1``
-    to ``speedK`` over those that move that fast; ``static``. With
+    to ``speedK`` over those that move that fast; ``static``; further kinds
+    of motion as :func:`label_groups` names them. With
     ``decoupled=False`` a label counts for both of its directions.
 
     Args:
@@ -61,16 +62,28 @@ def label_groups(pool: LabelPool) -> dict[str, np.ndarray]:
 
     Returns:
         Name to label indices: ``left``, ``right``, ``up``, ``down``,
-        ``static``, ``speed1`` ... ``speedK``; empty groups left out.
+        ``static``, ``speed1`` ... ``speedK``; for pools that have them
+        ``zoom_out``, ``zoom_in``, ``turn_left``, ``turn_right``,
+        ``swing_x``, ``swing_y``; ``sideways`` and ``turn`` where labels have
+        no sign. Empty groups are left out.
     """
-    x, y = pool.speeds.T
+    x, y, zoom, turn, swing_x, swing_y = pool.table.T
     groups = dict(
         left=x < 0,
         right=x > 0,
         up=y < 0,
         down=y > 0,
-        static=(x == 0) & (y == 0),
+        zoom_out=zoom < 0,
+        zoom_in=zoom > 0,
+        turn_left=turn < 0,
+        turn_right=turn > 0,
+        swing_x=swing_x > 0,
+        swing_y=swing_y > 0,
+        static=~pool.table.any(1),
     )
+    if not pool.signed:
+        groups['sideways'] = groups.pop('right')
+        groups['turn'] = groups.pop('turn_right')
     for speed in range(1, pool.max_speed + 1):
-        groups[f'speed{speed}'] = np.maximum(abs(x), abs(y)) == speed
+        groups[f'speed{speed}'] = abs(pool.table).max(1) == speed
     return {k: np.flatnonzero(v) for k, v in groups.items() if v.any()}

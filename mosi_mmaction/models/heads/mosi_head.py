@@ -28,8 +28,11 @@ class MoSIHead(BaseHead):
         axes: ``'x'``, ``'y'`` or ``'xy'``.
         decoupled: False for all |S|² pairs of speeds.
         static: Whether standing still is a label.
-        separate: Whether each axis has a classifier of its own over its
-            |S| speeds; otherwise one joint classifier names the label.
+        motions: Kinds of motion, see :class:`~mosi_mmaction.LabelPool`.
+        signed: Whether a motion and its mirror image have two labels.
+        separate: Whether each axis (and zoom, turn, ...) has a classifier of
+            its own over its speeds; otherwise one joint classifier names
+            the label.
         dropout_ratio: Before the classifier.
         init_std: Of the classifier's weights.
         **kwargs: Of MMAction2's ``BaseHead``, such as ``loss_cls``.
@@ -48,18 +51,20 @@ class MoSIHead(BaseHead):
         separate: bool = False,
         dropout_ratio: float = 0.5,
         init_std: float = 0.01,
+        motions: Sequence[str] = ('shift',),
+        signed: bool = True,
         **kwargs,
     ) -> None:
-        pool = LabelPool(num_speeds, axes, decoupled, static)
+        pool = LabelPool(num_speeds, axes, decoupled, static, motions, signed)
         super().__init__(len(pool), in_channels, **kwargs)
         self.pool = pool
         self.separate = separate
         self.init_std = init_std
         self.dropout = nn.Dropout(dropout_ratio)
         if separate:
-            for axis in axes:
+            for name, classes in zip(pool.components, pool.axis_classes):
                 self.add_module(
-                    f'fc_cls_{axis}', nn.Linear(in_channels, num_speeds)
+                    f'fc_cls_{name}', nn.Linear(in_channels, classes)
                 )
         else:
             self.fc_cls = nn.Linear(in_channels, len(pool))
@@ -135,7 +140,8 @@ class MoSIHead(BaseHead):
         pooled = self.dropout(pooled)
         if self.separate:
             return [
-                getattr(self, f'fc_cls_{a}')(pooled) for a in self.pool.axes
+                getattr(self, f'fc_cls_{c}')(pooled)
+                for c in self.pool.components
             ]
         return [self.fc_cls(pooled)]
 
