@@ -2,7 +2,7 @@
 
 import copy
 import os.path as osp
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,7 +11,19 @@ from mmengine.config import Config
 _CONFIGS = Path(__file__).resolve().parent / '.mim' / 'configs'
 
 #: Arguments that DrawPseudoMotion and MoSIHead share.
-_POOL = ('num_speeds', 'axes', 'decoupled', 'static')
+_POOL = ('num_speeds', 'axes', 'decoupled', 'static', 'motions', 'signed')
+
+#: Further arguments of DrawPseudoMotion and of DrawStaticMask.
+_PATH = ('ease', 'shake')
+_MATTE = ('shape', 'soft', 'travels', 'num_distractors')
+
+#: The steps that draw a plan, in the order in which they have to stand.
+_DRAWING = (
+    'DrawPseudoMotion',
+    'DrawStaticMask',
+    'DrawMovingBackground',
+    'DrawColorJitter',
+)
 
 #: What the two transforms of a decoder, Init and Decode, begin with.
 _DECODERS = {'decord': 'Decord', 'pyav': 'PyAV', 'video': 'Video'}
@@ -84,6 +96,14 @@ def set_motion(
     static: bool | None = None,
     separate: bool | None = None,
     clip_len: int | None = None,
+    motions: Sequence[str] | None = None,
+    signed: bool | None = None,
+    ease: float | None = None,
+    shake: float | None = None,
+    shape: str | None = None,
+    soft: float | None = None,
+    travels: bool | None = None,
+    num_distractors: int | None = None,
     **others: Any,
 ) -> None:
     """Change the pseudo-motion of a whole config, in place.
@@ -103,24 +123,44 @@ def set_motion(
         separate: Whether each axis has a classifier of its own.
         clip_len: Number of frames. The source image's side follows, so
             that the motion in pixels a frame stays (paper Table 2).
+        motions: Kinds of motion, see :class:`~mosi_mmaction.LabelPool`.
+        signed: Whether a motion and its mirror image have two labels.
+        ease: Largest acceleration along the path.
+        shake: Largest deviation from the path.
+        shape: Shape of the static mask, see
+            :class:`~mosi_mmaction.DrawStaticMask`.
+        soft: Width of its soft edge.
+        travels: Whether it goes with its content.
+        num_distractors: Number of shapes in the background.
         **others: ``static_mask``: None takes the mask away, a ratio or
-            (smallest, largest) sets its side; ``color_jitter``: None takes
-            it away, a dict sets its strengths in training.
+            (smallest, largest) sets its side; ``background``: None freezes
+            it, a number sets ``max_shift`` of
+            :class:`~mosi_mmaction.DrawMovingBackground`, a dict all its
+            arguments; ``color_jitter``: None takes it away, a dict sets its
+            strengths in training.
 
     Raises:
         ValueError: If there is nothing to change in the config, or an
             argument is not known.
     """
-    unknown = set(others) - {'static_mask', 'color_jitter'}
+    unknown = set(others) - {'static_mask', 'background', 'color_jitter'}
     if unknown:
         raise ValueError(
             f'set_motion: unknown {sorted(unknown)}; there are '
-            f'{[*_POOL, "separate", "clip_len", "static_mask"]} and '
-            "'color_jitter'"
+            f'{[*_POOL, "separate", "clip_len", *_PATH, *_MATTE]}, '
+            "'static_mask', 'background' and 'color_jitter'"
         )
     pool = {
         k: v
-        for k, v in zip(_POOL, (num_speeds, axes, decoupled, static))
+        for k, v in zip(
+            _POOL, (num_speeds, axes, decoupled, static, motions, signed)
+        )
+        if v is not None
+    }
+    path = {k: v for k, v in zip(_PATH, (ease, shake)) if v is not None}
+    matte = {
+        k: v
+        for k, v in zip(_MATTE, (shape, soft, travels, num_distractors))
         if v is not None
     }
     found = [
@@ -143,12 +183,21 @@ def set_motion(
         if clip_len is not None:
             _set_clip_len(pipeline, motion, clip_len)
         motion.update(pool)
+        motion.update(path)
         if 'static_mask' in others:
             ratio = others['static_mask']
             _set_step(
                 pipeline,
                 'DrawStaticMask',
                 None if ratio is None else dict(side_ratio=ratio),
+            )
+        if matte:
+            _update_mask(pipeline, matte)
+        if 'background' in others:
+            _set_step(
+                pipeline,
+                'DrawMovingBackground',
+                _background_options(others['background']),
             )
         if 'color_jitter' in others and (
             id(pipeline) in training or others['color_jitter'] is None
@@ -373,8 +422,25 @@ def _set_step(pipeline: list, kind: str, value: dict | None) -> None:
     if step is not None:
         step.update(new)
     else:
-        at = pipeline.index(_find(pipeline, 'DrawPseudoMotion')) + 1
-        pipeline.insert(at, dict(type=kind, **new))
+        before = _DRAWING[: _DRAWING.index(kind)]
+        at = max(i for i, s in enumerate(pipeline) if s.get('type') in before)
+        pipeline.insert(at + 1, dict(type=kind, **new))
+
+
+def _update_mask(pipeline: list, matte: dict) -> None:
+    step = _find(pipeline, 'DrawStaticMask')
+    if step is None:
+        raise ValueError(
+            f'set_motion: {sorted(matte)} are of the static mask, and a '
+            'pipeline has none; give static_mask=(0.3, 0.5), too'
+        )
+    step.update(matte)
+
+
+def _background_options(value: Any) -> dict | None:
+    if value is None or isinstance(value, dict):
+        return value
+    return dict(max_shift=value)
 
 
 def _find(pipeline: list, kind: str) -> dict | None:

@@ -1,6 +1,6 @@
 """The registered pipeline transforms. Thin: they call motion and color."""
 
-from .finetune import ClipColorJitter, SetRole
+from .finetune import ClipColorJitter, DriftingCrop, SetRole
 from .loading import LoadSourceFrame, LoadSourceImage
 from .motion import (
     DrawColorJitter,
@@ -21,6 +21,7 @@ __all__ = [
     'DrawMovingBackground',
     'DrawPseudoMotion',
     'DrawStaticMask',
+    'DriftingCrop',
     'LoadSourceFrame',
     'LoadSourceImage',
     'PackMoSIInputs',
