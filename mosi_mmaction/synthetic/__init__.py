@@ -1,0 +1,1 @@
+"""What the computer draws: pictures and videos with known labels."""
