@@ -57,7 +57,7 @@ def read_bvh(path: str | os.PathLike) -> Motion:
     opened: int | None = None
     number = 0
     try:
-        for number, line in enumerate(lines, 1):
+        for number, line in enumerate(lines, 1):  # noqa: B007
             words = line.split()
             if not words or words[0] == 'HIERARCHY':
                 continue
