@@ -255,3 +255,57 @@ def test_set_decoder():
 def test_public_names():
     for name in mosi_mmaction.__all__:
         assert hasattr(mosi_mmaction, name), name
+
+
+# Beyond the paper
+
+
+def test_layers_reach_pipelines_and_head(tmp_path):
+    args = dict(motions=('shift', 'zoom'), signed=False)
+    cfg = motion_leaf(
+        tmp_path,
+        **args,
+        ease=0.5,
+        shake=0.01,
+        shape='blob',
+        soft=0.2,
+        num_distractors=1,
+        background=dict(max_shift=0.3, label='relative'),
+    )
+    assert MODELS.build(cfg.model.cls_head).pool == LabelPool(**args)
+    for loader in LOADERS:
+        pipeline = cfg[loader].dataset.pipeline
+        kinds = [s['type'] for s in pipeline if s['type'].startswith('Draw')]
+        jitter = ['DrawColorJitter'] if loader.startswith('train') else []
+        assert kinds == [
+            'DrawPseudoMotion',
+            'DrawStaticMask',
+            'DrawMovingBackground',
+            *jitter,
+        ]
+        results = dict(
+            img=np.zeros((320, 320, 3), np.uint8),
+            rng=np.random.default_rng(0),
+        )
+        for step in pipeline:
+            if step['type'].startswith('Draw'):
+                results = TRANSFORMS.build(step)(results)
+        plan = results['motion']
+        assert plan.pool == LabelPool(**args) and plan.warp is not None
+        assert plan.matte.soft == 0.2
+        assert plan.camera.label == 'relative'
+        assert plan.distractors.corners.shape[1] == 1
+    for value in (None, 0.1):
+        set_motion(cfg, background=value)
+        for loader in LOADERS:
+            found = [
+                s['max_shift']
+                for s in cfg[loader].dataset.pipeline
+                if s['type'] == 'DrawMovingBackground'
+            ]
+            assert found == ([] if value is None else [value])
+
+
+def test_shapes_are_of_a_mask(tmp_path):
+    with pytest.raises(ValueError, match="'soft'.* static_mask="):
+        motion_leaf(tmp_path, static_mask=None, soft=0.2)

@@ -283,7 +283,7 @@ def test_batches_and_rates_belong_together(name):
     if not plain.get('train_dataloader'):
         return
     batch = plain['train_dataloader']['batch_size']
-    gpus = 1 if name.startswith('tiny/') else 8
+    gpus = 1 if name.startswith(('tiny/', 'small/')) else 8
     assert plain['auto_scale_lr'] == dict(
         enable=False, base_batch_size=gpus * batch
     )

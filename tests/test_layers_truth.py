@@ -4,16 +4,21 @@ import cv2
 import numpy as np
 import pytest
 from layer_truth import label_seen, measure
+from mmaction.registry import TRANSFORMS
+from mmengine.config import Config
+from motion_truth import textured_image
 
 from mosi_mmaction import (
     ColorJitter,
     LabelPool,
+    config_path,
     draw_color_jitter,
     draw_motion,
     draw_moving_background,
     draw_static_mask,
     render,
 )
+from mosi_mmaction.datasets import EpochIndex
 from mosi_mmaction.method.layers import layers_of
 from mosi_mmaction.method.mattes import SHAPES
 from mosi_mmaction.method.paths import MAX_TURN, MAX_ZOOM
@@ -208,3 +213,40 @@ def test_a_mirrored_clip_is_found_out():
             2 * MAX_TURN,
         )
         assert (label == c) == (x == 0 and turn == 0), pool.names[c]
+
+
+@pytest.mark.parametrize('mirrored', [False, True])
+def test_the_layers_config_shows_its_labels(mirrored):
+    # Whole training pipeline at full size, full colour jitter; its labels
+    # have no sign, so they are true of mirrored clips, too.
+    cfg = Config.fromfile(config_path('mosi_r2p1d_layers_imagenet'))
+    steps = [
+        TRANSFORMS.build(dict(s))
+        for s in cfg.train_dataloader.dataset.pipeline
+        if not s['type'].startswith('LoadSource')
+    ]
+    told, seen = [], []
+    for seed in range(2):
+        results = dict(
+            img=textured_image((330, 350), seed),
+            sample_idx=EpochIndex(seed, 0, 0),
+        )
+        for step in steps[:-1]:
+            results = step(results)
+        plan, clips = results['motion'], results['imgs']
+        front = layers_of(plan)[-1]
+        for c, clip in enumerate(clips):
+            mask = opacity(front, c, 112) > 200
+            if mirrored:
+                clip, mask = clip[:, :, ::-1], mask[:, :, ::-1]
+            seen.append(
+                label_seen(
+                    measure(clip, mask, 30),
+                    plan.pool,
+                    np.array([208, 208]),
+                    2 * np.log(MAX_ZOOM),
+                    2 * MAX_TURN,
+                )
+            )
+            told.append(results['label'][c])
+    assert np.mean(np.array(seen) == told) >= 0.85, (seen, told)

@@ -79,15 +79,19 @@ def pipeline_samples(
     return before, results
 
 
-def clips_of(before: dict, packed: dict) -> np.ndarray:
+def clips_of(
+    before: dict, packed: dict, other: np.ndarray | None = None
+) -> np.ndarray:
     """Return the clips the network gets, (C, N, H, W, 3) uint8 RGB.
 
     Where the pipeline leaves the rendering to the device, they are rendered
-    here from the packed plan.
+    here from the packed plan; ``other`` is the source image of the next
+    sample, for foregrounds that show it.
     """
     inputs = packed['inputs']
     if inputs.ndim == 3:  # (3, H, W), a source image
-        return render(inputs.permute(1, 2, 0).numpy(), before['motion'])
+        image = inputs.permute(1, 2, 0).numpy()
+        return render(image, before['motion'], other=other)
     if inputs.shape[1] != 3:
         raise ValueError(
             f'inputs are {tuple(inputs.shape)}; only 3D networks are shown, '
@@ -101,8 +105,8 @@ def titles_of(before: dict, packed: dict) -> list[str]:
     if 'motion' in before:
         pool = before['motion'].pool
         return [
-            f'{name} ({x}, {y})'
-            for name, (x, y) in zip(pool.names, pool.speeds.tolist())
+            f'{name} ({row[0]}, {row[1]})' if not any(row[2:]) else name
+            for name, row in zip(pool.names, pool.table.tolist())
         ]
     label = packed['data_samples'].gt_label.tolist()
     return [f'label {label}'] * len(packed['inputs'])
@@ -226,21 +230,33 @@ def draw_mask(
     """Draw every clip without and with its static mask (Fig. 3).
 
     Frame q, whose pixels all frames show outside of the box, has a red
-    frame in the upper row.
+    frame in the upper row; where the background moves, there is none.
     """
-    unmasked = render(image, replace(plan, boxes=None, background=None))
+    unmasked = render(
+        image,
+        replace(
+            plan,
+            boxes=None,
+            background=None,
+            matte=None,
+            distractors=None,
+            camera=None,
+            texture='same',
+        ),
+    )
     frames = chosen_frames(plan.clip_len)
     rows = []
     for c, title in enumerate(titles):
-        q = int(plan.background[c])
-        shown = sorted({*frames, q})
-        box = np.rint(plan.boxes[c] * side / plan.crop_size).astype(int)
+        q = None if plan.background is None else int(plan.background[c])
+        shown = sorted({*frames, *([] if q is None else [q])})
+        boxes = plan.frame_boxes[c].clip(0, plan.crop_size)
+        boxes = np.rint(boxes * side / plan.crop_size).astype(int)
         pairs = []
         for source, with_mask in ((unmasked[c], False), (clips[c], True)):
             for n in shown:
                 tile = draw.enlarge(source[n], side)
                 if with_mask:
-                    tile = draw.outline(tile, box, BOX, 2)
+                    tile = draw.outline(tile, boxes[n], BOX, 2)
                 elif n == q:
                     tile = draw.outline(tile, (0, 0, side, side), END, 3)
                 pairs.append(tile)
@@ -248,8 +264,9 @@ def draw_mask(
         rows.append(
             draw.caption(
                 draw.grid(pairs, len(shown), gap=2),
-                f'{title}   background: frame q = {q} (red); box (green): '
-                f'{ratio:.2f} of the side',
+                f'{title}   background: '
+                + ('moves' if q is None else f'frame q = {q} (red)')
+                + f'; box (green): {ratio:.2f} of the side',
             )
         )
     return draw.grid(rows, 1)
@@ -258,7 +275,13 @@ def draw_mask(
 def browse(cfg: Config, args: argparse.Namespace) -> list[Path]:
     """Write all pictures; return their files."""
     before, packed = pipeline_samples(cfg, args)
-    clips = clips_of(before, packed)
+    other = None
+    if 'motion' in before and before['motion'].texture == 'other':
+        following = argparse.Namespace(
+            **{**vars(args), 'index': args.index + 1}
+        )
+        other = pipeline_samples(cfg, following)[0]['img']
+    clips = clips_of(before, packed, other)
     titles = titles_of(before, packed)
     out = Path(args.out_dir)
     animation = draw_animation(clips, titles, args.side)

@@ -1,5 +1,6 @@
 """Change the pretext task of a whole config in one line."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from mmengine.config import Config
@@ -7,7 +8,14 @@ from mmengine.config import Config
 from .tree import find_pipelines, find_step, set_step, walk
 
 #: Arguments that DrawPseudoMotion and MoSIHead share.
-_POOL = ('num_speeds', 'axes', 'decoupled', 'static')
+_POOL = ('num_speeds', 'axes', 'decoupled', 'static', 'motions', 'signed')
+
+#: Further arguments of DrawPseudoMotion and of DrawStaticMask.
+_PATH = ('ease', 'shake')
+_MATTE = ('shape', 'soft', 'travels', 'num_distractors')
+
+#: Stands for an argument that is not given, where None takes a step away.
+KEEP: Any = object()
 
 
 def set_motion(
@@ -19,7 +27,17 @@ def set_motion(
     static: bool | None = None,
     separate: bool | None = None,
     clip_len: int | None = None,
-    **others: Any,
+    motions: Sequence[str] | None = None,
+    signed: bool | None = None,
+    ease: float | None = None,
+    shake: float | None = None,
+    shape: str | None = None,
+    soft: float | None = None,
+    travels: bool | None = None,
+    num_distractors: int | None = None,
+    static_mask: Any = KEEP,
+    background: Any = KEEP,
+    color_jitter: Any = KEEP,
 ) -> None:
     """Change the pseudo-motion of a whole config, in place.
 
@@ -38,24 +56,37 @@ def set_motion(
         separate: Whether each axis has a classifier of its own.
         clip_len: Number of frames. The source image's side follows, so
             that the motion in pixels a frame stays (paper Table 2).
-        **others: ``static_mask``: None takes the mask away, a ratio or
-            (smallest, largest) sets its side; ``color_jitter``: None takes
-            it away, a dict sets its strengths in training.
+        motions: Kinds of motion, see :class:`~mosi_mmaction.LabelPool`.
+        signed: Whether a motion and its mirror image have two labels.
+        ease: Largest acceleration along the path.
+        shake: Largest deviation from the path.
+        shape: Shape of the static mask, see
+            :class:`~mosi_mmaction.DrawStaticMask`.
+        soft: Width of its soft edge.
+        travels: Whether it goes with its content.
+        num_distractors: Number of shapes in the background.
+        static_mask: None takes the mask away, a ratio or (smallest, largest)
+            sets its side.
+        background: None freezes it, a number sets ``max_shift`` of
+            :class:`~mosi_mmaction.DrawMovingBackground`, a dict all its
+            arguments.
+        color_jitter: None takes it away, a dict sets its strengths in
+            training.
 
     Raises:
-        ValueError: If there is nothing to change in the config, or an
-            argument is not known.
+        ValueError: If there is nothing to change in the config.
     """
-    unknown = set(others) - {'static_mask', 'color_jitter'}
-    if unknown:
-        raise ValueError(
-            f'set_motion: unknown {sorted(unknown)}; there are '
-            f'{[*_POOL, "separate", "clip_len", "static_mask"]} and '
-            "'color_jitter'"
-        )
     pool = {
         k: v
-        for k, v in zip(_POOL, (num_speeds, axes, decoupled, static))
+        for k, v in zip(
+            _POOL, (num_speeds, axes, decoupled, static, motions, signed)
+        )
+        if v is not None
+    }
+    path = {k: v for k, v in zip(_PATH, (ease, shake)) if v is not None}
+    matte = {
+        k: v
+        for k, v in zip(_MATTE, (shape, soft, travels, num_distractors))
         if v is not None
     }
     found = [
@@ -78,22 +109,46 @@ def set_motion(
         if clip_len is not None:
             _set_clip_len(pipeline, motion, clip_len)
         motion.update(pool)
-        if 'static_mask' in others:
-            ratio = others['static_mask']
+        motion.update(path)
+        if static_mask is not KEEP:
             set_step(
                 pipeline,
                 'DrawStaticMask',
-                None if ratio is None else dict(side_ratio=ratio),
+                None if static_mask is None else dict(side_ratio=static_mask),
             )
-        if 'color_jitter' in others and (
-            id(pipeline) in training or others['color_jitter'] is None
+        if matte:
+            _update_mask(pipeline, matte)
+        if background is not KEEP:
+            set_step(
+                pipeline,
+                'DrawMovingBackground',
+                _background_options(background),
+            )
+        if color_jitter is not KEEP and (
+            id(pipeline) in training or color_jitter is None
         ):
-            set_step(pipeline, 'DrawColorJitter', others['color_jitter'])
+            set_step(pipeline, 'DrawColorJitter', color_jitter)
     for head in walk(cfg):
         if head.get('type') == 'MoSIHead':
             head.update(pool)
             if separate is not None:
                 head['separate'] = separate
+
+
+def _update_mask(pipeline: list, matte: dict) -> None:
+    step = find_step(pipeline, 'DrawStaticMask')
+    if step is None:
+        raise ValueError(
+            f'set_motion: {sorted(matte)} are of the static mask, and a '
+            'pipeline has none; give static_mask=(0.3, 0.5), too'
+        )
+    step.update(matte)
+
+
+def _background_options(value: Any) -> dict | None:
+    if value is None or isinstance(value, dict):
+        return value
+    return dict(max_shift=value)
 
 
 def _set_clip_len(pipeline: list, motion: dict, clip_len: int) -> None:

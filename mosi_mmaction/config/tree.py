@@ -5,11 +5,19 @@ from typing import Any
 
 from mmengine.config import Config
 
+#: The steps that draw a plan, in the order in which they have to stand.
+_DRAWING = (
+    'DrawPseudoMotion',
+    'DrawStaticMask',
+    'DrawMovingBackground',
+    'DrawColorJitter',
+)
+
 
 def set_step(pipeline: list, kind: str, value: dict | None) -> None:
     """Set a drawing step of a pipeline, or take it away with None.
 
-    A step that is new comes right after ``DrawPseudoMotion``.
+    A step that is new comes right after those that have to be drawn before.
     """
     step = find_step(pipeline, kind)
     if value is None:
@@ -20,8 +28,9 @@ def set_step(pipeline: list, kind: str, value: dict | None) -> None:
     if step is not None:
         step.update(new)
     else:
-        at = pipeline.index(find_step(pipeline, 'DrawPseudoMotion')) + 1
-        pipeline.insert(at, dict(type=kind, **new))
+        before = _DRAWING[: _DRAWING.index(kind)]
+        at = max(i for i, s in enumerate(pipeline) if s.get('type') in before)
+        pipeline.insert(at + 1, dict(type=kind, **new))
 
 
 def find_step(pipeline: list, kind: str) -> dict | None:

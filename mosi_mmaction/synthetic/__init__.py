@@ -1,1 +1,1 @@
-"""What the computer draws: images and labelled videos."""
+"""What the computer draws: pictures and videos with known labels."""

@@ -1,7 +1,7 @@
 """The registered pipeline transforms. Thin: they call motion and color."""
 
 from .crop import CropSource
-from .finetune import ClipColorJitter, SetRole
+from .finetune import ClipColorJitter, DriftingCrop, SetRole
 from .loading import LoadSourceFrame, LoadSourceImage
 from .motion import (
     DrawColorJitter,
@@ -22,6 +22,7 @@ __all__ = [
     'DrawMovingBackground',
     'DrawPseudoMotion',
     'DrawStaticMask',
+    'DriftingCrop',
     'LoadSourceFrame',
     'LoadSourceImage',
     'PackMoSIInputs',

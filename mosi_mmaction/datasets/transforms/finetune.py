@@ -84,3 +84,84 @@ class SetRole(BaseTransform):
         """Set it."""
         results['role'] = self.role
         return results
+
+
+@TRANSFORMS.register_module()
+class DriftingCrop(BaseTransform):
+    """Crop a window that slides over the frames: a panning camera.
+
+    For videos whose camera rests. Every clip has a way of its own, steady,
+    whose start and end are uniform over where the window fits and no farther
+    apart than ``max_drift``. Put it after decoding and resizing, in front of
+    other crops.
+
+    Required Keys:
+        - imgs (list[np.ndarray]): Frames, each (H, W, 3) uint8.
+        - rng (numpy.random.Generator, optional)
+        - num_clips (int, optional): Clips that the frames belong to; 1.
+    Modified Keys:
+        - imgs: Frames of equal, smaller size; views.
+        - img_shape (tuple[int, int])
+
+    Args:
+        size_ratio: Sides of the window as a ratio of those of the frame, in
+            (0, 1].
+        max_drift: Largest way of the window on each axis from a clip's first
+            frame to its last, as a ratio of the window's side; no farther
+            than the frame leaves room.
+        prob: Probability that a clip drifts; else its window rests.
+
+    Raises:
+        ValueError: If a value is out of range.
+    """
+
+    def __init__(
+        self,
+        size_ratio: float = 0.8,
+        max_drift: float = 0.25,
+        prob: float = 1.0,
+    ) -> None:
+        for name, value, low, high in (
+            ('size_ratio', size_ratio, 1e-6, 1),
+            ('max_drift', max_drift, 0, np.inf),
+            ('prob', prob, 0, 1),
+        ):
+            if not low <= value <= high:
+                raise ValueError(
+                    f'DriftingCrop.{name}={value!r}: allowed is '
+                    + (
+                        'a ratio in (0, 1]'
+                        if name == 'size_ratio'
+                        else f'a number in [{low}, {high}]'
+                    )
+                )
+        self.size_ratio = size_ratio
+        self.max_drift = max_drift
+        self.prob = prob
+
+    def transform(self, results: dict) -> dict:
+        """Crop."""
+        rng = results_rng(results)
+        imgs = results['imgs']
+        frame = np.array(imgs[0].shape[1::-1])  # (W, H)
+        side = np.maximum(1, np.rint(frame * self.size_ratio).astype(int))
+        room = frame - side
+        most = np.minimum(room, np.floor(side * self.max_drift).astype(int))
+        clips = int(results.get('num_clips', 1))
+        length = len(imgs) // clips
+        out = []
+        for c in range(clips):
+            way = rng.integers(-most, most, endpoint=True)
+            way = way * (rng.random() < self.prob)
+            start = rng.integers(
+                np.maximum(0, -way),
+                room - np.maximum(0, way),
+                endpoint=True,
+            )
+            share = np.arange(length)[:, None] / max(1, length - 1)
+            places = np.rint(start + way * share).astype(int).tolist()
+            for img, (x, y) in zip(imgs[c * length :], places):
+                out.append(img[y : y + side[1], x : x + side[0]])
+        results['imgs'] = out
+        results['img_shape'] = out[0].shape[:2]
+        return results

@@ -1,0 +1,454 @@
+"""People drawn from motion capture: real motion, drawn bodies.
+
+A body is some twenty capsules, limbs of real width that narrow towards the
+hand or foot, drawn into a depth buffer, so that a nearer limb hides a farther
+one, and shaded by their normals. Clothes, build, place, scale and camera
+vary, and so does the background. The person is filmed from in front, up to
+70 degrees to either side of where it faces in the first frame, and no image
+is ever mirrored: a raised left hand stays a raised left hand.
+
+As everywhere in this package, randomness is *drawn* first and *rendered*
+purely::
+
+    shot = draw_shot((112, 112), rng)
+    motion = trim(motion, shot)
+    body = render_body(motion, shot)
+    still = render_shot(body, shot, background)                  # uint8
+    panned = render_shot(body, shot, background, pan_path(shot, N, fps))
+
+Motion is of :mod:`mosi_mmaction.synthetic.bvh`: y up, right-handed,
+centimetres. Pixels are (x, y), x to the right and y down.
+"""
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from .bvh import Motion
+
+#: Names that a joint goes by: those of Bandai Namco Research, then others'.
+_NAMES = {
+    'hips': ('Hips', 'hip', 'Pelvis'),
+    'chest': ('Chest', 'Spine2', 'Spine1'),
+    'neck': ('Neck', 'neck'),
+    'head': ('Head', 'head'),
+    **{
+        f'{part}_{side[0]}': (f'{ours}_{side[0]}', f'{side}{theirs}')
+        for side in ('Left', 'Right')
+        for part, ours, theirs in (
+            ('shoulder', 'UpperArm', 'Arm'),
+            ('elbow', 'LowerArm', 'ForeArm'),
+            ('wrist', 'Hand', 'Hand'),
+            ('hip', 'UpperLeg', 'UpLeg'),
+            ('knee', 'LowerLeg', 'Leg'),
+            ('ankle', 'Foot', 'Foot'),
+            ('toe', 'Toes', 'ToeBase'),
+        )
+    },
+}
+
+#: Rendered at so many times the size, and averaged.
+_OVERSAMPLING = 2
+
+#: The camera pans at most so far, as a share of the frame's width.
+MAX_PAN = 0.4
+
+#: Walks are cut to their middle until the person is at least so tall, as a
+#: share of the frame, but not below so many frames.
+SMALLEST, FEWEST = 0.4, 24
+
+# (from, to, radius there, radius here in cm, colour), without sides.
+_LIMBS = (
+    ('shoulder', 'elbow', 5.6, 4.6, 'sleeve'),
+    ('elbow', 'wrist', 4.4, 3.2, 'forearm'),
+    ('wrist', 'hand', 3.6, 2.8, 'skin'),
+    ('hip', 'knee', 8.6, 6.2, 'trousers'),
+    ('knee', 'ankle', 6.0, 4.2, 'shin'),
+    ('ankle', 'toe', 4.6, 3.6, 'shoes'),
+    # The flanks.
+    ('flank', 'hip', 7.6, 8.4, 'shirt'),
+)
+_TRUNK = (
+    ('neck', 'head', 5.0, 5.0, 'skin'),
+    ('shoulder_L', 'shoulder_R', 6.4, 6.4, 'shirt'),
+    ('chest', 'hips', 11.0, 11.0, 'shirt'),
+    ('hip_L', 'hip_R', 9.4, 9.4, 'trousers'),
+    ('head', 'crown', 8.6, 9.4, 'skin'),
+    ('hair_low', 'hair_top', 9.2, 9.4, 'hair'),
+    ('nose', 'nose', 2.2, 2.2, 'skin'),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Shot:
+    """What was drawn for one video, still and panning.
+
+    Attributes:
+        size: (H, W) of the frames in pixels.
+        yaw: Where the camera stands: degrees from where the person faces in
+            the first frame, positive on the person's left.
+        pitch: How far the camera looks down, in degrees.
+        roll: How far it is tilted, in degrees.
+        distance: From the camera to the middle of the motion, in cm.
+        height: Of the person as a share of the frame's height, where it is
+            nearest; less where the whole path would not fit.
+        place: Where in what is left of the frame the path lies, (x, y) in
+            [0, 1].
+        girth: Factor on the width of all limbs.
+        colors: Name to RGB in 0..255.
+        light: Unit vector towards the light, in camera coordinates (right,
+            up, towards the camera).
+        pan: (speed, phase, swing, tilt): speed of the pan in [-1, 1] of
+            :data:`MAX_PAN`, and the swing and tilt added to it.
+        background: In [0, 1): which of the backgrounds there are.
+        background_seed: Of what is cut out of it, or drawn instead.
+    """
+
+    size: tuple[int, int]
+    yaw: float
+    pitch: float
+    roll: float
+    distance: float
+    height: float
+    place: tuple[float, float]
+    girth: float
+    colors: dict[str, tuple[float, float, float]]
+    light: tuple[float, float, float]
+    pan: tuple[float, float, float, float]
+    background: float
+    background_seed: int
+
+
+def draw_shot(size: tuple[int, int], rng: np.random.Generator) -> Shot:
+    """Draw clothes, build, camera, place, pan and background.
+
+    Nothing is drawn with regard to the motion.
+
+    Args:
+        size: (H, W) of the frames in pixels, each even and at least 32.
+        rng: The only source of randomness.
+
+    Raises:
+        ValueError: If the frames are too small or odd.
+    """
+    if min(size) < 32 or size[0] % 2 or size[1] % 2:
+        raise ValueError(f'size={size}: even and at least 32 are allowed')
+
+    def cloth():
+        return tuple(rng.uniform(20, 235, 3).tolist())
+
+    tone = rng.uniform(0.35, 1.05)
+    skin = (tone * 235, tone * 185, tone * 155)
+    hair = rng.uniform(0.15, 1)
+    colors = dict(
+        skin=skin,
+        hair=(hair * 130, hair * 95, hair * 60),
+        shirt=cloth(),
+        trousers=cloth(),
+        shoes=cloth(),
+    )
+    long_sleeves, shorts = rng.random() < 0.5, rng.random() < 0.25
+    colors['sleeve'] = skin if rng.random() < 0.1 else colors['shirt']
+    colors['forearm'] = colors['sleeve'] if long_sleeves else skin
+    colors['shin'] = skin if shorts else colors['trousers']
+    light = np.array([rng.uniform(-1, 1), rng.uniform(0.3, 1), 0.8])
+    light /= np.linalg.norm(light)
+    return Shot(
+        size=(int(size[0]), int(size[1])),
+        yaw=rng.uniform(-70, 70),
+        pitch=rng.uniform(-4, 22),
+        roll=rng.uniform(-4, 4),
+        distance=rng.uniform(450, 900),
+        height=rng.uniform(0.6, 0.9),
+        place=(rng.random(), rng.random()),
+        girth=rng.uniform(0.85, 1.3),
+        colors={k: tuple(map(float, v)) for k, v in colors.items()},
+        light=tuple(light.tolist()),
+        pan=(
+            float(rng.choice([-1, 1]) * rng.uniform(0.5, 1)),
+            rng.random(),
+            rng.uniform(0, 0.3),
+            rng.uniform(-0.3, 0.3),
+        ),
+        background=rng.random(),
+        background_seed=int(rng.integers(2**63)),
+    )
+
+
+def pan_path(shot: Shot, num_frames: int, fps: float) -> np.ndarray:
+    """Return how far the picture is shifted by the pan, (N, 2) pixels.
+
+    A camera that turns moves all that it sees alike, person and background.
+    It sweeps there and back in about four seconds.
+    """
+    speed, phase, swing, tilt = shot.pan
+    t = np.arange(num_frames) / fps
+    sweep = 2 * abs(2 * ((t / 4 + phase) % 1) - 1) - 1  # a triangle
+    wobble = np.sin(2 * np.pi * (t / 1.7 + phase))
+    x = (speed * sweep + swing * wobble) / (1 + swing)
+    y = tilt * np.sin(2 * np.pi * (t / 3 + phase))
+    height, width = shot.size
+    return MAX_PAN / 2 * np.stack([x * width, y * height], axis=1)
+
+
+def body_points(motion: Motion) -> dict[str, np.ndarray]:
+    """Return the points a body is made of, name to (N, 3).
+
+    Raises:
+        ValueError: If the motion has not the joints of a person.
+    """
+    points = {}
+    for name, known in _NAMES.items():
+        there = [n for n in known if n in motion.joints]
+        if not there:
+            raise ValueError(
+                f'no joint for {name}: looked for {", ".join(known)} among '
+                f'{", ".join(motion.joints)}'
+            )
+        points[name] = motion.at(there[0])
+    for side in 'LR':
+        fore = points[f'wrist_{side}'] - points[f'elbow_{side}']
+        points[f'hand_{side}'] = points[f'wrist_{side}'] + 0.45 * fore
+        # Inside of the arm, so that an arm that hangs lies beside the trunk.
+        other = points[f'shoulder_{"R" if side == "L" else "L"}']
+        points[f'flank_{side}'] = (
+            0.7 * points[f'shoulder_{side}'] + 0.3 * other
+        )
+    front = _unit(_facing(points))
+    up = _unit(points['head'] - points['neck'])
+    head = points['head']
+    points['crown'] = head + 10 * up + 1.5 * front
+    points['hair_low'] = head + 7 * up - 3 * front
+    points['hair_top'] = head + 13.5 * up - 1 * front
+    points['nose'] = head + 6 * up + 10 * front
+    return points
+
+
+def _facing(points: dict[str, np.ndarray]) -> np.ndarray:
+    """Return where the chest faces, (N, 3): left crossed with up."""
+    left = points['shoulder_L'] - points['shoulder_R']
+    left = left + points['hip_L'] - points['hip_R']
+    return np.cross(left, [0.0, 1.0, 0.0])
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return vectors / np.maximum(length, 1e-9)
+
+
+def project(
+    motion: Motion, shot: Shot
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return where the body's points are seen by the still camera.
+
+    Args:
+        motion: The motion.
+        shot: Camera and place.
+
+    Returns:
+        Name to (N, 3): (x, y) in pixels and the distance from the camera in
+        cm; and name to (N,): pixels that a centimetre has there.
+    """
+    points = body_points(motion)
+    front = _facing(points)[0]
+    yaw = np.arctan2(front[0], front[2]) + np.radians(shot.yaw)
+    pitch, roll = np.radians(shot.pitch), np.radians(shot.roll)
+    towards = np.array(
+        [
+            np.sin(yaw) * np.cos(pitch),
+            np.sin(pitch),
+            np.cos(yaw) * np.cos(pitch),
+        ]
+    )
+    right = np.array([np.cos(yaw), 0, -np.sin(yaw)])
+    up = np.cross(towards, right)
+    right, up = (
+        np.cos(roll) * right + np.sin(roll) * up,
+        np.cos(roll) * up - np.sin(roll) * right,
+    )
+    axes = np.stack([right, up, towards])
+    everything = np.concatenate(list(points.values()))
+    middle = (everything.min(axis=0) + everything.max(axis=0)) / 2
+    seen = {k: (v - middle) @ axes.T for k, v in points.items()}
+    # The nearest point of the motion is `distance` away, or more.
+    nearest = max(v[:, 2].max() for v in seen.values())
+    camera = shot.distance + nearest
+    plane = {
+        k: np.stack([v[:, 0], -v[:, 1]], 1) / (camera - v[:, 2:])
+        for k, v in seen.items()
+    }
+    height, width = shot.size
+    tallest = max(
+        float(np.ptp([p[n, 1] for p in plane.values()]))
+        for n in range(0, len(motion.positions), 4)
+    )
+    flat = np.concatenate(list(plane.values()))
+    margin = 14 * shot.girth / shot.distance
+    low, high = flat.min(axis=0) - margin, flat.max(axis=0) + margin
+    focal = min(
+        shot.height * height / tallest,
+        0.98 * width / (high[0] - low[0]),
+        0.98 * height / (high[1] - low[1]),
+    )
+    room = np.array([width, height]) - focal * (high - low)
+    shift = np.array(shot.place) * room - focal * low
+    out = {
+        k: np.concatenate([focal * p + shift, camera - seen[k][:, 2:]], axis=1)
+        for k, p in plane.items()
+    }
+    return out, {k: focal / v[:, 2] for k, v in out.items()}
+
+
+def trim(motion: Motion, shot: Shot) -> Motion:
+    """Return the middle of a motion whose path would make the person small.
+
+    Who walks ten metres past a camera that stands still is tiny or out of
+    the picture. Both ends go alike, so that a turn, in the middle, stays.
+
+    Args:
+        motion: The motion.
+        shot: How it will be filmed.
+    """
+    count = len(motion.positions)
+    for share in np.arange(1, 0.1, -0.1):
+        keep = max(round(share * count), min(FEWEST, count))
+        start = (count - keep) // 2
+        part = replace(
+            motion, positions=motion.positions[start : start + keep]
+        )
+        where, _ = project(part, shot)
+        tall = max(
+            float(np.ptp([p[n, 1] for p in where.values()]))
+            for n in range(0, keep, 4)
+        )
+        if tall >= SMALLEST * shot.size[0] or keep <= FEWEST:
+            break
+    return part
+
+
+def render_body(motion: Motion, shot: Shot) -> np.ndarray:
+    """Render the person alone. Pure: equal arguments, equal pixels.
+
+    Args:
+        motion: The motion.
+        shot: How it is filmed.
+
+    Returns:
+        Colours times opacity, and opacity in 0..1, (N, H, W, 4) float32.
+    """
+    where, scale = project(motion, shot)
+    parts = [
+        (*(f'{n}_{side}' for n in limb[:2]), *limb[2:])
+        for limb in _LIMBS
+        for side in 'LR'
+    ] + list(_TRUNK)
+    height, width = shot.size
+    big = (_OVERSAMPLING * height, _OVERSAMPLING * width)
+    light = np.array(shot.light, np.float32)
+    out = np.empty((len(motion.positions), height, width, 4), np.float32)
+    for n in range(len(out)):
+        color = np.zeros((*big, 4), np.float32)
+        depth = np.full(big, np.inf, np.float32)
+        for start, end, thick, thin, name in parts:
+            wide = 1.0 if name in ('skin', 'hair') else shot.girth
+            _draw_capsule(
+                color,
+                depth,
+                (where[start][n], where[end][n]),
+                (scale[start][n], scale[end][n]),
+                (wide * thick, wide * thin),
+                shot.colors[name],
+                light,
+            )
+        out[n] = cv2.resize(
+            color, (width, height), interpolation=cv2.INTER_AREA
+        )
+    return out
+
+
+def _draw_capsule(color, depth, ends, scales, radii, rgb, light) -> None:
+    """Draw one capsule into colours and depth, in place."""
+    (ax, ay, az), (bx, by, bz) = ends
+    k = _OVERSAMPLING
+    ax, ay, bx, by = k * ax, k * ay, k * bx, k * by
+    ra, rb = k * radii[0] * scales[0], k * radii[1] * scales[1]
+    reach = max(ra, rb) + 1
+    height, width = depth.shape
+    x0, x1 = int(max(0, min(ax, bx) - reach)), int(max(ax, bx) + reach) + 2
+    y0, y1 = int(max(0, min(ay, by) - reach)), int(max(ay, by) + reach) + 2
+    x1, y1 = min(x1, width), min(y1, height)
+    if x0 >= x1 or y0 >= y1:
+        return
+    # Pixel centres of the oversampled frame, in its own coordinates.
+    x = np.arange(x0, x1, dtype=np.float32)[None] + 0.5 - ax
+    y = np.arange(y0, y1, dtype=np.float32)[:, None] + 0.5 - ay
+    dx, dy = bx - ax, by - ay
+    t = (x * dx + y * dy) / max(dx * dx + dy * dy, 1e-6)
+    np.clip(t, 0, 1, out=t)
+    nx, ny = x - t * dx, y - t * dy
+    radius = ra + t * (rb - ra)
+    nx /= radius
+    ny /= radius
+    bulge = 1 - nx * nx - ny * ny
+    inside = bulge > 0
+    nz = np.sqrt(np.maximum(bulge, 0))
+    cm = radii[0] + t * (radii[1] - radii[0])
+    z = az + t * (bz - az) - nz * cm
+    window = (slice(y0, y1), slice(x0, x1))
+    nearer = inside & (z < depth[window])
+    shade = 0.45 + 0.6 * np.maximum(
+        nx * light[0] - ny * light[1] + nz * light[2], 0
+    )
+    depth[window][nearer] = z[nearer]
+    lit = np.minimum(shade[nearer, None] * np.array(rgb, np.float32), 255)
+    pixels = color[window]
+    pixels[nearer, :3] = lit
+    pixels[nearer, 3] = 1
+
+
+def canvas_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Return (H, W) of the background that a panning camera sees."""
+    return tuple(int(np.ceil(s * (1 + MAX_PAN))) + 4 for s in size)
+
+
+def render_shot(
+    body: np.ndarray,
+    shot: Shot,
+    background: np.ndarray,
+    shift: np.ndarray | None = None,
+) -> np.ndarray:
+    """Put a rendered person before a background. Pure.
+
+    Args:
+        body: Of :func:`render_body`, (N, H, W, 4).
+        shot: The same shot.
+        background: (H', W', 3) uint8 RGB of :func:`canvas_size`.
+        shift: Of :func:`pan_path`, (N, 2); None is a still camera.
+
+    Returns:
+        (N, H, W, 3) uint8 RGB.
+    """
+    height, width = shot.size
+    canvas = background.astype(np.float32)
+    middle = (np.array(canvas.shape[1::-1]) - [width, height]) / 2
+    out = np.empty((len(body), height, width, 3), np.uint8)
+    still = None
+    for n, layer in enumerate(body):
+        x, y = (0.0, 0.0) if shift is None else shift[n]
+        if still is None or shift is not None:
+            matrix = np.array([[1, 0, x - middle[0]], [0, 1, y - middle[1]]])
+            still = cv2.warpAffine(
+                canvas,
+                matrix,
+                (width, height),
+                flags=cv2.INTER_LINEAR,
+                borderMode=cv2.BORDER_REFLECT,
+            )
+        if shift is not None:
+            layer = cv2.warpAffine(
+                layer, np.array([[1, 0, x], [0, 1, y]]), (width, height)
+            )
+        frame = still * (1 - layer[..., 3:]) + layer[..., :3]
+        out[n] = np.clip(np.rint(frame), 0, 255)
+    return out
