@@ -39,6 +39,23 @@ def run(tool, capsys):
     return run
 
 
+def test_video_reads_the_right_frames_beside_stock(run, tmp_path):
+    pytest.importorskip('decord')
+    from video_files import write
+
+    path = tmp_path / 'a.avi'
+    write(path, 'mpeg4', options=dict(bf='2'))
+    found = run('video', '--videos', path, '--repeats', 1)
+    assert found['the process that decodes']['mb_of_8'] > 0
+    for name in ('training sample', 'test of 10 clips', 'random frame'):
+        case = found[f'a.avi, {name}']
+        assert case['decoder'] == 'pyav' and not case['by_time_stamps']
+        assert case['ms'] > 0 and case['stock_ms'] > 0
+    # Its keyframes are ten frames apart: decord seeks, and goes astray.
+    stock = found['a.avi, test of 10 clips']['other_frames_of_stock']
+    assert stock.endswith('of 160')
+
+
 def test_turns_are_medians_without_the_warm_up(tool):
     ticks = iter(
         [

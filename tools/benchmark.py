@@ -4,6 +4,7 @@
     python tools/benchmark.py pipeline --images DIR
     python tools/benchmark.py train
     python tools/benchmark.py index --n 14200000
+    python tools/benchmark.py video [--videos FILE ...]
 
 Every case prints one JSON line to stdout; progress goes to stderr. Cases of
 one run take turns in each repeat, and `ratio` compares their medians with
@@ -784,6 +785,14 @@ def with_workers(dataset: SourceImageDataset, number: int) -> list[int]:
     return sizes
 
 
+def bench_video(args: argparse.Namespace) -> None:
+    """Time reading videos against MMAction2's decord."""
+    from benchmark_video import bench_video
+
+    init_default_scope('mmaction')
+    bench_video(args, report, medians)
+
+
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(
@@ -837,6 +846,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='number of images in the list',
     )
     four.add_argument('--workers', type=int, default=4)
+    five = commands.add_parser('video', help='reading videos')
+    five.add_argument(
+        '--videos',
+        metavar='FILE',
+        nargs='+',
+        help='videos to read; default: some are drawn',
+    )
+    five.add_argument('--repeats', type=int, default=15)
     return parser.parse_args(argv)
 
 
@@ -845,7 +862,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     quiet()
     cv2.setNumThreads(1)
-    if args.bench in ('render', 'pipeline'):
+    if args.bench in ('render', 'pipeline', 'video'):
         torch.set_num_threads(1)
     globals()[f'bench_{args.bench}'](args)
 

@@ -66,7 +66,7 @@ def set_videos(cfg: dict, videos: str, lists: str) -> None:
 def set_decoder(cfg: dict, name: str) -> None:
     """Choose what decodes the videos of a fine-tuning config, in place.
 
-    Ours needs no choice: it takes decord, or PyAV where that is missing.
+    Ours needs no choice: it takes PyAV, or what MOSI_DECODER says.
     MMAction2's are for its own tools, such as the inferencer. In a leaf
     config::
 

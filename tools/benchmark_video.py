@@ -1,0 +1,229 @@
+"""The case `video` of benchmark.py: reading videos against MMAction2's decord.
+
+CPU time of this process and of the one that decodes together. Files like
+those of Weizmann, HMDB51, UCF101 and Kinetics are drawn and encoded first,
+unless files are given.
+"""
+
+import argparse
+import os.path as osp
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+
+import av
+import cv2
+import numpy as np
+from mmaction.registry import TRANSFORMS
+from mmengine.dataset import Compose
+
+from mosi_mmaction.media import decoder_client
+from mosi_mmaction.media.video import VideoFile, read_frame
+
+#: Codec, width, height, frames, frame rate, options.
+KINDS = {
+    'Weizmann-like.avi': ('mpeg4', 180, 144, 70, 25, dict(g='12')),
+    'HMDB51-like.avi': ('mpeg4', 320, 240, 90, 30, dict(g='250', bf='2')),
+    'UCF101-like.avi': ('mpeg4', 320, 240, 180, 25, dict(g='250', bf='2')),
+    'Kinetics-like.mp4': ('libx264', 340, 256, 300, 30, dict(g='60')),
+}
+
+# Mean difference of two decoders' frames, in grey levels, beyond which one
+# of them is another frame.
+_OTHER = 2
+
+
+def draw(path: str, kind: tuple) -> None:
+    """Encode a drifting texture with some noise on it."""
+    codec, width, height, frames, rate, options = kind
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (2 * height, 2 * width, 3), dtype=np.uint8)
+    image = cv2.normalize(
+        cv2.GaussianBlur(image, (0, 0), 5), None, 0, 255, cv2.NORM_MINMAX
+    )
+    with av.open(path, 'w') as out:
+        stream = out.add_stream(codec, rate=rate, options=options)
+        stream.width, stream.height, stream.pix_fmt = width, height, 'yuv420p'
+        if codec == 'mpeg4':
+            stream.bit_rate = 1_000_000
+        for n in range(frames):
+            x = round((1 + np.sin(n / 20)) * width / 2)
+            y = round((1 + np.cos(n / 31)) * height / 2)
+            window = image[y : y + height, x : x + width]
+            noise = rng.integers(0, 9, window.shape, dtype=np.uint8)
+            frame = av.VideoFrame.from_ndarray(
+                cv2.add(window, noise), format='rgb24'
+            )
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+
+
+def decoder_pid() -> int:
+    """Return the number of the process that decodes for this thread."""
+    return decoder_client._local.decoder._process.pid
+
+
+def cpu() -> float:
+    """Return CPU seconds of this process and of the one that decodes."""
+    child = time.clock_gettime(~decoder_pid() << 3 | 2)
+    return time.process_time() + child
+
+
+def pipelines(reader: str) -> dict[str, Callable]:
+    """Return a training and a test pipeline, by name."""
+    init = dict(type=f'{reader}Init')
+    if reader == 'Decord':
+        init['num_threads'] = 1
+    decode = dict(type=f'{reader}Decode')
+    crop = [
+        dict(type='Resize', scale=(-1, 128)),
+        dict(type='CenterCrop', crop_size=112),
+    ]
+
+    def build(clips: int) -> Callable:
+        sample = dict(
+            type='SampleFrames',
+            clip_len=16,
+            frame_interval=4,
+            num_clips=clips,
+            test_mode=clips > 1,
+        )
+        steps = [init, sample, decode, *crop]
+        return Compose([TRANSFORMS.build(step) for step in steps])
+
+    return {'training sample': build(1), 'test of 10 clips': build(10)}
+
+
+def stock_frame(path: str, share: float) -> np.ndarray:
+    """Read a frame with decord in this process."""
+    import decord
+
+    reader = decord.VideoReader(path, num_threads=1)
+    return reader[int(share * len(reader))].asnumpy()
+
+
+def our_frame(path: str, share: float) -> np.ndarray:
+    """Read a frame as pretraining does."""
+    return read_frame(path, lambda count: int(share * count))
+
+
+def bench_video(
+    args: argparse.Namespace, report: Callable, medians: Callable
+) -> None:
+    """Time samples of videos, and measure the process that decodes."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = args.videos
+        if not paths:
+            paths = [osp.join(folder, name) for name in KINDS]
+            for path in paths:
+                draw(path, KINDS[osp.basename(path)])
+        bench_child(args, report, paths[0])
+        for path in paths:
+            bench_file(args, report, medians, path)
+
+
+def bench_file(
+    args: argparse.Namespace, report: Callable, medians: Callable, path: str
+) -> None:
+    """Time what is read of one file, in turns with stock decord."""
+    ours, stock = pipelines('Video'), pipelines('Decord')
+    facts = VideoFile(path).facts
+    right = VideoFile(path).read(range(facts['num_frames']))
+    for name in [*ours, 'random frame']:
+        seeds = {'ours': iter(range(10**6)), 'stock': iter(range(10**6))}
+        other = dict(frames=0, of=0)
+
+        def run(who: str, name: str = name, seeds: dict = seeds) -> float:
+            seed = next(seeds[who])
+            np.random.seed(seed)
+            share = np.random.default_rng(seed).random()
+            start = cpu()
+            if name == 'random frame':
+                read = our_frame if who == 'ours' else stock_frame
+                read(path, share)
+            else:
+                pipe = (ours if who == 'ours' else stock)[name]
+                pipe(dict(filename=path, start_index=0, modality='RGB'))
+            return cpu() - start
+
+        wrong(path, right, name, other)
+        times = medians(
+            {who: partial(run, who) for who in seeds}, args.repeats
+        )
+        report(
+            'video',
+            f'{osp.basename(path)}, {name}',
+            ms=times['ours'] * 1e3,
+            stock_ms=times['stock'] * 1e3,
+            ratio=times['ours'] / times['stock'],
+            peer="MMAction2's decord in the same process",
+            decoder=facts['decoder'],
+            by_time_stamps=facts['seeks'],
+            other_frames_of_stock=f'{other["frames"]} of {other["of"]}',
+            repeats=args.repeats,
+        )
+
+
+def wrong(path: str, right: np.ndarray, name: str, other: dict) -> None:
+    """Count the frames that stock decord takes from other times."""
+    import decord
+
+    reader = decord.VideoReader(path, num_threads=1)
+    count = min(len(reader), len(right))
+    start = np.linspace(0, max(count - 64, 0), 10).astype(int)
+    if name == 'random frame':
+        indices = start
+    else:
+        clips = 1 if name == 'training sample' else 10
+        start = start[5:6] if clips == 1 else start
+        indices = (start[:, None] + np.arange(0, 64, 4)).ravel()
+    indices = np.minimum(indices, count - 1)
+    found = reader.get_batch(indices).asnumpy()
+    for index, image in zip(indices, found):
+        difference = right[index].astype(np.int16) - image
+        other['frames'] += int(np.abs(difference).mean() > _OTHER)
+        other['of'] += 1
+
+
+def memory(pid: int) -> int:
+    """Return the memory of a process in bytes; shared pages in parts."""
+    with open(f'/proc/{pid}/smaps_rollup') as file:
+        [line] = [x for x in file if x.startswith('Pss:')]
+    return int(line.split()[1]) * 1024
+
+
+def bench_child(args: argparse.Namespace, report: Callable, path: str) -> None:
+    """Measure the start and the memory of the process that decodes."""
+    decoder_client._local.__dict__.clear()
+    video = VideoFile(path)
+    video.read([0])
+    start = time.clock_gettime(~decoder_pid() << 3 | 2)
+    for _ in range(100):
+        video = VideoFile(path)
+        video.read(range(0, video.num_frames, 4))
+    after = memory(decoder_pid())
+    pids, ready, done = [], threading.Barrier(9), threading.Event()
+
+    def work() -> None:
+        VideoFile(path).read([0])
+        pids.append(decoder_pid())
+        ready.wait()
+        done.wait()
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    ready.wait()
+    together = sum(map(memory, pids))
+    done.set()
+    for thread in threads:
+        thread.join()
+    report(
+        'video',
+        'the process that decodes',
+        start_cpu_ms=start * 1e3,
+        mb_after_100_videos=after / 2**20,
+        mb_of_8=together / 2**20,
+    )
