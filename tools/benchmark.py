@@ -787,7 +787,7 @@ def with_workers(dataset: SourceImageDataset, number: int) -> list[int]:
 
 def bench_video(args: argparse.Namespace) -> None:
     """Time reading videos against MMAction2's decord."""
-    from benchmark_video import bench_video
+    from mosi_mmaction.benchmarks.video import bench_video
 
     init_default_scope('mmaction')
     bench_video(args, report, medians)
