@@ -41,14 +41,14 @@ def both(plans: Sequence):
     return device.astype(int), np.array(worker).astype(int)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(layered_plans(interpolated=False, jittered=False))
 def test_integer_shifts_are_the_workers_to_the_byte(plan):
     device, worker = both([plan, plan])
     np.testing.assert_array_equal(device, worker)
 
 
-@settings(max_examples=120)
+@settings(max_examples=80)
 @given(layered_plans())
 def test_anything_is_the_workers_within_two_levels(plan):
     device, worker = both([plan, plan])
@@ -113,6 +113,7 @@ def test_a_gpu_does_not_wait():
     assert difference.abs().max() <= 2
 
 
+@settings(max_examples=20)
 @given(st.integers(0, 2**32 - 1))
 def test_transforms_draw_from_their_generator_alone(seed):
     one, two = (sample(seed, 'same', True) for _ in range(2))

@@ -53,11 +53,11 @@ def render_layers(
     for c in range(len(out)):
         if frozen:
             # Written once and spread over the clip.
-            out[c, 0] = paints[0](c, 0, frame)
+            paints[0](c, 0, frame, out[c, 0])
             out[c, 1:] = out[c, 0]
         else:
             for n in range(plan.clip_len):
-                out[c, n] = paints[0](c, n, frame)
+                paints[0](c, n, frame, out[c, n])
         for layer, paint in zip(layers[1:], paints[1:]):
             _lay_over(out, layer, paint, c)
     return out
@@ -65,8 +65,12 @@ def render_layers(
 
 def _painter(
     image: np.ndarray, layer: Layer, color: ColorParams | None, size: int
-) -> Callable[[int, int, Rect], np.ndarray]:
-    """Return a function that gives a layer's pixels in a part of a frame."""
+) -> Callable[..., np.ndarray]:
+    """Return a function that paints a part of a frame of a layer.
+
+    Its arguments are clip, frame, rect (x1, y1, x2, y2) and, if it is to
+    write there, a C-contiguous array.
+    """
     matrices = None
     if color is not None:
         luma = window_luma(image, layer.windows, size)
@@ -80,14 +84,18 @@ def _painter(
     shifts = layer.maps[..., 2].astype(int).tolist()
     whole = layer.whole.tolist()
 
-    def paint(c: int, n: int, rect: Rect) -> np.ndarray:
+    def paint(
+        c: int, n: int, rect: Rect, into: np.ndarray | None = None
+    ) -> np.ndarray:
         x1, y1, x2, y2 = rect
         if whole[c]:
             x, y = shifts[c][n]
             patch = image[y + y1 : y + y2, x + x1 : x + x2]
-            if matrices is None:
-                return patch
-            return apply_color(patch, matrices[c, n])
+            if matrices is not None:
+                return apply_color(patch, matrices[c, n], into)
+            if into is not None:
+                into[...] = patch
+            return patch
         matrix = _moved(layer.maps[c, n], x1, y1)
         side = (x2 - x1, y2 - y1)
         if matrices is None:
@@ -95,6 +103,7 @@ def _painter(
                 image,
                 matrix,
                 side,
+                dst=into,
                 flags=_WARP,
                 borderMode=cv2.BORDER_REPLICATE,
             )
@@ -107,7 +116,7 @@ def _painter(
         )
         patch = cv2.transform(patch, matrices[c, n])
         # Rounds to even and clips at 255; below 0 it would mirror.
-        return cv2.convertScaleAbs(np.maximum(patch, 0, out=patch))
+        return cv2.convertScaleAbs(np.maximum(patch, 0, out=patch), dst=into)
 
     return paint
 
@@ -122,29 +131,24 @@ def _moved(matrix: np.ndarray, x: int, y: int) -> np.ndarray:
 def _lay_over(
     out: np.ndarray,
     layer: Layer,
-    paint: Callable[[int, int, Rect], np.ndarray],
+    paint: Callable[..., np.ndarray],
     c: int,
 ) -> None:
     """Lay one layer of a clip over what is there."""
     alpha = cast(list, layer.alphas)[c]
     places = cast(np.ndarray, layer.places)[c]
-    placed = cast(np.ndarray, layer.placed)[c]
+    placed = bool(cast(np.ndarray, layer.placed)[c])
     visible = cast(np.ndarray, layer.visible)[c].tolist()
     full = bool(alpha.min() == 255)
     hard = full or not ((alpha > 0) & (alpha < 255)).any()
-    for n in range(out.shape[1]):
-        rect = _covered(places[n], placed, alpha.shape[0], out.shape[2])
-        x1, y1, x2, y2 = rect
+    rects = _covered(places, placed, alpha.shape[0], out.shape[2])
+    shifts = places[..., 2].astype(int).tolist() if placed else []
+    soft = None if hard else _weights(alpha)
+    for n, (x1, y1, x2, y2) in enumerate(rects):
         if not visible[n] or x1 >= x2 or y1 >= y2:
             continue
-        patch, under = paint(c, n, rect), out[c, n, y1:y2, x1:x2]
-        if placed:
-            x, y = (int(v) for v in places[n, :, 2])
-            if full:
-                under[...] = patch
-                continue
-            mask = alpha[y + y1 : y + y2, x + x1 : x + x2]
-        else:
+        patch, under = paint(c, n, (x1, y1, x2, y2)), out[c, n, y1:y2, x1:x2]
+        if not placed:
             mask = cv2.warpAffine(
                 alpha,
                 _moved(places[n], x1, y1),
@@ -152,33 +156,46 @@ def _lay_over(
                 flags=_WARP,
                 borderMode=cv2.BORDER_CONSTANT,
             )
-        if placed and hard:
+            _blend(patch, under, _weights(mask))
+            continue
+        if full:
+            under[...] = patch
+            continue
+        x, y = shifts[n]
+        part = (slice(y + y1, y + y2), slice(x + x1, x + x2))
+        if soft is None:
+            # Mind: OpenCV takes rows with gaps one at a time.
             cv2.copyTo(
-                np.ascontiguousarray(patch), np.ascontiguousarray(mask), under
+                np.ascontiguousarray(patch),
+                np.ascontiguousarray(alpha[part]),
+                under,
             )
         else:
-            _blend(patch, under, mask)
+            _blend(patch, under, soft[part])
 
 
-def _covered(place: np.ndarray, placed: bool, side: int, size: int) -> Rect:
-    """Return the part of a frame that may show a matte."""
+def _covered(places: np.ndarray, placed: bool, side: int, size: int) -> list:
+    """Return the part of every frame that may show a matte, N rects."""
     if placed:
-        low = -place[:, 2]
+        low = -places[..., 2]
         high = low + side
     else:
         ends = np.array([[-1, side, -1, side], [-1, -1, side, side]])
-        inverse = np.linalg.inv(place[:, :2])
-        corners = inverse @ (ends - place[:, 2:])
-        low = np.floor(corners.min(1))
-        high = np.ceil(corners.max(1)) + 1
-    x1, y1 = (int(v) for v in low.clip(0, size))
-    x2, y2 = (int(v) for v in high.clip(0, size))
-    return x1, y1, x2, y2
+        inverse = np.linalg.inv(places[..., :2])
+        corners = inverse @ (ends - places[..., 2:])  # (N, 2, 4)
+        low = np.floor(corners.min(-1))
+        high = np.ceil(corners.max(-1)) + 1
+    ends = np.concatenate([low, high], -1).clip(0, size)
+    return ends.astype(int).tolist()
 
 
-def _blend(patch: np.ndarray, under: np.ndarray, mask: np.ndarray) -> None:
+def _weights(mask: np.ndarray) -> np.ndarray:
+    """Return opacity for every colour value, (h, w, 3) uint16."""
+    return cv2.merge([mask.astype(np.uint16)] * 3)
+
+
+def _blend(patch: np.ndarray, under: np.ndarray, weight: np.ndarray) -> None:
     """Mix two images in place, in integers: to the nearest level."""
-    weight = mask.astype(np.uint16)[..., None]
     mixed = patch * weight
     mixed += under * (255 - weight)
     mixed += 128

@@ -17,7 +17,14 @@ from .runs import TOOLS, Run
 CONFIGS = (TOOLS.parent / 'configs').resolve()
 
 #: The arguments of set_motion that make the label pool.
-POOL_KEYS = ('num_speeds', 'axes', 'decoupled', 'static')
+POOL_KEYS = (
+    'num_speeds',
+    'axes',
+    'decoupled',
+    'static',
+    'motions',
+    'signed',
+)
 
 
 @dataclass
