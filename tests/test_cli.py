@@ -42,11 +42,35 @@ def test_wrong_load_from_is_told_before_anything_is_built(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_tests_stop_at_what_validations_skip():
+@pytest.fixture
+def tool():
     path = Path(__file__).parents[1] / 'tools' / 'test.py'
     spec = importlib.util.spec_from_file_location('tools_test', path)
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_test_leaves_the_config_of_its_training(tool, tmp_path, monkeypatch):
+    trained = tmp_path / 'work_dirs/finetune_r2p1d_actions'
+    trained.mkdir(parents=True)
+    config = trained / 'finetune_r2p1d_actions.py'
+    cfg = Config.fromfile(config_path('tiny/finetune_r2p1d_actions'))
+    cfg.load_from = 'what the training started from.pth'
+    cfg.dump(config)
+    before = config.read_bytes()
+    (trained / 'epoch_1.pth').touch()
+    monkeypatch.chdir(tmp_path)
+    argv = ['test.py', str(config), str(trained / 'epoch_1.pth')]
+    monkeypatch.setattr('sys.argv', argv)
+    with pytest.raises(FileNotFoundError, match='there is no list'):
+        tool.main()
+    assert config.read_bytes() == before
+    told = Config.fromfile(trained / 'test_finetune_r2p1d_actions.py')
+    assert told.load_from == str(trained / 'epoch_1.pth')
+
+
+def test_tests_stop_at_what_validations_skip(tool):
     cfg = Config.fromfile(config_path('tiny/mosi_r2p1d_images'))
     tool.merge_args(
         cfg,

@@ -608,6 +608,29 @@ def test_flip_ratio_is_a_probability():
 # --- Whole runs.
 
 
+def test_a_dry_run_writes_nothing(tmp_path, monkeypatch, capsys):
+    import reproduce
+
+    from mosi_mmaction.reproduction import tiny
+
+    monkeypatch.setattr(reproduce.signal, 'signal', lambda *args: None)
+    root = tmp_path / 'runs'
+    argv = ['table1', 'table4', '--rendered', '--work-dir', str(root)]
+    reproduce.main([*argv, '--dry-run'])
+    assert not root.exists()
+    # What it counts are the videos that there will be.
+    preset = tiny.Tiny(root=root, seeds=1)
+    planned = [preset._lines(path) for path in preset.split]
+    assert [len(lines) for lines in planned] == [66, 33]
+    monkeypatch.setattr(
+        'mosi_mmaction.synthetic.write._write_video', lambda *args: None
+    )
+    preset.prepare()
+    lines = [path.read_text().splitlines() for path in preset.split]
+    assert lines == planned
+    assert '66 for training and 33 for test' in preset.describe()[0]
+
+
 def test_rendered_videos_have_tables_of_their_own(
     micro, tmp_path, monkeypatch
 ):

@@ -262,6 +262,35 @@ class TestGradCAM:
         assert sheet.shape[0] > gradcam.SHOWN
         assert len(list(tmp_path.glob('*.mp4'))) == 1
 
+    def test_wrong_data_are_told_before_anything_is_computed(
+        self, tmp_path, videos, checkpoint, monkeypatch
+    ):
+        monkeypatch.setattr(gradcam, 'look_at_videos', pytest.fail)
+        argv = [PRETRAIN, checkpoint, str(videos), '--rendered', '1']
+        argv += ['--out-dir', str(tmp_path)]
+        wrong = 'tiny/mosi_r2p1d_images'
+        monkeypatch.setenv('MOSI_DATA', str(tmp_path / 'nowhere'))
+        with pytest.raises(FileNotFoundError, match='nowhere'):
+            gradcam.main([wrong, *argv[1:]])
+        with pytest.raises(FileNotFoundError, match='no video'):
+            gradcam.main([*argv[:2], 'no.mp4', *argv[3:]])
+
+    def test_figures_are_kept_whatever_comes_later(
+        self, tmp_path, videos, checkpoint, monkeypatch
+    ):
+        figures = dict(auc={}, videos=[dict(video='a', auc=0.5)])
+        monkeypatch.setattr(gradcam, 'look_at_videos', lambda *a: figures)
+
+        def fail(*args):
+            raise ValueError('an image cannot be read')
+
+        monkeypatch.setattr(gradcam, 'look_at_rendered', fail)
+        argv = [PRETRAIN, checkpoint, str(videos), '--rendered', '1']
+        with pytest.raises(ValueError, match='cannot be read'):
+            gradcam.main([*argv, '--out-dir', str(tmp_path)])
+        report = json.loads((tmp_path / 'report.json').read_text())
+        assert report['videos'] == figures['videos']
+
     def test_enlarged_clips_move_as_in_training(self):
         from mmaction.registry import DATASETS
 

@@ -28,6 +28,7 @@ from pathlib import Path
 import numpy as np
 from mmaction.registry import DATASETS
 from mmengine.config import Config, DictAction
+from torch.utils.data import Dataset
 
 from mosi_mmaction.apis.networks import (
     build_network,
@@ -268,10 +269,15 @@ def enlarge_clips(
 
 
 def look_at_rendered(
-    cfg: Config, cams: dict[str, list[CAM]], args: argparse.Namespace
+    dataset: Dataset, cams: dict[str, list[CAM]], args: argparse.Namespace
 ) -> dict:
-    """Measure rendered masked clips, draw some; return the figures."""
-    dataset = DATASETS.build(enlarge_clips(cfg, args.height, args.mask_ratio))
+    """Measure rendered masked clips, draw some; return the figures.
+
+    Args:
+        dataset: Built of :func:`enlarge_clips`.
+        cams: Networks, by name.
+        args: Of the command line.
+    """
     shares, areas, tiles = {name: [] for name in cams}, [], []
     right = []
     for i in range(min(args.rendered, len(dataset))):
@@ -428,6 +434,14 @@ def main(argv: list[str] | None = None) -> None:
     cfg = read_config(args.config, args.cfg_options)
     clip_len, interval, side = clip_settings(cfg)
     args.height = args.height or max(96, side)
+    # What can be wrong with the data is said before anything is computed.
+    videos, dataset = [], None
+    if args.videos:
+        videos = find_videos(args.videos, args.data_root)
+    if args.rendered:
+        dataset = DATASETS.build(
+            enlarge_clips(cfg, args.height, args.mask_ratio)
+        )
 
     def cam(checkpoint, seed=0):
         model = build_network(cfg, checkpoint, seed, args.device)
@@ -445,10 +459,17 @@ def main(argv: list[str] | None = None) -> None:
         height=args.height,
         clip_len=clip_len,
     )
-    if args.videos:
+    out_dir = Path(args.out_dir)
+    out_dir.mkdir(parents=True, exist_ok=True)
+
+    def write_report():
+        text = json.dumps(report, indent=1) + '\n'
+        (out_dir / 'report.json').write_text(text)
+
+    if videos:
         report.update(
             look_at_videos(
-                find_videos(args.videos, args.data_root),
+                videos,
                 cams,
                 args,
                 clip_len,
@@ -458,8 +479,9 @@ def main(argv: list[str] | None = None) -> None:
         for framing, figures in report['auc'].items():
             for name, figure in figures.items():
                 print(f'AUC, {framing}: {name}: {shown(figure)}')
-    if args.rendered:
-        report['rendered'] = look_at_rendered(cfg, cams, args)
+        write_report()
+    if dataset is not None:
+        report['rendered'] = look_at_rendered(dataset, cams, args)
         area = report['rendered']['area']
         print(
             f'area of the box: {shown(area)}; named right: '
@@ -470,9 +492,7 @@ def main(argv: list[str] | None = None) -> None:
                 f'share of the CAM in the box: {name}: {shown(figure)}, '
                 f'{figure["mean"] / area["mean"]:.2f} x the area'
             )
-    out_dir = Path(args.out_dir)
-    out_dir.mkdir(parents=True, exist_ok=True)
-    (out_dir / 'report.json').write_text(json.dumps(report, indent=1) + '\n')
+        write_report()
     print(f'wrote {out_dir}')
 
 

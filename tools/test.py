@@ -3,10 +3,12 @@
     python tools/test.py CONFIG CHECKPOINT [--dump FILE.pkl] ...
 
 CONFIG is a file, or the name of a config that came with the package. The
-flags are those of MMAction2's tool of the same name.
+flags are those of MMAction2's tool of the same name. The config of the test
+goes to the work dir as test_<name of the config>.py.
 """
 
 import argparse
+from pathlib import Path
 
 from mmengine.config import Config
 
@@ -101,13 +103,29 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
         cfg.test_evaluator = [*evaluators, dump]
 
 
+def rename(cfg: Config) -> Config:
+    """Return the config under a name that no training has.
+
+    The runner writes its config to the work dir, by default that of the
+    training, under the name of the file it came from: there the training
+    has left its own, with another ``load_from``.
+    """
+    stem = Path(cfg.filename).stem
+    return Config(
+        cfg._cfg_dict,
+        cfg_text=cfg.text,
+        filename=f'test_{stem}.py',
+        env_variables=cfg.env_variables,
+    )
+
+
 def main() -> None:
     """Run the tool."""
     args = parse_args()
     check_file(args.checkpoint, 'CHECKPOINT')
     cfg = load_config(args)
     merge_args(cfg, args)
-    build_runner(cfg).test()
+    build_runner(rename(cfg)).test()
 
 
 if __name__ == '__main__':

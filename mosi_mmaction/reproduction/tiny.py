@@ -10,7 +10,7 @@ import numpy as np
 from ..media.paths import in_validation, scan_tree
 from ..media.video import read_frame
 from ..method.motion import LabelPool
-from ..synthetic.write import write_action_videos
+from ..synthetic.write import list_action_videos, write_action_videos
 from .presets import (
     POOL_KEYS,
     Preset,
@@ -20,6 +20,9 @@ from .presets import (
     rate_options,
     write_text,
 )
+
+#: Videos of every class that are rendered where there are no others.
+RENDERED = {'train': 6, 'test': 3}
 
 
 class Tiny(Preset):
@@ -108,10 +111,14 @@ class Tiny(Preset):
             self.tuning = 'tiny/finetune_r2p1d_actions'
             self.variant += '_rendered'
             self.videos = self.splits = self.root / 'videos'
-            # Written at once: their lists say how many there are.
-            write_action_videos(self.videos, 6, 'train')
-            write_action_videos(self.videos, 3, 'test')
+            self.todo[self.videos] = _write_rendered
         self.split = (self.splits / 'train.txt', self.splits / 'test.txt')
+        #: Lines of the lists that are there only once the videos are.
+        self._planned = {
+            self.splits / f'{split}.txt': list_action_videos(num, split)
+            for split, num in RENDERED.items()
+            if videos is None
+        }
         self.folds = [
             (path.with_name(f'{path.name[:-8]}train.txt'), path)
             for path in sorted(self.splits.glob('loso/*_test.txt'))
@@ -127,7 +134,10 @@ class Tiny(Preset):
         splits = self.folds if folds else [self.split]
         train, test = (
             ' or '.join(
-                map(str, sorted({len(_labels(pair[i])) for pair in splits}))
+                map(
+                    str,
+                    sorted({len(self._labels(pair[i])) for pair in splits}),
+                )
             )
             for i in range(2)
         )
@@ -238,13 +248,13 @@ class Tiny(Preset):
         }
         runs = []
         for seed, ((train, test), init) in enumerate(zip(splits, inits)):
-            labels = _labels(train)
+            labels = self._labels(train)
             num = len(labels)
             if shots is not None:
                 num = sum(min(shots, labels.count(c)) for c in set(labels))
                 train = self.list_lowshot(train, shots)
             files = {'train': train, 'val': test, 'test': test}
-            clips = num + 10 * len(_labels(test)) / 3 / every
+            clips = num + 10 * len(self._labels(test)) / 3 / every
             runs.append(
                 self.add(
                     self.tuning,
@@ -299,6 +309,25 @@ class Tiny(Preset):
             rows.insert(0, (f'{self.num} photographs', {}))
         return rows
 
+    def _labels(self, ann_file: Path) -> list[int]:
+        return [int(line.split()[-1]) for line in self._lines(ann_file)]
+
+    def _lines(self, ann_file: Path) -> list[str]:
+        """Return the lines of a list of videos.
+
+        Raises:
+            FileNotFoundError: If there is none.
+        """
+        if ann_file in self._planned:
+            return self._planned[ann_file]
+        if not ann_file.is_file():
+            raise FileNotFoundError(
+                f'there is no list of videos {ann_file}: --splits must be a '
+                'folder with train.txt and test.txt'
+            )
+        lines = ann_file.read_text().splitlines()
+        return [line for line in lines if line.strip()]
+
     def _photo_list(self, num: int) -> Path:
         order = np.random.default_rng(0).permutation(len(self.photos))
         text = ''.join(f'{self.photos[i]}\n' for i in sorted(order[:num]))
@@ -310,11 +339,7 @@ class Tiny(Preset):
         """Return the folder of frames, as many as there are images."""
         lists = self.split if fold is None else self.folds[fold]
         names = {
-            split: [
-                line.rsplit(None, 1)[0]
-                for line in path.read_text().splitlines()
-                if line.strip()
-            ]
+            split: [line.rsplit(None, 1)[0] for line in self._lines(path)]
             for split, path in zip(('train', 'test'), lists)
         }
         digest = digest_of(json.dumps([str(self.videos), names]))
@@ -331,22 +356,9 @@ class Tiny(Preset):
         return root
 
 
-def _labels(ann_file: Path) -> list[int]:
-    """Return the labels of a list file of videos.
-
-    Raises:
-        FileNotFoundError: If there is none.
-    """
-    if not ann_file.is_file():
-        raise FileNotFoundError(
-            f'there is no list of videos {ann_file}: --splits must be a '
-            'folder with train.txt and test.txt'
-        )
-    return [
-        int(line.split()[-1])
-        for line in ann_file.read_text().splitlines()
-        if line.strip()
-    ]
+def _write_rendered(root: Path) -> None:
+    for split, num in RENDERED.items():
+        write_action_videos(root, num, split)
 
 
 def _write_frames(root: Path, names: list[str], num: int, out: Path) -> None:

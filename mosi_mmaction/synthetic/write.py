@@ -20,6 +20,26 @@ from .sprite_actions import (
 )
 
 
+def list_action_videos(
+    videos_per_class: int, split: str, actions: Sequence[str] = ACTIONS
+) -> list[str]:
+    """Return the lines of the list that write_action_videos writes.
+
+    Args:
+        videos_per_class: Number of videos of every class.
+        split: Name of the split.
+        actions: Classes, in the order of the labels.
+
+    Returns:
+        ``<split>/<class>/<file> <label>``, without line ends.
+    """
+    return [
+        f'{split}/{action}/{action}_{split}_{i:03d}.mp4 {label}'
+        for label, action in enumerate(actions)
+        for i in range(videos_per_class)
+    ]
+
+
 def write_action_videos(
     root: str | os.PathLike,
     videos_per_class: int,
@@ -96,15 +116,15 @@ def write_action_videos(
         },
     )
 
-    jobs, lines = [], []
-    for label, action in enumerate(actions):
-        for i in range(videos_per_class):
-            name = f'{split}/{action}/{action}_{split}_{i:03d}.mp4'
-            jobs.append((root / name, action, i))
-            lines.append(f'{name} {label}\n')
+    lines = list_action_videos(videos_per_class, split, actions)
+    jobs = [
+        (root / line.split()[0], actions[n // videos_per_class], n)
+        for n, line in enumerate(lines)
+    ]
     stream = (seed, zlib.crc32(split.encode()))
     todo = [job for job in jobs if not job[0].exists()]
-    for path, action, i in track_iter_progress(todo) if todo else ():
+    for path, action, n in track_iter_progress(todo) if todo else ():
+        i = n % videos_per_class
         look = draw_look(np.random.default_rng((*stream, 0, i)))
         motion = np.random.default_rng((*stream, 1, ACTIONS.index(action), i))
         plan = draw_action(action, (height, width), num_frames, motion)
@@ -112,7 +132,8 @@ def write_action_videos(
         _write_video(path, render_action(plan, look), fps)
     if todo:
         print(flush=True)  # the progress bar leaves its line open
-    _write_text(root / f'{split}.txt', ''.join(lines))
+    text = ''.join(f'{line}\n' for line in lines)
+    _write_text(root / f'{split}.txt', text)
     return [path for path, _, _ in jobs]
 
 
