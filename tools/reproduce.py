@@ -5,6 +5,8 @@
     python tools/reproduce.py fig6 fig7 --seeds 5
     python tools/reproduce.py table1 --only 'x only' --seeds 1
     python tools/reproduce.py table1 --preset paper --data data --dry-run
+    python tools/reproduce.py table1 mocap_flip --data mocap \
+        --videos data/mocap
 
 An experiment is a list of runs over the project's own configs. All share
 one folder: what two experiments have in common is trained once, what is
@@ -36,6 +38,11 @@ from mosi_mmaction.reproduction.experiments import (
     Experiment,
     table1_loso,
 )
+from mosi_mmaction.reproduction.mocap import (
+    CAMERAS,
+    MOCAP_EXPERIMENTS,
+    Mocap,
+)
 from mosi_mmaction.reproduction.paper import Paper
 from mosi_mmaction.reproduction.presets import Preset, Row
 from mosi_mmaction.reproduction.runs import (
@@ -51,6 +58,9 @@ from mosi_mmaction.reproduction.tiny import Tiny
 
 #: Epochs of fine-tuning in the tiny preset.
 BUDGETS = {'short': 40, 'long': 600}
+
+#: (epochs, training videos a class; None for all) with --data mocap.
+MOCAP_BUDGETS = {'short': (40, 15), 'long': (60, None)}
 
 #: Seconds that a process needs before its first step, for estimates.
 STARTUP = 10
@@ -328,8 +338,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'experiments',
         nargs='+',
         metavar='EXPERIMENT',
-        choices=[*EXPERIMENTS, 'all'],
-        help=f'of {", ".join(EXPERIMENTS)}; or all',
+        choices=[*EXPERIMENTS, *MOCAP_EXPERIMENTS, 'all'],
+        help=f'of {", ".join(EXPERIMENTS)}; or all; with --data mocap of '
+        f'{", ".join(MOCAP_EXPERIMENTS)}, too',
     )
     parser.add_argument('--preset', choices=['tiny', 'paper'], default='tiny')
     parser.add_argument(
@@ -384,7 +395,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         type=Path,
         default=Path('data'),
         help='paper preset: folder of hmdb51, ucf101, '
-        'imagenet/train and kinetics400',
+        'imagenet/train and kinetics400; tiny preset: mocap, the videos of '
+        'tools/data/mocap_videos.py, whose --out is --videos',
+    )
+    data.add_argument(
+        '--camera', choices=CAMERAS, default='still', help='with --data mocap'
     )
     data.add_argument('--images', type=Path, help='tiny: photographs')
     data.add_argument('--videos', type=Path, help='tiny: labelled videos')
@@ -433,7 +448,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         parser.error('--loso is for table1 of the tiny preset')
     if args.preset == 'paper' and args.budget:
         parser.error("--budget: the paper preset has the paper's")
-    if (args.videos is None) != (args.splits is None):
+    args.mocap = args.preset == 'tiny' and str(args.data) == 'mocap'
+    if args.mocap and (args.loso or args.seeds or args.splits):
+        parser.error(
+            '--data mocap: its folds and seeds are given, without --loso, '
+            '--seeds and --splits'
+        )
+    if not args.mocap and set(args.experiments) & set(MOCAP_EXPERIMENTS):
+        parser.error(f'{", ".join(MOCAP_EXPERIMENTS)}: with --data mocap')
+    if not args.mocap and (args.videos is None) != (args.splits is None):
         parser.error('--videos and --splits go together')
     for name in ('seeds', 'jobs', 'gpus'):
         value = getattr(args, name)
@@ -447,10 +470,15 @@ def budgets(args: argparse.Namespace) -> list[tuple[str, int]]:
     if args.finetune_epochs:
         return [('given', args.finetune_epochs)]
     name = args.budget or ('both' if args.loso else 'short')
+    if args.mocap:
+        names = list(MOCAP_BUDGETS) if name == 'both' else [name]
+        return [(n, MOCAP_BUDGETS[n][0]) for n in names]
     return list(BUDGETS.items()) if name == 'both' else [(name, BUDGETS[name])]
 
 
-def build_preset(args: argparse.Namespace, epochs: int | None) -> Preset:
+def build_preset(
+    args: argparse.Namespace, epochs: int | None, budget: str = 'short'
+) -> Preset:
     """Return the preset, with the data that there are."""
     root = args.work_dir or Path(f'work_dirs/reproduce_{args.preset}')
     common = dict(
@@ -471,6 +499,17 @@ def build_preset(args: argparse.Namespace, epochs: int | None) -> Preset:
     if images is None:
         images = shared / 'images/imagenet1k_sample'
         images = images if images.is_dir() else None
+    if args.mocap:
+        common.pop('seeds')
+        few = MOCAP_BUDGETS.get(budget, (0, 15))[1]
+        return Mocap(
+            videos or Path('data/mocap'),
+            args.camera,
+            few,
+            images,
+            seeds=0,
+            **common,
+        )
     if videos is None:
         videos, splits = shared / 'videos/weizmann', shared / 'splits/weizmann'
         if not (videos.is_dir() and splits.is_dir()):
@@ -502,10 +541,10 @@ def main(argv: list[str] | None = None) -> None:
             else budgets(args)
         )
         for kind, epochs in kinds:
-            preset = build_preset(args, epochs)
+            preset = build_preset(args, epochs, kind)
             tables += [
                 (
-                    EXPERIMENTS[name](preset),
+                    {**EXPERIMENTS, **MOCAP_EXPERIMENTS}[name](preset),
                     preset,
                     f'{name}_{kind}{preset.variant}',
                 )

@@ -1,0 +1,138 @@
+"""Motion capture as the target: real motion, drawn bodies, seven folds.
+
+The videos are those of tools/data/mocap_videos.py. A fold trains on one style
+and is tested on the others, 300 videos in all; the folds are the replicates,
+so every difference is paired by fold. Pretraining is that of the tiny preset.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from .experiments import Experiment
+from .presets import CONFIGS, Preset
+from .tiny import Tiny
+
+#: Cameras there are: folders of tools/data/mocap_videos.py.
+CAMERAS = ('still', 'panning')
+
+
+class Mocap(Tiny):
+    """The tiny preset, fine-tuned on motion capture.
+
+    The short budget has ``few`` labelled videos of each class, the long one
+    all of the fold's style. Fine-tuning does not mirror: the classes differ
+    by their side.
+
+    Args:
+        videos: Folder that mocap_videos.py wrote.
+        camera: One of :data:`CAMERAS`.
+        few: Training videos of each class; None for all.
+        images: Folder of photographs to pretrain on; None is dead leaves.
+        **kwargs: Of :class:`~.presets.Preset`; ``seeds`` is not used.
+
+    Raises:
+        FileNotFoundError: If there are no folds in ``videos``.
+        ValueError: If there is no such camera.
+    """
+
+    name = 'mocap'
+
+    def __init__(
+        self,
+        videos: Path,
+        camera: str = 'still',
+        few: int | None = 15,
+        images: Path | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if camera not in CAMERAS:
+            raise ValueError(
+                f'--camera {camera}: there are {", ".join(CAMERAS)}'
+            )
+        tests = sorted((videos / 'lists/folds').glob('*_test.txt'))
+        if not tests or not (videos / camera).is_dir():
+            raise FileNotFoundError(
+                f'{videos} has no lists/folds and {camera}: --videos must be '
+                'the --out of tools/data/mocap_videos.py'
+            )
+        super().__init__(images, videos, videos / 'lists', **kwargs)
+        self.few = few
+        self.videos = self.videos / camera
+        self.folds = [
+            (path.with_name(f'{path.name[:-8]}train.txt'), path)
+            for path in tests
+        ]
+        # Frames of the target are those of the first fold.
+        self.split = self.folds[0]
+        self.seeds = range(len(self.folds))
+        self.variant += f'_mocap_{camera}'
+
+    def describe(self, folds: bool = False) -> list[str]:
+        """Return what the runs are made of, in sentences."""
+        shots = f'{self.few} of each class' if self.few else 'all videos'
+        return [
+            *super().describe(folds=True)[:1],
+            'Motion capture (real motion, drawn bodies), '
+            f'{self.videos.name} camera: trained on one style, {shots}, '
+            f'{self.finetune_epochs} epochs, tested on the other styles; the '
+            f'{len(self.folds)} folds are the replicates, and share test '
+            'videos. No flip in fine-tuning where nothing else is said.',
+        ]
+
+    def finetune(
+        self, target: str, init: str | list[str] | None, **kwargs: Any
+    ) -> list[str]:
+        """Add one fine-tuning of each fold; ``flip`` mirrors, too."""
+        options = dict(kwargs.pop('options', None) or {})
+        flip = kwargs.pop('flip', False)
+        for key, value in flip_options(self.tuning, flip).items():
+            options.setdefault(key, value)
+        # 300 test videos of 10 clips: validated once, at the end.
+        epochs = kwargs.get('epochs') or self.finetune_epochs
+        options.setdefault('train_cfg.val_interval', epochs)
+        kwargs['folds'] = True
+        kwargs.setdefault('shots', self.few)
+        return super().finetune(target, init, options=options, **kwargs)
+
+
+def flip_options(config: str, flip: bool) -> dict:
+    """Return the options that mirror half of the training clips, or none."""
+    cfg = Config.fromfile(CONFIGS / f'{config}.py')
+    return {
+        f'train_dataloader.dataset.pipeline.{i}.flip_ratio': 0.5 * flip
+        for i, step in enumerate(cfg.train_dataloader.dataset.pipeline)
+        if step['type'] == 'Flip'
+    }
+
+
+def mocap_flip(p: Preset) -> Experiment:
+    """The flip bug and folded labels, with and without flips."""
+    table = Experiment('Left and right: which labels, and flips')
+    target = p.targets[0]
+    inits = {
+        'MoSI': p.mosi(target),
+        'MoSI, flipped after the motion (released code)': p.mosi(
+            target, flip_rendered=True
+        ),
+        'MoSI, folded labels (signed=False)': p.mosi(
+            target, motion=dict(signed=False)
+        ),
+    }
+    for flip in (False, True):
+        words = 'flips' if flip else 'no flips'
+        base = p.row(target, f'MoSI, {words}', inits['MoSI'], flip=flip)
+        table.rows += [
+            p.row(target, f'from scratch, {words}', baseline=base, flip=flip),
+            base,
+            *(
+                p.row(target, f'{name}, {words}', init, '', base, flip=flip)
+                for name, init in list(inits.items())[1:]
+            ),
+        ]
+    return table
+
+
+#: Beside those of the paper, all of which this preset runs.
+MOCAP_EXPERIMENTS = dict(mocap_flip=mocap_flip)
