@@ -327,7 +327,7 @@ def test_the_page_about_your_own_backbone(tmp_path, monkeypatch):
     network, leaf = re.findall(
         r'^```python\n(.*?)^```', PAGE.read_text(), re.M | re.S
     )
-    assert sum(map(bool, leaf.splitlines())) == 5
+    assert sum(map(bool, leaf.splitlines())) <= 8
     (tmp_path / 'my_network.py').write_text(network)
     (tmp_path / 'leaf.py').write_text(leaf)
     monkeypatch.syspath_prepend(tmp_path)

@@ -94,8 +94,7 @@ def set_decoder(cfg: dict, name: str) -> None:
     if not steps:
         raise ValueError(
             'set_decoder: no pipeline of this config decodes '
-            'videos; is it one of pretraining? That takes PyAV '
-            'by itself where decord is missing'
+            'videos; is it one of pretraining? That needs no choice'
         )
     for step in steps:
         # Arguments are kept where both have them.
@@ -106,6 +105,11 @@ def set_decoder(cfg: dict, name: str) -> None:
             )
         step.clear()
         step.update(new)
+    loader = cfg.get('test_dataloader')
+    if loader and name != 'video':
+        # MMAction2's inferencer looks a collate function up by its name and
+        # does not take a config of one.
+        loader.pop('collate_fn', None)
 
 
 def set_three_crops(cfg: dict) -> None:
