@@ -111,9 +111,21 @@ def test_config_takes_the_pretrained_file_from_outside(
     tool, videos, tmp_path, monkeypatch
 ):
     assert tool.main([str(videos), '--out', str(tmp_path)]) == 0
-    monkeypatch.setenv('MOSI_PRETRAINED', '/my runs/é 1.pth')
+    monkeypatch.setenv('MOSI_PRETRAINED', "/O'Brien's runs/é 1.pth")
     cfg = Config.fromfile(tmp_path / 'finetune.py')
-    assert cfg.load_from == '/my runs/é 1.pth'
+    assert cfg.load_from == "/O'Brien's runs/é 1.pth"
+
+
+def test_config_starts_from_a_file_of_any_name(tool, videos, tmp_path):
+    name = "/O'Brien's runs\\é {1}.pth"
+    out = tmp_path / 'out'
+    assert (
+        tool.main([str(videos), '--out', str(out), '--checkpoint', name]) == 0
+    )
+    cfg = Config.fromfile(out / 'finetune.py')
+    assert cfg.load_from == name
+    cfg.dump(out / 'dumped.py')
+    assert Config.fromfile(out / 'dumped.py').load_from == name
 
 
 def test_config_starts_from_the_zoo(tool, videos, tmp_path):

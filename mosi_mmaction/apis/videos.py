@@ -2,13 +2,14 @@
 
 import os.path as osp
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmengine.dataset import Compose
 
-from ..media.paths import join, kind_of, read_list, scan_tree
+from ..media.paths import decode_lines, join, kind_of, read_list, scan_tree
 
 
 class Video(NamedTuple):
@@ -44,8 +45,8 @@ def find_videos(sources: Iterable[str], data_root: str = '') -> list[Video]:
                     label = parts[0] if len(parts) > 1 else ''
                     videos.append(Video(join(source, path), label))
         elif source.endswith('.txt') and osp.isfile(source):
-            with open(source, encoding='utf-8') as file:
-                lines = [line for line in file if line.strip()]
+            raw = Path(source).read_bytes()
+            lines = [line for _, line in decode_lines(raw, source)]
             for path, line in zip(read_list(source, data_root), lines):
                 words = line[len(path) :].split()
                 videos.append(

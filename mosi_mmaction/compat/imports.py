@@ -6,18 +6,22 @@ day its cause is gone. File and line refer to mmengine 0.10.7 and mmaction2
 """
 
 import importlib.util
+import os
 import os.path as osp
 import pickle
+import re
 import sys
 import warnings
 from collections.abc import Callable
 from importlib import import_module, metadata
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import torch
-from mmengine.logging import HistoryBuffer
+from mmengine.config import Config
+from mmengine.logging import HistoryBuffer, print_log
 from mmengine.utils import digit_version, package_utils
 
 
@@ -38,6 +42,7 @@ def apply() -> None:
     replace_pkg_resources()
     disable_broken_multimodal()
     silence_mmcv_lite()
+    quote_environment()
 
 
 def silence_mmcv_lite() -> None:
@@ -280,3 +285,43 @@ def replace_pkg_resources() -> None:
                 and vars(module).get(name) is old
             ):
                 setattr(module, name, new)
+
+
+#: ``{{$NAME:default}}`` within a string; ``{{'$NAME:default'}}``, which
+#: stands for a whole expression, is left to MMEngine.
+_VARIABLE = re.compile(r'\{\{\s*\$(\w+)\s*:\s*\S*?\s*\}\}')
+
+
+def quote_environment() -> None:
+    """Let environment variables hold quotes, backslashes and odd bytes.
+
+    MMEngine pastes their text into the source of a config
+    (``mmengine/config/config.py:_substitute_env_variables``): ``O'Brien``
+    ends the string there, and a backslash is read twice.
+    """
+    old = Config._substitute_env_variables
+    if getattr(old, 'quotes', False):
+        return
+
+    def substitute(filename: str, temp_config_name: str) -> dict:
+        text = Path(filename).read_text(encoding='utf-8')
+        used = {}
+
+        def value(match: re.Match) -> str:
+            found = os.environ.get(match[1])
+            if found is None:
+                return match[0]
+            used[match[1]] = found
+            if not filename.endswith('.py'):
+                return found
+            quoted = found.encode('unicode_escape', 'surrogatepass').decode()
+            return quoted.replace("'", "\\'").replace('"', '\\"')
+
+        text = _VARIABLE.sub(value, text)
+        Path(temp_config_name).write_text(text, encoding='utf-8')
+        for name, found in used.items():
+            print_log(f'{name}={found!r} from the environment', 'current')
+        return {**old(temp_config_name, temp_config_name), **used}
+
+    substitute.quotes = True  # type: ignore[attr-defined]
+    Config._substitute_env_variables = staticmethod(substitute)

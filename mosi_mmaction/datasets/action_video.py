@@ -8,6 +8,7 @@ import numpy as np
 from mmaction.datasets import VideoDataset
 from mmaction.registry import DATASETS, TRANSFORMS
 
+from ..media.paths import check_list, decode_lines
 from .bad_files import BadFilePolicy
 from .samplers.epoch_sampler import EpochIndex, sample_rng
 
@@ -76,25 +77,23 @@ class ActionVideoDataset(BadFilePolicy, VideoDataset):
                 'configs take their folder from MOSI_SPLITS'
             )
         with open(self.ann_file, 'rb') as file:
-            lines = file.read().split(b'\n')
+            raw = file.read()
         infos = [
-            self._read_line(line, number)
-            for number, line in enumerate(lines, 1)
-            if line.strip()
+            self._read_line(line.strip(), number)
+            for number, line in decode_lines(raw, self.ann_file)
         ]
         if not infos:
             raise ValueError(f'ann_file: {self.ann_file} lists no video')
+        root = self.data_prefix['video']
+        prefix = osp.join(root, '') if root else ''
+        few = infos[:: len(infos) // 8 + 1]
+        paths = [info['filename'].removeprefix(prefix) for info in few]
+        check_list(paths, self.ann_file, root)
         self.top_label = max(int(np.max(info['label'])) for info in infos)
         return infos
 
-    def _read_line(self, raw: bytes, number: int) -> dict:
+    def _read_line(self, line: str, number: int) -> dict:
         where = f'{self.ann_file}, line {number}'
-        try:
-            line = raw.decode('utf-8').strip()
-        except UnicodeDecodeError as error:
-            raise ValueError(
-                f'{where}: not UTF-8 ({error}); save the list as UTF-8'
-            ) from error
         path, labels = self._split(line)
         if not labels and not self.test_mode:
             raise ValueError(

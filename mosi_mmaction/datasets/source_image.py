@@ -7,6 +7,7 @@ from mmengine import fileio
 
 from ..media.paths import (
     PathList,
+    check_list,
     in_validation,
     join,
     kind_of,
@@ -100,6 +101,8 @@ class SourceImageDataset(BadFilePolicy, SourceDataset):
                 'and ann_file; a tree must hold image or video files. Of few '
                 'files, the split by a hash may hold none'
             )
+        if self.ann_file:
+            check_list(self.paths, self.ann_file, self.root, backend_args)
         self.watch()
 
     def _list_paths(self):

@@ -3,13 +3,14 @@
 A source is an image, a video, or a folder of extracted frames.
 """
 
+import codecs
 import hashlib
 import io
 import os
 import os.path as osp
 import re
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 from mmengine import fileio
@@ -120,6 +121,88 @@ def list_frames(folder: str, backend_args: dict | None = None) -> list[str]:
     return natsorted(n for n in names if extension(n) in IMAGE_EXTENSIONS)
 
 
+def decode_lines(raw: bytes, name: str) -> Iterator[tuple[int, str]]:
+    """Yield number and text of every line of a list that is not empty.
+
+    A byte order mark is no part of the first line. Lines end in LF, CR LF
+    or, in a file without any LF, in CR.
+
+    Args:
+        raw: The list file, UTF-8.
+        name: Its path, for the message.
+
+    Raises:
+        ValueError: If a line is not UTF-8; with its number.
+    """
+    raw = raw.removeprefix(codecs.BOM_UTF8)
+    if b'\n' not in raw:
+        raw = raw.replace(b'\r', b'\n')
+    # Not split: that would hold millions of lines at a time.
+    for number, line in enumerate(io.BytesIO(raw), 1):
+        try:
+            text = line.decode('utf-8').strip('\r\n')
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f'{name}, line {number}: not UTF-8 ({error}); save the '
+                'list as UTF-8'
+            ) from error
+        if text.strip():
+            yield number, text
+
+
+def check_list(
+    paths: Sequence[str],
+    ann_file: str,
+    root: str,
+    backend_args: dict | None = None,
+) -> None:
+    """Stop early where the lines of a list are written in another way.
+
+    Looks for a few of the files only. If none is there, and there would be
+    one if the line were read otherwise, that is the cause.
+
+    Args:
+        paths: Paths of the list, relative to ``root``.
+        ann_file: The list file, for the message.
+        root: Directory the paths are relative to.
+        backend_args: Of MMEngine's file backend; None is the local disk.
+
+    Raises:
+        ValueError: If the cause is known; with the remedy.
+    """
+    exists = _exists_below(root, backend_args)
+    few = [paths[i] for i in range(0, len(paths), len(paths) // 8 + 1)]
+    if not few or any(exists(path) for path in few):
+        return
+    for path in few:
+        bare = path.strip().strip('\'"')
+        for other, cause in (
+            (bare, 'quotes and blanks around a path belong to it here'),
+            (bare.replace('\\', '/'), 'its backslashes separate nothing here'),
+            (
+                re.sub(r'\s+\d+$', '', bare),
+                'a line is a path and a label, without a number of frames',
+            ),
+            (
+                re.split('[,;\t]', bare)[0],
+                'what stands between path and label is not what it is '
+                'split at: a blank, or delimiter',
+            ),
+        ):
+            if other and other != path and exists(other):
+                raise ValueError(
+                    f'{ann_file}: none of the files looked for is there: '
+                    f'{path!r} is not below {root!r}, but {other!r} is: '
+                    f'{cause}. Write the list so'
+                )
+        if root and fileio.exists(path, backend_args):
+            raise ValueError(
+                f'{ann_file}: none of the files looked for is there: '
+                f'{path!r} is not below {root!r}, but is there without it. '
+                'Leave the prefix out, or take it out of the list'
+            )
+
+
 def read_list(
     ann_file: str, root: str, backend_args: dict | None = None
 ) -> Iterator[str]:
@@ -141,17 +224,7 @@ def read_list(
     """
     raw = fileio.get(ann_file, backend_args=backend_args)
     exists = _exists_below(root, backend_args)
-    # Not split: that would hold millions of lines at a time.
-    for number, line in enumerate(io.BytesIO(raw), 1):
-        try:
-            text = line.decode('utf-8').strip('\r\n')
-        except UnicodeDecodeError as error:
-            raise ValueError(
-                f'{ann_file}, line {number}: not UTF-8 ({error}); save the '
-                'list as UTF-8'
-            ) from error
-        if not text.strip():
-            continue
+    for number, text in decode_lines(raw, ann_file):
         if '\0' in text:
             raise ValueError(
                 f'{ann_file}, line {number}: holds a NUL byte, so it is no '

@@ -42,7 +42,9 @@ __import__('mosi_mmaction').set_videos(
 LOAD = """
 # What to start from: the environment variable, or --cfg-options
 # load_from=FILE; load_from=None starts from nothing.
-load_from = {file!r}
+import os
+
+load_from = os.environ.get('MOSI_PRETRAINED', {file!r})
 """
 
 
@@ -213,8 +215,7 @@ def main(argv: list[str] | None = None) -> int:
         lists=str(args.out.resolve()),
     )
     if args.checkpoint:
-        # Blanks survive in the variable only.
-        text += LOAD.format(file=f'{{{{$MOSI_PRETRAINED:{args.checkpoint}}}}}')
+        text += LOAD.format(file=args.checkpoint)
     config = args.out / 'finetune.py'
     _write(config, text)
     groups = {

@@ -113,7 +113,8 @@ def read_list(path: Path) -> dict[str, list[str]]:
         raise FileNotFoundError(f'{path}: no such file')
     groups = {}
     with open(path, newline='', **TEXT) as file:
-        lines = file.read().split('\n')
+        # A byte order mark is no part of the first path.
+        lines = file.read().removeprefix('\ufeff').split('\n')
     for number, line in enumerate(lines, 1):
         line = line.rstrip()
         if not line:

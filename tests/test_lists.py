@@ -1,0 +1,88 @@
+"""Lists as other programs write them: read, or the cause is named."""
+
+import codecs
+
+import pytest
+
+from mosi_mmaction.apis.videos import find_videos
+from mosi_mmaction.datasets import ActionVideoDataset, SourceImageDataset
+
+FILES = ('a/x 1.avi', 'b/y.avi', 'b/z.avi')
+
+
+@pytest.fixture
+def root(tmp_path):
+    root = tmp_path / 'my videos'
+    for name in FILES:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    return root
+
+
+def actions(ann_file, root, **kwargs):
+    dataset = ActionVideoDataset(
+        str(ann_file), [], data_prefix=dict(video=str(root)), **kwargs
+    )
+    return [
+        (dataset.path_of(i), dataset.get_data_info(i)['label'])
+        for i in range(len(dataset))
+    ]
+
+
+def written(tmp_path, text, encoding='utf-8'):
+    path = tmp_path / 'list.txt'
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+@pytest.mark.parametrize('end', ['\n', '\r\n', '\r'])
+@pytest.mark.parametrize('mark', [b'', codecs.BOM_UTF8])
+def test_marks_and_line_ends(root, tmp_path, end, mark):
+    lines = [f'{name} {i}' for i, name in enumerate(FILES)]
+    path = tmp_path / 'list.txt'
+    path.write_bytes(mark + end.join([*lines, '']).encode())
+    there = [str(root / name) for name in FILES]
+    assert actions(path, root) == list(zip(there, range(3)))
+    sources = SourceImageDataset(str(root), str(path), pipeline=[])
+    assert [sources.path_of(i) for i in range(3)] == there
+    found = find_videos([str(path)], str(root))
+    assert found == list(zip(there, '012'))
+
+
+@pytest.mark.parametrize(
+    'line, cause',
+    [
+        (r'b\y.avi 1', 'backslashes'),
+        ('"b/y.avi" 1', 'quotes'),
+        ("'b/y.avi' 1", 'quotes'),
+        ('b/y.avi 300 1', 'number of frames'),
+        ('b/y.avi, 1', 'delimiter'),
+        ('my videos/b/y.avi 1', 'Leave the prefix out'),
+    ],
+)
+def test_cause_of_paths_that_are_not_there(
+    root, tmp_path, line, cause, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    path = written(tmp_path, f'{line}\n' * 20)
+    with pytest.raises(ValueError, match=cause) as error:
+        actions(path, root)
+    assert str(path) in str(error.value)
+    if 'frames' not in cause:  # images may have both integers
+        with pytest.raises(ValueError, match=cause):
+            SourceImageDataset(str(root), str(path), pipeline=[])
+
+
+def test_single_files_that_are_missing_are_for_the_policy(root, tmp_path):
+    """Nothing is said of the list where some are there, or none ever was."""
+    path = written(tmp_path, 'b/y.avi 0\n"b/z.avi" 1\n')
+    assert len(actions(path, root)) == 2
+    path = written(tmp_path, 'gone/y.avi 0\ngone/z.avi 1\n')
+    assert len(actions(path, root)) == 2
+
+
+@pytest.mark.parametrize('encoding', ['utf-16', 'cp1252'])
+def test_other_encodings_are_named(root, tmp_path, encoding):
+    path = written(tmp_path, 'b/é.avi 1\n', encoding)
+    with pytest.raises(ValueError, match='line 1: not UTF-8.*save the list'):
+        actions(path, root)
