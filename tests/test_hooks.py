@@ -52,6 +52,44 @@ def test_every_backbone_tensor_is_counted():
     assert '9 of 9' in check(Net(), weights(), prefix='')
 
 
+@pytest.mark.parametrize(
+    'old, said',
+    [
+        ('', "lack the prefix 'backbone.'"),
+        ('model.backbone.', "have the prefix 'model.' too many"),
+        ('enc.', "begin with 'enc.' instead of 'backbone.'"),
+    ],
+)
+def test_a_prefix_too_many_or_too_few_is_named(old, said, tmp_path):
+    file = {
+        old + k.removeprefix('backbone.'): v
+        for k, v in weights().items()
+        if k.startswith('backbone.')
+    }
+    file['model.cls_head.weight'] = torch.zeros(2, 3)
+    with pytest.raises(ValueError) as error:
+        check(Net(), dict(state_dict=file))
+    text = str(error.value)
+    assert said in text
+    assert 'another backbone' not in text
+    # The remedy that is printed is one.
+    source = tmp_path / 'file.pth'
+    torch.save(dict(state_dict=file), source)
+    code = text.partition('In Python: ')[2].partition('\n')[0]
+    code = code.replace('FILE', repr(str(source)))
+    code = code.replace("'renamed.pth'", repr(str(tmp_path / 'new.pth')))
+    exec(code, dict(torch=torch))
+    assert '7 of 7' in check(Net(), torch.load(tmp_path / 'new.pth'))
+
+
+def test_another_backbone_is_no_matter_of_names():
+    file = {
+        k.removeprefix('backbone.'): v for k, v in weights(width=4).items()
+    }
+    with pytest.raises(ValueError, match='Is it of another backbone'):
+        check(Net(), file)
+
+
 def test_missing_tensors_are_listed():
     loaded = weights()
     del loaded['backbone.0.bias'], loaded['backbone.1.running_var']

@@ -1,11 +1,18 @@
 """Lists as other programs write them: read, or the cause is named."""
 
 import codecs
+from types import SimpleNamespace
 
 import pytest
+from mmaction.registry import DATASETS
 
+from mosi_mmaction import CheckLabelsHook
 from mosi_mmaction.apis.videos import find_videos
-from mosi_mmaction.datasets import ActionVideoDataset, SourceImageDataset
+from mosi_mmaction.datasets import (
+    ActionVideoDataset,
+    EpochIndex,
+    SourceImageDataset,
+)
 
 FILES = ('a/x 1.avi', 'b/y.avi', 'b/z.avi')
 
@@ -86,3 +93,36 @@ def test_other_encodings_are_named(root, tmp_path, encoding):
     path = written(tmp_path, 'b/é.avi 1\n', encoding)
     with pytest.raises(ValueError, match='line 1: not UTF-8.*save the list'):
         actions(path, root)
+
+
+def test_class_balanced_keeps_the_streams(root, tmp_path):
+    labels = [0] * 9 + [1]
+    lines = [f'b/{i}.avi {label}\n' for i, label in enumerate(labels)]
+    dataset = DATASETS.build(
+        dict(
+            type='ClassBalancedDataset',
+            oversample_thr=0.9,
+            dataset=dict(
+                type='ActionVideoDataset',
+                ann_file=str(written(tmp_path, ''.join(lines))),
+                data_prefix=dict(video=str(root)),
+                pipeline=[],
+            ),
+        )
+    )
+    # A class of a tenth is repeated sqrt(0.9 / 0.1) = 3 times.
+    assert [dataset.get_cat_ids(i) for i in range(12)] == [[0]] * 9 + [[1]] * 3
+    samples = [dataset[EpochIndex(i, 7, 3)] for i in range(12)]
+    names = [sample['filename'] for sample in samples]
+    assert names == [str(root / f'b/{min(i, 9)}.avi') for i in range(12)]
+    # Every visit has the stream of its own place in the epoch.
+    draws = [sample['rng'].random() for sample in samples]
+    assert draws == [EpochIndex(i, 7, 3).rng().random() for i in range(12)]
+    # A label beyond the head is found behind the wrapper, too.
+    loop = SimpleNamespace(dataloader=SimpleNamespace(dataset=dataset))
+    runner = SimpleNamespace(train_loop=loop)
+    runner.model = SimpleNamespace(cls_head=SimpleNamespace(num_classes=1))
+    with pytest.raises(ValueError, match='has the label 1'):
+        CheckLabelsHook().before_train(runner)
+    runner.model.cls_head.num_classes = 2
+    CheckLabelsHook().before_train(runner)

@@ -129,6 +129,14 @@ class ActionVideoDataset(BadFilePolicy, VideoDataset):
         """Return the path of one video."""
         return self.get_data_info(int(idx))['filename']
 
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Return the labels of one video; none where it has none (-1).
+
+        For MMEngine's ClassBalancedDataset and RepeatDataset.
+        """
+        labels = np.atleast_1d(self.get_data_info(int(idx))['label'])
+        return [int(label) for label in labels if label >= 0]
+
     def prepare_data(
         self, idx: int, rng: np.random.Generator | None = None
     ) -> dict:

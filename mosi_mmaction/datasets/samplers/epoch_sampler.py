@@ -43,14 +43,15 @@ class EpochIndex(int):
     def __reduce__(self):
         return EpochIndex, (int(self), self.seed, self.epoch, self.position)
 
-    def _moved(self, value: int) -> 'EpochIndex':
+    def moved(self, value: int) -> 'EpochIndex':
+        """Return another index with the same stream."""
         return EpochIndex(value, self.seed, self.epoch, self.position)
 
     def __mod__(self, other):
-        return self._moved(int(self) % other)
+        return self.moved(int(self) % other)
 
     def __sub__(self, other):
-        return self._moved(int(self) - other)
+        return self.moved(int(self) - other)
 
     def rng(self) -> np.random.Generator:
         """Return a new generator at the start of the sample's stream."""

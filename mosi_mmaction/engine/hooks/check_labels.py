@@ -1,5 +1,8 @@
 """Fail before the first step if a label is not a class of the head."""
 
+from collections.abc import Iterator
+from typing import Any
+
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -38,12 +41,24 @@ class CheckLabelsHook(Hook):
             getattr(model, 'cls_head', None), 'num_classes', None
         )
         loop = getattr(runner, f'{part}_loop')
-        dataset = loop.dataloader.dataset
-        top = getattr(dataset, 'top_label', None)
-        if classes is not None and top is not None and top >= classes:
-            raise ValueError(
-                f'model.cls_head.num_classes={classes}, but '
-                f'{part}_dataloader.dataset.ann_file={dataset.ann_file!r} has '
-                f'the label {top}. Labels count from 0: set num_classes to '
-                f'{top + 1} or more, or mend the list'
-            )
+        for dataset in _unwrapped(loop.dataloader.dataset):
+            top = getattr(dataset, 'top_label', None)
+            if classes is not None and top is not None and top >= classes:
+                raise ValueError(
+                    f'model.cls_head.num_classes={classes}, but '
+                    f'{part}_dataloader.dataset.ann_file='
+                    f'{dataset.ann_file!r} has the label {top}. Labels count '
+                    f'from 0: set num_classes to {top + 1} or more, or mend '
+                    'the list'
+                )
+
+
+def _unwrapped(dataset: Any) -> Iterator[Any]:
+    """Yield the data sets within MMEngine's wrappers."""
+    inner = getattr(dataset, 'datasets', None)
+    if inner is None and hasattr(dataset, 'dataset'):
+        inner = [dataset.dataset]
+    if inner is None:
+        yield dataset
+    for other in inner or ():
+        yield from _unwrapped(other)

@@ -63,10 +63,47 @@ class CheckLoadedHook(Hook):
                 f'the checkpoint (load_from={runner._load_from!r}) does not '
                 f'fit this network: {len(missing) + len(other)} of '
                 f'{len(wanted)} tensors under {prefix!r} were not taken, '
-                f'{len(extra)} of the file are unknown. Is it of another '
-                f'backbone?\n  {listed}'
+                f'{len(extra)} of the file are unknown. '
+                f'{_renaming(wanted, loaded)}\n  {listed}'
             )
         runner.logger.info(
             f'{len(wanted)} of {len(wanted)} tensors under '
             f'{prefix!r} taken from the checkpoint'
         )
+
+
+def _renaming(wanted: dict, loaded: dict) -> str:
+    """Say what the names of the file have in front, or lack."""
+    fits = {k: tuple(v.shape) for k, v in wanted.items()}
+    # The longest name is the least likely to be found by accident. Also
+    # looked for without its first part, such as 'backbone.'.
+    name = max(fits, key=len, default='')
+    fronts = [
+        (found[: len(found) - len(tail)], name[: len(name) - len(tail)])
+        for tail in (name, name.partition('.')[2])
+        for found in loaded
+        if tail and (found == tail or found.endswith('.' + tail))
+    ]
+    for there, here in fronts:
+        renamed = {
+            here + k[len(there) :]: tuple(v.shape)
+            for k, v in loaded.items()
+            if k.startswith(there) and hasattr(v, 'shape')
+        }
+        if there != here and all(renamed.get(k) == v for k, v in fits.items()):
+            said = (
+                f'lack the prefix {here!r}'
+                if not there
+                else f'have the prefix {there!r} too many'
+                if not here
+                else f'begin with {there!r} instead of {here!r}'
+            )
+            return (
+                f'Its names {said}; all would fit without that. In Python: '
+                f"file = torch.load(FILE, map_location='cpu'); "
+                "weights = file.get('state_dict', file); "
+                f"torch.save({{'state_dict': {{{here!r} + k[{len(there)}:]: "
+                f'v for k, v in weights.items() if k.startswith({there!r})'
+                "}}, 'renamed.pth')"
+            )
+    return 'Is it of another backbone?'
