@@ -91,6 +91,15 @@ def _renaming(wanted: dict, loaded: dict) -> str:
             if k.startswith(there) and hasattr(v, 'shape')
         }
         if there != here and all(renamed.get(k) == v for k, v in fits.items()):
+            # A bare backbone may come with its old classifier.
+            others = {
+                k.partition('.')[0]
+                for k in loaded
+                if not there and here + k not in fits
+            }
+            only = f'k.startswith({there!r})' if there else 'True'
+            if others:
+                only = f"k.partition('.')[0] not in {sorted(others)!r}"
             said = (
                 f'lack the prefix {here!r}'
                 if not there
@@ -103,7 +112,7 @@ def _renaming(wanted: dict, loaded: dict) -> str:
                 f"file = torch.load(FILE, map_location='cpu'); "
                 "weights = file.get('state_dict', file); "
                 f"torch.save({{'state_dict': {{{here!r} + k[{len(there)}:]: "
-                f'v for k, v in weights.items() if k.startswith({there!r})'
+                f'v for k, v in weights.items() if {only}'
                 "}}, 'renamed.pth')"
             )
     return 'Is it of another backbone?'
