@@ -86,7 +86,13 @@ class SampleFramesAtRate(BaseTransform):
         """
         total = results['total_frames']
         if total < 1:
-            raise BadSourceError(_name(results), 'has no frames')
+            # PyAVInit believes the header, where not all files have it.
+            unknown = hasattr(results.get('video_reader'), 'streams')
+            raise BadSourceError(
+                _name(results),
+                'has no frames' + ' by its header' * unknown,
+                'VideoInit counts frames itself' if unknown else '',
+            )
         length = float(self.clip_len * self.frame_interval)
         if self.target_fps is not None:
             length *= _frame_rate(results) / self.target_fps
