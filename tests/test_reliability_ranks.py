@@ -101,6 +101,41 @@ def test_two_ranks_train_as_one_with_twice_the_batch(tmp_path):
 
 
 @pytest.mark.slow
+def test_two_ranks_share_a_round(tmp_path):
+    # 5 samples in batches of 2 x 3: the first epoch of each round has no step.
+    out, log = tmp_path / 'seen', tmp_path / 'log'
+    config = write_config(
+        tmp_path / 'config.py',
+        dict(type='SampleLogHook', out=str(out)),
+        3,
+        'num_images=5',
+        epochs=6,
+    )
+    with open(config, 'a') as file:
+        file.write(
+            "train_cfg['type'] = 'RoundTrainLoop'\n"
+            "train_dataloader['drop_last'] = False\n"
+            "train_dataloader['batch_sampler'] = dict("
+            "type='RoundBatchSampler', epochs=3)\n"
+        )
+    args = ['train.py', config, '--work-dir', tmp_path / 'work', '--seed', 3]
+    assert ranks(2, *args, log=log) == [0, 0], logs(log)
+    seen = [torch.load(f'{out}.{rank}') for rank in range(2)]
+    epochs = [[step[0][0] for step in rank] for rank in seen]
+    assert epochs == [[1, 2, 4, 5]] * 2
+    for steps in (slice(0, 2), slice(2, 4)):
+        visits = [
+            (int(index), clips.numpy().tobytes())
+            for rank in seen
+            for step in rank[steps]
+            for _, index, clips in step
+        ]
+        # 12 of a round's 15 visits, each with a draw of its own.
+        assert len(visits) == len(set(visits)) == 12
+        assert {index for index, _ in visits} == set(range(5))
+
+
+@pytest.mark.slow
 def test_uneven_data_and_bad_files_keep_ranks_in_step(tmp_path):
     images = tmp_path / 'images'
     images.mkdir()
