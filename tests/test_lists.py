@@ -12,6 +12,7 @@ from mosi_mmaction.datasets import (
     ActionVideoDataset,
     EpochIndex,
     SourceImageDataset,
+    source_image,
 )
 
 FILES = ('a/x 1.avi', 'b/y.avi', 'b/z.avi')
@@ -126,3 +127,18 @@ def test_class_balanced_keeps_the_streams(root, tmp_path):
         CheckLabelsHook().before_train(runner)
     runner.model.cls_head.num_classes = 2
     CheckLabelsHook().before_train(runner)
+
+
+def test_kinds_of_files_that_are_left_out_are_counted(tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(
+        source_image, 'print_log', lambda text, *_: said.append(text)
+    )
+    for name in ('a.jpg', 'b/c.heic', 'b/d.HEIC', 'e', '.f.heic', 'g.vob'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    sources = SourceImageDataset(str(tmp_path), pipeline=[])
+    assert list(sources.paths) == ['a.jpg', 'g.vob']
+    assert '2 .heic, 1 without extension left out' in said[0]
+    with pytest.raises(ValueError, match=r'what was found: 2 \.heic'):
+        SourceImageDataset(str(tmp_path / 'b'), pipeline=[])

@@ -135,6 +135,67 @@ def test_config_starts_from_the_zoo(tool, videos, tmp_path):
     assert 'backbone.layer4.0.conv1.conv.conv_s.weight' in weights
 
 
+def touch(root, *names):
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+
+
+@pytest.mark.parametrize('held', [('val',), ('Test',), ('validation', 'test')])
+def test_given_halves_are_taken(tool, tmp_path, capsys, held):
+    root, out = tmp_path / 'videos', tmp_path / 'out'
+    for half in ('train', *held):
+        for i in range(3 if half == 'train' else 1):
+            touch(root, f'{half}/run/{i}.mp4', f'{half}/bend/x/{i}.mp4')
+    assert tool.main([str(root), '--out', str(out)]) == 0
+    said = capsys.readouterr().out
+    assert '2 classes, 6 videos to train on, 2 to test' in said
+    assert (out / 'classes.txt').read_text() == 'bend\nrun\n'
+    train = [(f'train/bend/x/{i}.mp4', 0) for i in range(3)]
+    train += [(f'train/run/{i}.mp4', 1) for i in range(3)]
+    assert entries(out / 'train.txt') == train
+    test = [(f'{held[-1]}/bend/x/0.mp4', 0), (f'{held[-1]}/run/0.mp4', 1)]
+    assert entries(out / 'test.txt') == test
+    cfg = Config.fromfile(out / 'finetune.py')
+    val = 'val.txt' if len(held) > 1 else 'test.txt'
+    assert cfg.val_dataloader.dataset.ann_file == str(out / val)
+    assert cfg.test_dataloader.dataset.ann_file == str(out / 'test.txt')
+    if len(held) > 1:
+        paths = [path for path, _ in entries(out / 'val.txt')]
+        assert paths == ['validation/bend/x/0.mp4', 'validation/run/0.mp4']
+
+
+@pytest.mark.parametrize(
+    'names, said, args',
+    [
+        (['train/a.mp4', 'test/b.mp4'], 'lies in no folder of a class', []),
+        (['train/a/1.mp4', 'val/b/2.mp4'], "class 'b' has no video in tr", []),
+        (['val/a/1.mp4', 'test/b/2.mp4'], 'both train and test', []),
+        (
+            ['train/a/bo_1.mp4', 'val/a/bo_2.mp4'],
+            "'bo' is in train and in",
+            ['--group', '^[a-z]+'],
+        ),
+    ],
+)
+def test_halves_that_cannot_be(tool, tmp_path, capsys, names, said, args):
+    touch(tmp_path / 'videos', *names)
+    argv = [str(tmp_path / 'videos'), '--out', str(tmp_path / 'out'), *args]
+    assert tool.main(argv) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_what_is_left_out_is_counted(tool, videos, tmp_path, capsys):
+    touch(videos, 'sit/a.rm', 'sit/b.rm', 'bend/cover.jpg', 'bend/.hidden.rm')
+    touch(videos, *(f'jump/{i}.m2ts' for i in range(4)))
+    assert tool.main([str(videos), '--out', str(tmp_path / 'out')]) == 0
+    said = capsys.readouterr().out
+    assert 'left out, as no videos: 2 .rm' in said
+    assert '1 .jpg' in said and '1 .txt' in said
+    assert 'no classes, as they hold no video: sit' in said
+    assert '4 classes' in said
+
+
 @pytest.mark.parametrize(
     'change, said',
     [

@@ -1,13 +1,16 @@
 """Source images from photographs, videos or extracted frames."""
 
 import os
+from collections import Counter
 
 from mmaction.registry import DATASETS
 from mmengine import fileio
+from mmengine.logging import print_log
 
 from ..media.paths import (
     PathList,
     check_list,
+    describe_counts,
     in_validation,
     join,
     kind_of,
@@ -86,26 +89,35 @@ class SourceImageDataset(BadFilePolicy, SourceDataset):
             if data_prefix
             else self.data_root
         )
-        paths = self._list_paths()
+        left_out: Counter = Counter()
+        paths = self._list_paths(left_out)
         if split is not None:
             held_out = split == 'val'
             paths = (
                 p for p in paths if in_validation(p, val_fraction) == held_out
             )
         self.paths = PathList(paths)
+        other = describe_counts(left_out)
         if not len(self.paths):
             where = self.ann_file or self.root
+            found = f'; what was found: {other}' if other else ''
             raise ValueError(
                 f'SourceImageDataset found no source in {where!r} '
                 f'(split={split!r}, frame_dirs={frame_dirs}): check data_root '
                 'and ann_file; a tree must hold image or video files. Of few '
-                'files, the split by a hash may hold none'
+                f'files, the split by a hash may hold none{found}'
+            )
+        if other:
+            print_log(
+                f'{self.root}: {other} left out: no kind of file that is '
+                'read here',
+                'current',
             )
         if self.ann_file:
             check_list(self.paths, self.ann_file, self.root, backend_args)
         self.watch()
 
-    def _list_paths(self):
+    def _list_paths(self, left_out: Counter):
         args = self.backend_args
         if not self.ann_file:
             if not fileio.isdir(self.root, args):
@@ -114,7 +126,7 @@ class SourceImageDataset(BadFilePolicy, SourceDataset):
                     'data_root in the config, or the environment variable '
                     'MOSI_DATA where the config reads it'
                 )
-            return scan_tree(self.root, self.frame_dirs, args)
+            return scan_tree(self.root, self.frame_dirs, args, left_out)
         ann_file = join(self.data_root, self.ann_file, args)
         if not fileio.exists(ann_file, args):
             ann_file = self.ann_file

@@ -10,6 +10,7 @@ import os
 import os.path as osp
 import re
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
@@ -21,8 +22,8 @@ IMAGE_EXTENSIONS = frozenset(
     '.ppm .tif .tiff .webp'.split()
 )
 VIDEO_EXTENSIONS = frozenset(
-    '.3gp .asf .avi .flv .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .webm '
-    '.wmv'.split()
+    '.3gp .asf .avi .divx .f4v .flv .m2ts .m2v .m4v .mkv .mov .mp4 .mp4v '
+    '.mpeg .mpg .mts .mxf .ogv .qt .ts .vob .webm .wmv .y4m'.split()
 )
 
 _TRAILING_INTEGERS = re.compile(r'^(.*?\S)((?:\s+-?\d+)+)\s*$')
@@ -82,7 +83,10 @@ def in_validation(path: str, val_fraction: float) -> bool:
 
 
 def scan_tree(
-    root: str, frame_dirs: bool = False, backend_args: dict | None = None
+    root: str,
+    frame_dirs: bool = False,
+    backend_args: dict | None = None,
+    left_out: Counter | None = None,
 ) -> Iterator[str]:
     """Yield the media files of a tree in natural order.
 
@@ -91,6 +95,7 @@ def scan_tree(
         frame_dirs: Whether a folder that holds images is one source (the
             extracted frames of a video) instead of many.
         backend_args: Of MMEngine's file backend; None is the local disk.
+        left_out: Counts the files that are none of these, by extension.
 
     Yields:
         Paths relative to ``root``.
@@ -101,16 +106,28 @@ def scan_tree(
     names = fileio.list_dir_or_file(
         root, list_dir=False, recursive=True, backend_args=backend_args
     )
-    found: Iterable[str] = (
-        n
-        for n in names
-        if extension(n) in wanted
-        and not n.startswith('.')
-        and f'{os.sep}.' not in n
-    )
+
+    def media() -> Iterator[str]:
+        for name in names:
+            if name.startswith('.') or f'{os.sep}.' in name:
+                continue
+            if (kind := extension(name)) in wanted:
+                yield name
+            elif left_out is not None:
+                left_out[kind] += 1
+
+    found: Iterable[str] = media()
     if frame_dirs:
         found = {osp.dirname(n) for n in found}
     return iter(natsorted(found))
+
+
+def describe_counts(left_out: Counter) -> str:
+    """Return ``'18 .heic, 2 .txt, 1 without extension'``, most first."""
+    return ', '.join(
+        f'{n} {kind or "without extension"}'
+        for kind, n in left_out.most_common(8)
+    )
 
 
 def list_frames(folder: str, backend_args: dict | None = None) -> list[str]:

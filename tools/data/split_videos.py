@@ -10,9 +10,11 @@ fine-tunes on them:
 
     python tools/train.py lists/finetune.py
 
-Which videos are for test is decided by a hash of their paths: the same on
-every machine. Clips that were cut from one film, or show one person, belong
-on one side, or the test measures memory; --group tells them by a part of
+Where VIDEOS has halves, train/<class> and test/<class> (or val, validation),
+they are taken as they are; of both val and test, val.txt is for validation.
+Otherwise which videos are for test is decided by a hash of their paths: the
+same on every machine. Clips that were cut from one film, or show one person,
+belong on one side, or the test measures memory; --group tells them by a part of
 their names:
 
     --group '^[^_]*'        # bend/daria_bend.avi, run/daria_run.avi: daria
@@ -24,11 +26,18 @@ import argparse
 import hashlib
 import re
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path, PurePath
 
+from natsort import natsorted
+
 from mosi_mmaction import config_path
-from mosi_mmaction.media.paths import kind_of, scan_tree
+from mosi_mmaction.media.paths import (
+    describe_counts,
+    extension,
+    kind_of,
+    scan_tree,
+)
 
 # File names are bytes on most systems; whatever they are, they survive.
 TEXT = {'encoding': 'utf-8', 'errors': 'surrogateescape'}
@@ -39,6 +48,19 @@ _base_ = [__import__('mosi_mmaction').config_path({base!r})]
 __import__('mosi_mmaction').set_videos(
     _base_, videos={videos!r}, lists={lists!r})
 """
+VALIDATION = """
+val_dataloader = dict(dataset=dict(ann_file={file!r}))
+"""
+#: Names of folders that are halves of a data set, and what for.
+HALVES = {
+    'train': 'train',
+    'training': 'train',
+    'val': 'val',
+    'valid': 'val',
+    'validation': 'val',
+    'test': 'test',
+    'testing': 'test',
+}
 LOAD = """
 # What to start from: the environment variable, or --cfg-options
 # load_from=FILE; load_from=None starts from nothing.
@@ -48,8 +70,12 @@ load_from = os.environ.get('MOSI_PRETRAINED', {file!r})
 """
 
 
-def find_videos(root: Path) -> dict[str, list[str]]:
+def find_videos(root: Path, left_out: Counter) -> dict[str, list[str]]:
     """Return the videos of every class, relative to the root.
+
+    Args:
+        root: The folder.
+        left_out: Counts the files that are no videos, by extension.
 
     Raises:
         FileNotFoundError: If there is no such folder.
@@ -59,10 +85,12 @@ def find_videos(root: Path) -> dict[str, list[str]]:
     if not root.is_dir():
         raise FileNotFoundError(f'{root}: there is no such folder')
     classes, loose = defaultdict(list), []
-    for path in scan_tree(str(root)):
+    for path in scan_tree(str(root), left_out=left_out):
         if kind_of(path)[1] == 'video':
             name, *below = PurePath(path).parts
             classes[name].append(path) if below else loose.append(path)
+        else:
+            left_out[extension(path)] += 1
     if loose:
         raise ValueError(
             f'{root / loose[0]}: lies in no folder of a class ({len(loose)} '
@@ -72,8 +100,65 @@ def find_videos(root: Path) -> dict[str, list[str]]:
         raise ValueError(
             f'{root}: {len(classes)} folders with videos; a classifier needs '
             'two. The layout is VIDEOS/<class>/<video>'
+            + (f'; no videos: {describe_counts(left_out)}' if left_out else '')
         )
     return dict(classes)
+
+
+def given_halves(
+    folders: dict[str, list[str]], pattern: str | None
+) -> tuple[list[str], dict[str, list[tuple[str, int]]]] | None:
+    """Return classes and lists of folders that are halves, or None.
+
+    Args:
+        folders: Of :func:`find_videos`.
+        pattern: Of what must not be in two halves, or None.
+
+    Raises:
+        ValueError: If they are halves and have no classes, or a class or
+            group that cannot be.
+    """
+    if not all(name.lower() in HALVES for name in folders):
+        return None
+    halves, groups = defaultdict(lambda: defaultdict(list)), {}
+    for name, paths in folders.items():
+        half = HALVES[name.lower()]
+        for path in paths:
+            parts = PurePath(path).parts
+            if len(parts) < 3:
+                raise ValueError(
+                    f'{path}: {name!r} is the name of a half, and the video '
+                    f'lies in no folder of a class: {name}/<class>/<video>. '
+                    'If it is a class, rename it'
+                )
+            halves[half][parts[1]].append(path)
+            if pattern is not None:
+                group = group_of(path, pattern)
+                if groups.setdefault(group, half) != half:
+                    raise ValueError(
+                        f'--group: {group!r} is in {groups[group]} and in '
+                        f'{half}'
+                    )
+    if 'train' not in halves or len(halves) < 2:
+        raise ValueError(
+            f'the folders {sorted(folders)} are halves of a data set, but '
+            'both train and test (or val) are needed'
+        )
+    if 'test' not in halves:
+        halves['test'] = halves.pop('val')
+    classes = natsorted(set().union(*halves.values()))
+    for half, there in halves.items():
+        missing = [name for name in classes if name not in there]
+        if missing and half != 'val':
+            raise ValueError(f'class {missing[0]!r} has no video in {half}')
+    return classes, {
+        half: [
+            (path, label)
+            for label, name in enumerate(classes)
+            for path in there.get(name, ())
+        ]
+        for half, there in halves.items()
+    }
 
 
 def group_of(path: str, pattern: str | None) -> str:
@@ -196,8 +281,14 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     try:
         config_path(args.base)
-        classes = find_videos(args.videos)
-        lists = split(classes, args.test, args.seed, args.group)
+        left_out: Counter = Counter()
+        classes = find_videos(args.videos, left_out)
+        halves = given_halves(classes, args.group)
+        if halves is not None:
+            names, lists = halves
+        else:
+            names = list(classes)
+            lists = split(classes, args.test, args.seed, args.group)
     except (ValueError, FileNotFoundError) as error:
         text = str(error).encode('utf-8', 'backslashreplace').decode()
         print(f'split_videos.py: {text}', file=sys.stderr)
@@ -208,12 +299,14 @@ def main(argv: list[str] | None = None) -> int:
             args.out / f'{half}.txt',
             ''.join(f'{path} {label}\n' for path, label in entries),
         )
-    _write(args.out / 'classes.txt', ''.join(f'{n}\n' for n in classes))
+    _write(args.out / 'classes.txt', ''.join(f'{n}\n' for n in names))
     text = CONFIG.format(
         base=args.base,
         videos=str(args.videos.resolve()),
         lists=str(args.out.resolve()),
     )
+    if 'val' in lists:
+        text += VALIDATION.format(file=str(args.out.resolve() / 'val.txt'))
     if args.checkpoint:
         text += LOAD.format(file=args.checkpoint)
     config = args.out / 'finetune.py'
@@ -224,8 +317,19 @@ def main(argv: list[str] | None = None) -> int:
         for path in paths
     }
     of = f' of {len(groups)} groups' if args.group else ''
+    if left_out:
+        print(f'left out, as no videos: {describe_counts(left_out)}')
+    if halves is None:
+        folders = sorted(p.name for p in args.videos.iterdir() if p.is_dir())
+        empty = [
+            n for n in folders if n not in classes and not n.startswith('.')
+        ]
+        if empty:
+            print(f'no classes, as they hold no video: {", ".join(empty)}')
+    elif 'val' in lists:
+        of += f', {len(lists["val"])} to validate'
     print(
-        f'{len(classes)} classes, {len(lists["train"])} videos to train '
+        f'{len(names)} classes, {len(lists["train"])} videos to train '
         f'on, {len(lists["test"])} to test{of}; now: python tools/train.py '
         f'{config}'
     )
