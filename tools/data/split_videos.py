@@ -14,8 +14,8 @@ Where VIDEOS has halves, train/<class> and test/<class> (or val, validation),
 they are taken as they are; of both val and test, val.txt is for validation.
 Otherwise which videos are for test is decided by a hash of their paths: the
 same on every machine. Clips that were cut from one film, or show one person,
-belong on one side, or the test measures memory; --group tells them by a part of
-their names:
+belong on one side, or the test measures memory; --group tells them by a part
+of their names:
 
     --group '^[^_]*'        # bend/daria_bend.avi, run/daria_run.avi: daria
 
