@@ -7,6 +7,7 @@ flags are those of MMAction2's tool of the same name.
 """
 
 import argparse
+import logging
 
 from mmengine.config import Config
 from mmengine.device import get_device
@@ -142,8 +143,20 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
         cfg.resume = find_latest_checkpoint(cfg.work_dir) is not None
         if cfg.resume:
             cfg.load_from = None
+        else:
+            print_log(
+                f'--resume: {cfg.work_dir} has no checkpoint, so the run '
+                f'starts from {cfg.get("load_from") or "nothing"}',
+                'current',
+                logging.WARNING,
+            )
     elif args.resume is not None:
         cfg.resume, cfg.load_from = True, args.resume
+    if cfg.get('resume'):
+        cfg.default_hooks = {
+            **(cfg.get('default_hooks') or {}),
+            'schedule': {'type': 'FollowScheduleHook'},
+        }
 
 
 def main() -> None:

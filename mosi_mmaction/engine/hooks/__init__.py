@@ -5,6 +5,7 @@ from .check_labels import CheckLabelsHook
 from .check_loaded import CheckLoadedHook
 from .deterministic import DeterministicHook
 from .fast_model import FastModelHook
+from .follow_schedule import FollowScheduleHook
 from .record import RecordHook
 from .safe_checkpoint import SafeCheckpointHook
 from .streams import StreamHook
@@ -15,6 +16,7 @@ __all__ = [
     'CheckLabelsHook',
     'CheckLoadedHook',
     'FastModelHook',
+    'FollowScheduleHook',
     'RecordHook',
     'SafeCheckpointHook',
     'StreamHook',

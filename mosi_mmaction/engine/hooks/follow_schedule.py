@@ -1,0 +1,78 @@
+"""A resumed run follows the schedule of its own config."""
+
+import copy
+import warnings
+
+import torch
+from mmaction.registry import HOOKS
+from mmengine.hooks import Hook
+from mmengine.optim import OptimWrapper
+
+#: How far a schedule has come; all else of its state is what it is.
+_PROGRESS = {'_global_step', 'last_step', 'base_values', '_last_value'}
+
+
+@HOOKS.register_module()
+class FollowScheduleHook(Hook):
+    """Bring MMEngine's schedules to the config's where a run is resumed.
+
+    MMEngine's schedules take their length from the checkpoint, and each
+    rate from the one before. So a finished run that is resumed with more
+    epochs would go on at the old schedule's last rate. Here the config's
+    schedules are run through on a stand-in for the optimizer, up to the
+    step at which the run goes on. A run whose schedules are those of the
+    checkpoint is not touched. ``tools/train.py --resume`` adds the hook.
+    """
+
+    priority = 'VERY_LOW'
+
+    def before_run(self, runner) -> None:
+        """Keep the schedules of the config before a checkpoint is loaded."""
+        schedulers = runner.param_schedulers
+        if isinstance(schedulers, list):
+            self._wanted = [copy.copy(s) for s in schedulers]
+            groups = runner.optim_wrapper.param_groups
+            self._rates = [group['lr'] for group in groups]
+
+    def before_train(self, runner) -> None:
+        """Compare with what the checkpoint brought."""
+        loaded = runner.param_schedulers
+        if not (isinstance(loaded, list) and runner.iter):
+            return
+        groups = runner.optim_wrapper.param_groups
+        stand_in = OptimWrapper(
+            torch.optim.SGD(
+                [
+                    dict(params=[torch.nn.Parameter(torch.zeros(1))], lr=rate)
+                    for rate in self._rates
+                ]
+            )
+        )
+        wanted = self._wanted
+        for scheduler in wanted:
+            scheduler.optimizer = stand_in
+        others = sorted(
+            f'{type(new).__name__}.{key}: {old[key]} -> {value}'
+            for new, old in zip(wanted, (s.state_dict() for s in loaded))
+            for key, value in new.state_dict().items()
+            if key not in _PROGRESS and old.get(key, value) != value
+        )
+        if not others or any(s.param_name != 'lr' for s in wanted):
+            return
+        epoch_length = len(runner.train_dataloader)
+        with warnings.catch_warnings():
+            # No optimizer steps here.
+            warnings.simplefilter('ignore')
+            for step in range(1, runner.iter + 1):
+                for scheduler in wanted:
+                    if not scheduler.by_epoch or not step % epoch_length:
+                        scheduler.step()
+        for old, new in zip(loaded, wanted):
+            old.load_state_dict(new.state_dict())
+        for group, new in zip(groups, stand_in.param_groups):
+            group['lr'] = new['lr']
+        runner.logger.info(
+            f"the schedule is the config's, not the checkpoint's "
+            f'({"; ".join(others)}); the rate goes on at '
+            f'{groups[0]["lr"]:.3g}'
+        )
