@@ -2,10 +2,6 @@
 # learns, on features that stay as MoSI left them, batch norm included.
 _base_ = 'finetune_r2d3d_hmdb.py'
 
-model = dict(
-    backbone=dict(frozen_stages=4, norm_eval=True),
-    cls_head=dict(dropout_ratio=0.0),
-)
+from mosi_mmaction import set_linear_probe
 
-optim_wrapper = dict(optimizer=dict(lr=1e-2, weight_decay=0.0))
-__import__('mosi_mmaction').set_epochs(_base_, 100)
+set_linear_probe(_base_, epochs=100)

@@ -2,7 +2,7 @@
 _base_ = [
     '_base_/models/mosi_r2d3d.py',
     '_base_/datasets/mosi_hmdb51.py',
-    '_base_/schedules/mosi_100e.py',
+    '_base_/schedules/adam_cosine.py',
     '_base_/default_runtime.py',
 ]
 

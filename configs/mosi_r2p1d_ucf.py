@@ -2,6 +2,6 @@
 _base_ = [
     '_base_/models/mosi_r2p1d.py',
     '_base_/datasets/mosi_ucf101.py',
-    '_base_/schedules/mosi_100e.py',
+    '_base_/schedules/adam_cosine.py',
     '_base_/default_runtime.py',
 ]

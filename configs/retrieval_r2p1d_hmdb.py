@@ -2,4 +2,7 @@
 # (split 1), on features that nothing was trained for:
 # python tools/test.py configs/retrieval_r2p1d_hmdb.py PRETRAINED.pth
 _base_ = 'finetune_r2p1d_hmdb.py'
-__import__('mosi_mmaction').config.set_retrieval(_base_)
+
+from mosi_mmaction import set_retrieval
+
+set_retrieval(_base_)

@@ -1,6 +1,7 @@
 """One line changes the motion of a whole config, and survives its dump."""
 
 import copy
+import inspect
 from functools import cache
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def motion_leaf(tmp_path, base='mosi_r2p1d_hmdb', **args):
     return leaf(
         tmp_path,
         base,
-        f"__import__('mosi_mmaction').set_motion(_base_, {given})",
+        f'from mosi_mmaction import set_motion\nset_motion(_base_, {given})',
     )
 
 
@@ -180,13 +181,14 @@ def test_other_configs_stay_as_they_are(tmp_path):
     assert Config.fromfile(config_path('mosi_r2p1d_hmdb')).to_dict() == before
 
 
-@pytest.mark.parametrize(
-    'args, message',
-    [(dict(axis='x'), r"\['axis'\].*axes"), (dict(masked=None), 'masked')],
-)
-def test_unknown_arguments(args, message):
-    with pytest.raises(ValueError, match=message):
-        set_motion(config('mosi_r2p1d_hmdb').copy(), **args)
+@pytest.mark.parametrize('name', ['axis', 'masked'])
+def test_unknown_arguments(name):
+    with pytest.raises(TypeError, match=rf"set_motion.*'{name}'"):
+        set_motion(config('mosi_r2p1d_hmdb').copy(), **{name: None})
+
+
+def test_a_default_that_is_not_none_reads_well():
+    assert 'static_mask: Any = KEEP' in str(inspect.signature(set_motion))
 
 
 def test_a_config_without_pseudo_motion():
@@ -199,13 +201,30 @@ def test_set_epochs(tmp_path):
     cfg = leaf(
         tmp_path,
         'mosi_r2p1d_hmdb',
-        "__import__('mosi_mmaction').config.set_epochs(_base_, 30)",
+        'from mosi_mmaction import set_epochs\nset_epochs(_base_, 30)',
     )
     assert cfg.train_cfg.max_epochs == cfg.max_epochs == 30
     (schedule,) = cfg.param_scheduler
     assert (schedule.max_epochs, schedule.warmup_epochs) == (30, 10)
     with pytest.raises(ValueError, match='warm-up of 10'):
         set_epochs(config('mosi_r2p1d_hmdb').copy(), 10)
+
+
+def test_set_epochs_changes_the_warmup_too():
+    one = config('mosi_r2p1d_hmdb').copy()
+    set_epochs(one, 20, warmup_epochs=2)
+    (schedule,) = one.param_scheduler
+    assert (schedule.max_epochs, schedule.warmup_epochs) == (20, 2)
+    two = config('tiny/mosi_r2p1d_deadleaves').copy()
+    set_epochs(two, 20, warmup_epochs=4)
+    warmup, cosine = two.param_scheduler
+    assert (warmup.begin, warmup.end) == (0, 4)
+    assert (cosine.begin, cosine.end, cosine.T_max) == (4, 20, 16)
+    with pytest.raises(ValueError, match='warm-up of 20'):
+        set_epochs(two, 20, warmup_epochs=20)
+    two.param_scheduler = [dict(type='CosineAnnealingLR', T_max=20)]
+    with pytest.raises(ValueError, match='warmup_epochs'):
+        set_epochs(two, 30, warmup_epochs=2)
 
 
 def test_set_epochs_of_stock_schedules():

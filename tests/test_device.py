@@ -301,7 +301,8 @@ def test_one_line_moves_the_rendering(name, tmp_path):
     leaf = tmp_path / 'leaf.py'
     leaf.write_text(
         f'_base_ = [{config_path(name)!r}]\n'
-        "__import__('mosi_mmaction').render_on_device(_base_)\n"
+        'from mosi_mmaction import render_on_device\n'
+        'render_on_device(_base_)\n'
     )
     stock, cfg = Config.fromfile(config_path(name)), Config.fromfile(leaf)
     cfg.dump(tmp_path / 'dumped.py')

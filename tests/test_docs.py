@@ -128,8 +128,8 @@ def furnish(clone):
     (lists / 'finetune.py').write_text(
         "_base_ = [__import__('mosi_mmaction').config_path("
         "'tiny/finetune_r2p1d_weizmann')]\n"
-        "__import__('mosi_mmaction').set_videos("
-        "_base_, videos='videos', lists='lists')\n"
+        'from mosi_mmaction import set_videos\n'
+        "set_videos(_base_, videos='videos', lists='lists')\n"
     )
 
     init_default_scope('mmaction')

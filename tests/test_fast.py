@@ -259,7 +259,8 @@ def test_one_line_makes_a_config_fast(name, tmp_path):
     leaf = tmp_path / 'leaf.py'
     leaf.write_text(
         f'_base_ = [{config_path(name)!r}]\n'
-        "__import__('mosi_mmaction').fast_recipe(_base_)\n"
+        'from mosi_mmaction import fast_recipe\n'
+        'fast_recipe(_base_)\n'
         "custom_hooks = [dict(type='EMAHook')]\n"
     )
     stock, fast = Config.fromfile(config_path(name)), Config.fromfile(leaf)

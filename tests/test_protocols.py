@@ -21,6 +21,7 @@ from motion_truth import measured_motion
 from mosi_mmaction import NearestNeighborMetric, config_path, set_motion
 from mosi_mmaction.config.finetuning import (
     set_decoder,
+    set_linear_probe,
     set_retrieval,
     set_three_crops,
 )
@@ -189,8 +190,8 @@ def test_two_processes_retrieve_as_one(tmp_path):
     )
     leaf.write_text(
         "_base_ = 'base.py'\n"
-        "__import__('mosi_mmaction').config.set_retrieval("
-        '_base_)\n'
+        'from mosi_mmaction import set_retrieval\n'
+        'set_retrieval(_base_)\n'
     )
     cfg = Config.fromfile(base)
     torch.manual_seed(0)
@@ -290,6 +291,60 @@ def test_a_linear_probe_trains_the_classifier_alone(name):
         cfg.model.cls_head.in_channels *= 8
     seen, _ = changed(cfg)
     assert seen == {'cls_head.fc_cls.weight', 'cls_head.fc_cls.bias'}
+
+
+@pytest.mark.parametrize(
+    'name, unused',
+    [
+        ('finetune_r2p1d_hmdb', True),
+        ('finetune_r2p1d-paper_hmdb', False),
+        ('finetune_r2d3d_hmdb', False),
+    ],
+)
+def test_set_linear_probe_of_any_network(name, unused):
+    stock, cfg = (Config.fromfile(config_path(name)) for _ in range(2))
+    set_linear_probe(cfg, lr=0.25, weight_decay=0.5, epochs=60)
+    # MMAction2's network freezes when DistributedDataParallel has looked.
+    assert cfg.get('find_unused_parameters', False) == unused
+    assert cfg.optim_wrapper.optimizer == dict(
+        type='Adam', lr=0.25, weight_decay=0.5
+    )
+    assert cfg.train_cfg.max_epochs == 60
+    assert cfg.param_scheduler[-1].max_epochs == 60
+    for key in ('train_dataloader', 'test_dataloader', 'load_from'):
+        assert cfg[key] == stock[key]
+    seen, _ = changed(cfg)
+    assert seen == {'cls_head.fc_cls.weight', 'cls_head.fc_cls.bias'}
+    # Without them, the schedule is the one of fine-tuning.
+    set_linear_probe(stock)
+    assert stock.train_cfg.max_epochs == 300
+
+
+def test_set_linear_probe_freezes_every_stage():
+    cfg = Config.fromfile(config_path('finetune_r2p1d_hmdb'))
+    cfg.model.backbone.update(
+        num_stages=3,
+        stage_blocks=(1, 1, 1),
+        inflate=(1, 1, 1),
+        spatial_strides=(1, 2, 2),
+        temporal_strides=(1, 2, 2),
+        dilations=(1, 1, 1),
+        out_indices=(2,),
+    )
+    cfg.model.cls_head.in_channels = 256
+    set_linear_probe(cfg)
+    assert cfg.model.backbone.frozen_stages == 3
+    seen, _ = changed(cfg)
+    assert seen == {'cls_head.fc_cls.weight', 'cls_head.fc_cls.bias'}
+
+
+@pytest.mark.parametrize('name', ['mosi_r2p1d_hmdb', 'retrieval_r2p1d_hmdb'])
+def test_a_linear_probe_needs_a_config_of_fine_tuning(name):
+    cfg = Config.fromfile(config_path(name))
+    before = cfg.to_dict()
+    with pytest.raises(ValueError, match='set_linear_probe.*fine-tuning'):
+        set_linear_probe(cfg)
+    assert cfg.to_dict() == before
 
 
 @pytest.mark.parametrize(

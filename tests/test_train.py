@@ -41,7 +41,10 @@ train_dataloader = dict(batch_size=2, num_workers=1, dataset=_few)
 val_dataloader = dict(batch_size=2, num_workers=0,
                       persistent_workers=False, dataset=_few)
 test_dataloader = val_dataloader
-__import__('mosi_mmaction').config.set_epochs(_base_, 4)
+
+from mosi_mmaction import set_epochs
+
+set_epochs(_base_, 4)
 """
 
 FINETUNE = """

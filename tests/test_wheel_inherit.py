@@ -13,7 +13,7 @@ from mmengine.config import Config
 from mmengine.config.utils import ConfigParsingError
 from mmengine.registry import init_default_scope
 
-from mosi_mmaction import config_path
+from mosi_mmaction import config_path, set_motion
 from mosi_mmaction.config.lookup import find_config
 
 PROJECT = Path(__file__).parent / 'foreign_project'
@@ -41,6 +41,10 @@ def read(tmp_path, monkeypatch):
         f"_base_ = [__import__('mosi_mmaction').config_path('{NAME}')]",
         f"_base_ = __import__('mosi_mmaction').config_path('{NAME}.py')",
         f"_base_ = '{{{{$MOSI_CONFIGS:unset}}}}/{NAME}.py'",
+        # After the line an import is legal, and leaves nothing behind.
+        f"_base_ = [__import__('mosi_mmaction').config_path('{NAME}')]\n"
+        'from mosi_mmaction import set_motion\n'
+        'set_motion(_base_)',
     ],
 )
 def test_what_works(read, monkeypatch, text):
@@ -67,7 +71,7 @@ def test_what_works(read, monkeypatch, text):
         # Relative to the file that says so, not to an installed package.
         (f"_base_ = 'configs/{NAME}.py'", FileNotFoundError, 'leaf|configs'),
         (f"_base_ = '{NAME}'", FileNotFoundError, NAME),
-        # An import makes it one of the pure-Python configs, ours are text.
+        # An import before it makes it a pure-Python config; ours are text.
         (
             f'from mosi_mmaction import config_path\n'
             f"_base_ = [config_path('{NAME}')]",
@@ -97,7 +101,9 @@ def test_the_foreign_project(tmp_path):
     shutil.copytree(PROJECT, tmp_path / 'project')
     cfg = Config.fromfile(tmp_path / 'project' / 'mosi_slowonly.py')
     ours = Config.fromfile(config_path(NAME))
-    # Only what it says differs; the nine labels and their pixels do not.
+    # Only what it says differs: the labels and the network.
+    assert cfg.train_dataloader.dataset != ours.train_dataloader.dataset
+    set_motion(ours, axes='x', num_speeds=3)
     assert cfg.train_dataloader.dataset == ours.train_dataloader.dataset
     assert cfg.model.data_preprocessor == ours.model.data_preprocessor
     assert cfg.custom_imports == ours.custom_imports
@@ -106,7 +112,7 @@ def test_the_foreign_project(tmp_path):
     init_default_scope('mmaction')
     model = MODELS.build(cfg.model)
     assert type(model.backbone).__name__ == 'ResNet3dSlowOnly'
-    assert model.cls_head.num_classes == 9
+    assert model.cls_head.num_classes == 3
 
 
 def test_config_as_tools_take_it(tmp_path, monkeypatch):
@@ -122,3 +128,10 @@ def test_config_as_tools_take_it(tmp_path, monkeypatch):
         find_config('mosi_r2p1d_hmbd')
     assert "no file 'mosi_r2p1d_hmbd'" in str(error.value)
     assert 'tiny/mosi_r2p1d_deadleaves' in str(error.value)
+
+
+def test_our_configs_import_as_any_code_does():
+    configs = Path(config_path(NAME)).parent
+    for path in configs.rglob('*.py'):
+        for line in path.read_text(encoding='utf-8').splitlines():
+            assert '__import__(' not in line or 'config_path(' in line, path

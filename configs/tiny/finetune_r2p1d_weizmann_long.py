@@ -1,7 +1,9 @@
 # The same with a longer budget.
 _base_ = 'finetune_r2p1d_weizmann.py'
 
-__import__('mosi_mmaction').set_epochs(_base_, 600)
+from mosi_mmaction import set_epochs
+
+set_epochs(_base_, 600)
 
 train_cfg = dict(val_interval=100)
 default_hooks = dict(checkpoint=dict(interval=10, max_keep_ckpts=3))

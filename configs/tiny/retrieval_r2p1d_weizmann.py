@@ -2,4 +2,7 @@
 # was trained for:
 # python tools/test.py configs/tiny/retrieval_r2p1d_weizmann.py PRETRAINED.pth
 _base_ = 'finetune_r2p1d_weizmann.py'
-__import__('mosi_mmaction').config.set_retrieval(_base_)
+
+from mosi_mmaction import set_retrieval
+
+set_retrieval(_base_)

@@ -2,6 +2,7 @@
 
 from .finetuning import (
     set_decoder,
+    set_linear_probe,
     set_retrieval,
     set_three_crops,
     set_videos,
@@ -17,6 +18,7 @@ __all__ = [
     'render_on_device',
     'set_decoder',
     'set_epochs',
+    'set_linear_probe',
     'set_motion',
     'set_retrieval',
     'set_three_crops',

@@ -1,15 +1,19 @@
-"""Change the videos and the protocol of a whole config in one line."""
+"""Change the videos and the protocol of a whole config in one call."""
 
 import copy
 from pathlib import Path
 from typing import cast
 
+from .running import set_epochs
 from .tree import find_step, walk
 
 #: What the two transforms of a decoder, Init and Decode, begin with.
 _DECODERS = {'decord': 'Decord', 'pyav': 'PyAV', 'video': 'Video'}
 
-#: What a config that only tests must not have.
+#: Backbones that freeze when they are built; MMAction2's freeze in train().
+_FROZEN_WHEN_BUILT = ('MoSIResNet2Plus1d', 'ResNet2d3d')
+
+#: Keys to remove from a test-only config.
 _TRAINING = (
     'train_dataloader',
     'train_cfg',
@@ -28,7 +32,7 @@ def set_videos(cfg: dict, videos: str, lists: str) -> None:
     tools/data/split_videos.py writes the lists, and a config with this call.
 
     Args:
-        cfg: A config of fine-tuning, or ``_base_`` inside of a leaf.
+        cfg: A config of fine-tuning, or ``_base_`` inside a leaf.
         videos: Folder that the paths of the lists are relative to.
         lists: Folder of ``train.txt`` and ``test.txt``, a line ``path label``
             for every video, and of ``classes.txt``, a name a line in the
@@ -71,10 +75,13 @@ def set_decoder(cfg: dict, name: str) -> None:
     config::
 
         _base_ = 'finetune_r2p1d_hmdb.py'
-        __import__('mosi_mmaction').set_decoder(_base_, 'pyav')
+
+        from mosi_mmaction import set_decoder
+
+        set_decoder(_base_, 'pyav')
 
     Args:
-        cfg: The config, or ``_base_`` inside of a leaf.
+        cfg: The config, or ``_base_`` inside a leaf.
         name: ``'decord'`` or ``'pyav'``, both MMAction2's; ``'video'`` for
             our :class:`~mosi_mmaction.VideoInit`.
 
@@ -120,7 +127,7 @@ def set_three_crops(cfg: dict) -> None:
     the config crops. The third crop is therefore the usual centre crop.
 
     Args:
-        cfg: The config, or ``_base_`` inside of a leaf.
+        cfg: The config, or ``_base_`` inside a leaf.
 
     Raises:
         ValueError: If the test pipeline does not resize the short side and
@@ -144,15 +151,73 @@ def set_three_crops(cfg: dict) -> None:
     cfg['test_dataloader']['dataset']['pipeline'] = pipeline
 
 
+def set_linear_probe(
+    cfg: dict,
+    *,
+    lr: float = 1e-2,
+    weight_decay: float = 0.0,
+    epochs: int | None = None,
+) -> None:
+    """Turn a fine-tuning config into a linear probe, in place.
+
+    Only the classifier learns, without dropout, on the features of a frozen
+    backbone; the running statistics of its batch norms are frozen, too. In a
+    leaf config::
+
+        _base_ = 'finetune_r2p1d_hmdb.py'
+
+        from mosi_mmaction import set_linear_probe
+
+        set_linear_probe(_base_, epochs=100)
+
+    Args:
+        cfg: The config, or ``_base_`` inside a leaf. Its backbone takes
+            ``frozen_stages`` and ``norm_eval``, as ours and the residual
+            networks of MMAction2 do.
+        lr: Learning rate of the classifier.
+        weight_decay: Weight decay of the classifier.
+        epochs: Number of epochs, see :func:`~mosi_mmaction.set_epochs`; None
+            keeps the config's.
+
+    Raises:
+        ValueError: If the config trains no classifier on a backbone, or the
+            epochs are no more than those of warm-up.
+    """
+    model = cfg.get('model') or {}
+    backbone, head = model.get('backbone'), model.get('cls_head') or {}
+    if not (backbone and 'num_classes' in head and cfg.get('optim_wrapper')):
+        raise ValueError(
+            'set_linear_probe: the config needs model.backbone, '
+            'model.cls_head with num_classes, and optim_wrapper; is it one '
+            'of fine-tuning?'
+        )
+    if epochs is not None:
+        set_epochs(cfg, epochs)
+    backbone.update(
+        frozen_stages=backbone.get('num_stages', 4), norm_eval=True
+    )
+    head['dropout_ratio'] = 0.0
+    cfg['optim_wrapper']['optimizer'].update(lr=lr, weight_decay=weight_decay)
+    if backbone['type'] not in _FROZEN_WHEN_BUILT:
+        # DistributedDataParallel has wrapped these before they freeze.
+        cfg['find_unused_parameters'] = True
+
+
 def set_retrieval(cfg: dict) -> None:
     """Turn a fine-tuning config into one of retrieval and k-NN, in place.
 
     Nothing is trained: the test videos are looked up among the training
     videos by the backbone's features, both through the test pipeline. For
-    tools/test.py with a pretrained checkpoint.
+    tools/test.py with a pretrained checkpoint. In a leaf config::
+
+        _base_ = 'finetune_r2p1d_hmdb.py'
+
+        from mosi_mmaction import set_retrieval
+
+        set_retrieval(_base_)
 
     Args:
-        cfg: The config, or ``_base_`` inside of a leaf.
+        cfg: The config, or ``_base_`` inside a leaf.
 
     Raises:
         ValueError: If it does not train and test on lists of videos.

@@ -1,4 +1,4 @@
-"""Change the pretext task of a whole config in one line."""
+"""Change the pretext task of a whole config in one call."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,8 +14,15 @@ _POOL = ('num_speeds', 'axes', 'decoupled', 'static', 'motions', 'signed')
 _PATH = ('ease', 'shake')
 _MATTE = ('shape', 'soft', 'travels', 'num_distractors')
 
-#: Stands for an argument that is not given, where None takes a step away.
-KEEP: Any = object()
+
+class _Keep:
+    def __repr__(self) -> str:
+        return 'KEEP'
+
+
+#: Default of the arguments of :func:`set_motion` for which None means
+#: something: it removes a step. KEEP leaves the config's step unchanged.
+KEEP: Any = _Keep()
 
 
 def set_motion(
@@ -42,13 +49,16 @@ def set_motion(
     """Change the pseudo-motion of a whole config, in place.
 
     Reaches the training pipeline, the validation pipeline and the head
-    together. In a leaf config::
+    together. Arguments that are left out change nothing. In a leaf config::
 
         _base_ = 'mosi_r2p1d_hmdb.py'
-        __import__('mosi_mmaction').set_motion(_base_, axes='x')
+
+        from mosi_mmaction import set_motion
+
+        set_motion(_base_, axes='x')
 
     Args:
-        cfg: The config, or ``_base_`` inside of a leaf.
+        cfg: The config, or ``_base_`` inside a leaf.
         num_speeds: |S|, odd and at least 3.
         axes: ``'x'``, ``'y'`` or ``'xy'``.
         decoupled: False for all |S|² pairs of speeds.
@@ -65,13 +75,13 @@ def set_motion(
         soft: Width of its soft edge.
         travels: Whether it goes with its content.
         num_distractors: Number of shapes in the background.
-        static_mask: None takes the mask away, a ratio or (smallest, largest)
-            sets its side.
-        background: None freezes it, a number sets ``max_shift`` of
-            :class:`~mosi_mmaction.DrawMovingBackground`, a dict all its
-            arguments.
-        color_jitter: None takes it away, a dict sets its strengths in
-            training.
+        static_mask: Side of the static mask as a ratio of the crop's side, or
+            (smallest, largest); None removes the mask.
+        background: ``max_shift`` of
+            :class:`~mosi_mmaction.DrawMovingBackground`, or a dict of its
+            arguments; None freezes the background.
+        color_jitter: Dict of the strengths of the colour jitter in training;
+            None removes the jitter.
 
     Raises:
         ValueError: If there is nothing to change in the config.
@@ -175,10 +185,13 @@ def render_on_device(cfg: dict | Config) -> None:
     the data preprocessor. In a leaf config::
 
         _base_ = 'mosi_r2p1d_hmdb.py'
-        __import__('mosi_mmaction').render_on_device(_base_)
+
+        from mosi_mmaction import render_on_device
+
+        render_on_device(_base_)
 
     Args:
-        cfg: The config, or ``_base_`` inside of a leaf.
+        cfg: The config, or ``_base_`` inside a leaf.
 
     Raises:
         ValueError: If the config has no rendering pipeline, or no

@@ -1,30 +1,44 @@
-"""Change the length and the speed of a run in one line."""
+"""Change the length and the speed of a run in one call."""
 
 from mmengine.config import Config
 
 from .tree import walk
 
 
-def set_epochs(cfg: dict, epochs: int) -> None:
+def set_epochs(
+    cfg: dict, epochs: int, warmup_epochs: int | None = None
+) -> None:
     """Change the length of an epoch-based run and of its schedule, in place.
 
-    Warm-up stays, in epochs; the last schedule ends with the run.
+    The last schedule ends with the run. In a leaf config::
+
+        _base_ = 'mosi_r2p1d_hmdb.py'
+
+        from mosi_mmaction import set_epochs
+
+        set_epochs(_base_, 200)
 
     Args:
-        cfg: The config, or ``_base_`` inside of a leaf.
+        cfg: The config, or ``_base_`` inside a leaf.
         epochs: Number of epochs.
+        warmup_epochs: Number of those that warm up; None keeps the config's.
 
     Raises:
-        ValueError: If the warm-up alone is longer.
+        ValueError: If the warm-up leaves no epoch, or is to change and is
+            not of one schedule that begins with the run.
     """
     *warmup, last = cfg['param_scheduler']
     whole = last['type'] == 'WarmupCosineLR'
     begin = last.get('warmup_epochs' if whole else 'begin', 0)
+    if warmup_epochs is not None:
+        begin = warmup_epochs
     if epochs <= begin:
         raise ValueError(
             f'set_epochs: {epochs} epochs leave none after the '
             f'warm-up of {begin}'
         )
+    if warmup_epochs is not None:
+        _set_warmup(warmup, last, warmup_epochs)
     if whole:
         last['max_epochs'] = epochs
     else:
@@ -36,6 +50,18 @@ def set_epochs(cfg: dict, epochs: int) -> None:
         cfg['max_epochs'] = epochs
 
 
+def _set_warmup(warmup: list, last: dict, epochs: int) -> None:
+    if last['type'] == 'WarmupCosineLR':
+        last['warmup_epochs'] = epochs
+        return
+    if len(warmup) != 1 or warmup[0].get('begin', 0) != 0:
+        raise ValueError(
+            'set_epochs: warmup_epochs changes a warm-up of one schedule '
+            f'that begins with the run; param_scheduler has {warmup}'
+        )
+    warmup[0]['end'] = last['begin'] = epochs
+
+
 def fast_recipe(cfg: dict | Config, compile: bool | dict = False) -> None:
     """Make a config train fast, in place.
 
@@ -45,10 +71,13 @@ def fast_recipe(cfg: dict | Config, compile: bool | dict = False) -> None:
     In a leaf config::
 
         _base_ = 'mosi_r2p1d_hmdb.py'
-        __import__('mosi_mmaction').fast_recipe(_base_)
+
+        from mosi_mmaction import fast_recipe
+
+        fast_recipe(_base_)
 
     Args:
-        cfg: The config, or ``_base_`` inside of a leaf; one without an
+        cfg: The config, or ``_base_`` inside a leaf; one without an
             ``optim_wrapper`` only tests, and does so as fast.
         compile: See :class:`FastModelHook`.
 

@@ -1,7 +1,11 @@
 # A config of another project, which has nothing of ours but the installed
-# package: MoSI on frames of HMDB51, on a SlowOnly that fits a CPU. It is
-# trained by MMAction2's own tools/train.py.
+# package: MoSI of one axis on frames of HMDB51, on a SlowOnly that fits a CPU.
+# It is trained by MMAction2's own tools/train.py.
 _base_ = [__import__('mosi_mmaction').config_path('mosi_r2p1d_hmdb')]
+
+from mosi_mmaction import set_motion
+
+set_motion(_base_, axes='x', num_speeds=3)
 
 model = dict(
     backbone=dict(

@@ -45,8 +45,10 @@ TEXT = {'encoding': 'utf-8', 'errors': 'surrogateescape'}
 CONFIG = """\
 # Written by split_videos.py; change what you like.
 _base_ = [__import__('mosi_mmaction').config_path({base!r})]
-__import__('mosi_mmaction').set_videos(
-    _base_, videos={videos!r}, lists={lists!r})
+
+from mosi_mmaction import set_videos
+
+set_videos(_base_, videos={videos!r}, lists={lists!r})
 """
 VALIDATION = """
 val_dataloader = dict(dataset=dict(ann_file={file!r}))

@@ -1,34 +1,11 @@
-# Adam, 10 epochs of warm-up from a tenth, half-period cosine. max_epochs is
-# the budget: here a short one.
-max_epochs = 40
+# As the tiny schedule of pretraining, with 10 epochs of warm-up. The number
+# of epochs is the budget: here a short one.
+_base_ = 'tiny_mosi.py'
 
-train_cfg = dict(
-    type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=10
-)
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
+from mosi_mmaction import set_epochs
 
-optim_wrapper = dict(
-    optimizer=dict(type='Adam', lr=2e-3, weight_decay=1e-3),
-    paramwise_cfg=dict(norm_decay_mult=0.0),
-)
-param_scheduler = [
-    dict(
-        type='LinearLR',
-        start_factor=0.1,
-        begin=0,
-        end=10,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
-    dict(
-        type='CosineAnnealingLR',
-        T_max=max_epochs - 10,
-        eta_min=0,
-        begin=10,
-        end=max_epochs,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
-]
-auto_scale_lr = dict(enable=False, base_batch_size=16)
+set_epochs(_base_, 40, warmup_epochs=10)
+
+train_cfg = dict(val_interval=10)
+optim_wrapper = dict(optimizer=dict(weight_decay=1e-3))
+auto_scale_lr = dict(base_batch_size=16)

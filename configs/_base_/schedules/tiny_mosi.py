@@ -1,16 +1,13 @@
-# Adam, one epoch of warm-up, half-period cosine.
+# For a CPU: every epoch once over the data, one epoch of warm-up.
+_base_ = 'adam_cosine.py'
+
 max_epochs = 14
 
 train_cfg = dict(
     type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=1
 )
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
-
-optim_wrapper = dict(
-    optimizer=dict(type='Adam', lr=2e-3, weight_decay=1e-4),
-    paramwise_cfg=dict(norm_decay_mult=0.0),
-)
+optim_wrapper = dict(optimizer=dict(lr=2e-3))
+# The published results of configs/tiny were made with these two.
 param_scheduler = [
     dict(
         type='LinearLR',
@@ -30,4 +27,4 @@ param_scheduler = [
         convert_to_iter_based=True,
     ),
 ]
-auto_scale_lr = dict(enable=False, base_batch_size=10)
+auto_scale_lr = dict(base_batch_size=10)

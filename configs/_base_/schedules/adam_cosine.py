@@ -1,5 +1,6 @@
-# Paper appendix and release: Adam 1e-3, half-period cosine over all epochs, to
-# which a linear warm-up from 1e-4 leads in 10; weight decay 1e-4 but none on
+# The schedule of pretraining, of which the others are variations. Paper
+# appendix and release: Adam 1e-3, half-period cosine over all epochs, to which
+# a linear warm-up from a tenth leads in 10; weight decay 1e-4 but none on
 # batch norm.
 max_epochs = 100
 
