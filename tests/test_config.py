@@ -60,6 +60,9 @@ def test_config_path():
     text = str(error.value)
     assert "'mosi_r2p1d_hmbd'" in text and 'mosi_r2p1d_hmdb' in text
     assert 'tiny/mosi_r2p1d_images' in text and '_base_' not in text
+    assert 'did you mean mosi_r2p1d_hmdb or ' in text
+    with pytest.raises(FileNotFoundError, match='mosi_mmaction; there are'):
+        config_path('zzzz')
 
 
 def test_a_leaf_inherits_by_name(tmp_path):
@@ -236,6 +239,18 @@ def test_set_epochs_of_stock_schedules():
     assert (cosine.begin, cosine.end, cosine.T_max) == (10, 30, 20)
     with pytest.raises(ValueError, match='warm-up of 10'):
         set_epochs(cfg, 10)
+
+
+@pytest.mark.parametrize(
+    'name', ['tiny/finetune_r2p1d_weizmann', 'mosi_r2p1d_hmdb']
+)
+def test_what_set_epochs_says_of_warm_up_can_be_done(name):
+    cfg = Config.fromfile(config_path(name))
+    with pytest.raises(ValueError, match='at least 11') as error:
+        set_epochs(cfg, 1)
+    exec(str(error.value).partition('first: ')[2], dict(_base_=cfg))
+    set_epochs(cfg, 1)
+    assert cfg.train_cfg.max_epochs == 1 == len(cfg.param_scheduler)
 
 
 def test_clip_len_needs_a_source_that_follows():

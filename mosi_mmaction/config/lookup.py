@@ -1,5 +1,6 @@
 """Find our configs from anywhere."""
 
+import difflib
 import os.path as osp
 from pathlib import Path
 
@@ -27,8 +28,11 @@ def config_path(name: str) -> str:
             for p in _CONFIGS.rglob('*.py')
             if '_base_' not in p.parts
         )
+        bare = name.removesuffix('.py').removeprefix('configs/')
+        near = difflib.get_close_matches(bare, there, 3)
+        meant = f'did you mean {" or ".join(near)}? ' if near else ''
         raise FileNotFoundError(
-            f'no config {name!r} in mosi_mmaction; there are: '
+            f'no config {name!r} in mosi_mmaction; {meant}there are: '
             f'{", ".join(there)}'
         )
     return str(path)

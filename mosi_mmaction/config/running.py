@@ -35,7 +35,14 @@ def set_epochs(
     if epochs <= begin:
         raise ValueError(
             f'set_epochs: {epochs} epochs leave none after the '
-            f'warm-up of {begin}'
+            f'warm-up of {begin}; give at least {begin + 1}, or shorten the '
+            'warm-up first: '
+            + (
+                "_base_['param_scheduler'][-1]['warmup_epochs'] = 0"
+                if whole
+                else "_base_['param_scheduler'] = "
+                "[dict(_base_['param_scheduler'][-1], begin=0)]"
+            )
         )
     if warmup_epochs is not None:
         _set_warmup(warmup, last, warmup_epochs)
