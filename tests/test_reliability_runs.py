@@ -284,7 +284,7 @@ def finished(tmp_path_factory):
         folder / 'full.py',
         PRETRAIN,
         val_interval=100,
-        hooks=[dict(type='FullDiskHook', epoch=2, size=20_000)],
+        hooks=[dict(type='FullDiskHook', epoch=2, size=100_000)],
     )
     write_config(folder / 'plain.py', PRETRAIN, val_interval=100)
     log = folder / 'log'

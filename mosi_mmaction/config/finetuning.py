@@ -113,7 +113,9 @@ def set_decoder(cfg: dict, name: str) -> None:
         step.clear()
         step.update(new)
     loader = cfg.get('test_dataloader')
-    if loader and name != 'video':
+    if loader and name == 'video':
+        loader['collate_fn'] = dict(type='mosi_collate')
+    elif loader:
         # MMAction2's inferencer looks a collate function up by its name and
         # does not take a config of one.
         loader.pop('collate_fn', None)
