@@ -16,6 +16,7 @@ import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
+from mmengine.registry import DefaultScope  # noqa: E402
 from motion_truth import textured_image  # noqa: E402
 
 cv2.setNumThreads(1)
@@ -27,6 +28,16 @@ settings.register_profile(
     'nightly', max_examples=2000, deadline=None, print_blob=True
 )
 settings.load_profile(os.environ.get('HYPOTHESIS_PROFILE', 'ci'))
+
+
+@pytest.fixture(autouse=True)
+def default_scope():
+    """Leave MMEngine's default scope as it was: a Runner sets it for good."""
+    scopes = DefaultScope._instance_dict
+    before = dict(scopes)
+    yield
+    scopes.clear()
+    scopes.update(before)
 
 
 @pytest.fixture

@@ -288,7 +288,7 @@ def test_batches_and_rates_belong_together(name):
         enable=False, base_batch_size=gpus * batch
     )
     epochs = plain['train_cfg']['max_epochs']
-    if name.startswith('tiny/'):
+    if name.startswith(('tiny/', 'small/')):
         warmup, cosine = plain['param_scheduler']
         assert warmup['end'] == cosine['begin'] < cosine['end'] == epochs
         assert cosine['T_max'] == epochs - cosine['begin']
