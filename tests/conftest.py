@@ -16,7 +16,7 @@ import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
-from mmengine.registry import DefaultScope  # noqa: E402
+from mmengine.registry import DefaultScope, init_default_scope  # noqa: E402
 from motion_truth import textured_image  # noqa: E402
 
 cv2.setNumThreads(1)
@@ -32,12 +32,13 @@ settings.load_profile(os.environ.get('HYPOTHESIS_PROFILE', 'ci'))
 
 @pytest.fixture(autouse=True)
 def default_scope():
-    """Leave MMEngine's default scope as it was: a Runner sets it for good."""
-    scopes = DefaultScope._instance_dict
-    before = dict(scopes)
+    """Start every test in MMAction2's scope: a Runner changes it for good."""
+    DefaultScope._instance_dict.clear()
+    init_default_scope('mmaction')
     yield
-    scopes.clear()
-    scopes.update(before)
+    # For fixtures of the next module, which are made before this one.
+    DefaultScope._instance_dict.clear()
+    init_default_scope('mmaction')
 
 
 @pytest.fixture
