@@ -39,15 +39,16 @@ docs: install
 
 # Runs the notebook, and puts its outputs into it.
 notebook: docs
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_docs_notebook.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/docs/test_docs_notebook.py
 
 # Runs every command block of README and docs.
 readme-test: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto tests/test_docs.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto tests/docs/test_docs.py
 
 # Before a release: all that can be checked on one machine. The notebook and
 # the command blocks are among the tests.
-check-all: docs test-all wheel-test
+check-all: docs wheel-test
+	HYPOTHESIS_PROFILE=thorough $(MAKE) test-all
 
 lint: install
 	$(BIN)/ruff check .

@@ -1,7 +1,7 @@
 """What all tests share: few threads, fixed randomness, data if there is any.
 
-`HYPOTHESIS_PROFILE=nightly` makes the property tests longer and random;
-`ci`, the default, tries the same cases every time.
+`HYPOTHESIS_PROFILE` says how long property tests look: `ci`, the default, and
+`thorough` (`make check-all`) try the same cases every time, `nightly` others.
 """
 
 import os
@@ -17,13 +17,20 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 from mmengine.registry import DefaultScope, init_default_scope  # noqa: E402
-from motion_truth import textured_image  # noqa: E402
+
+from helpers.motion_truth import textured_image  # noqa: E402
+from helpers.paths import DATA  # noqa: E402
 
 cv2.setNumThreads(1)
 
-settings.register_profile(
-    'ci', max_examples=200, deadline=None, derandomize=True, database=None
-)
+for name, examples in (('ci', 60), ('thorough', 300)):
+    settings.register_profile(
+        name,
+        max_examples=examples,
+        deadline=None,
+        derandomize=True,
+        database=None,
+    )
 settings.register_profile(
     'nightly', max_examples=2000, deadline=None, print_blob=True
 )
@@ -56,10 +63,7 @@ def textured():
 @pytest.fixture(scope='session')
 def shared_data():
     """Folder of real images and videos: MOSI_SHARED_DATA or a sibling."""
-    path = Path(
-        os.environ.get('MOSI_SHARED_DATA')
-        or Path(__file__).parents[2] / 'shared' / 'data'
-    )
+    path = Path(os.environ.get('MOSI_SHARED_DATA') or DATA)
     if not path.is_dir():
         pytest.skip(f'no data at {path}: set MOSI_SHARED_DATA to a folder')
     return path

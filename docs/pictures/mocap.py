@@ -2,8 +2,8 @@
 
     python docs/pictures/mocap.py
 
-The motion is that of tests/bvh_person.py: no recorded one is shown, as the
-data are not ours to publish.
+The motion is that of tests/helpers/bvh_person.py: no recorded one is shown,
+as the data are not ours to publish.
 """
 
 import sys

@@ -11,11 +11,11 @@ from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from helpers.paths import ROOT
 from mosi_mmaction import config_path, load_backbone, zoo_entries
 from mosi_mmaction.checkpoints import zoo
 from mosi_mmaction.checkpoints.files import save_published
 
-REPOSITORY = Path(__file__).parents[1]
 TINY = 'tiny/mosi_r2p1d_deadleaves'
 
 
@@ -161,7 +161,7 @@ def test_publish_model(saved, tmp_path):
             sys.executable,
             '-W',
             'ignore',
-            REPOSITORY / 'tools' / 'publish_model.py',
+            ROOT / 'tools' / 'publish_model.py',
             path,
             '--out',
             tmp_path / 'zoo',
@@ -190,10 +190,10 @@ def test_entries_are_complete_and_shipped_files_whole():
     entries = zoo_entries()
     assert entries
     for name, entry in entries.items():
-        assert (REPOSITORY / entry['Config']).is_file(), name
+        assert (ROOT / entry['Config']).is_file(), name
         weights = entry.get('Weights')
         if weights:
-            path = REPOSITORY / weights
+            path = ROOT / weights
             assert path.stat().st_size < 5e6
             zoo.check_digest(path, entry['Metadata']['SHA256'])
             assert f'-{entry["Metadata"]["SHA256"][:8]}.' in path.name

@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 from collections import OrderedDict
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,12 +15,11 @@ from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
 
+from helpers.paths import ROOT
 from mosi_mmaction.compat import distributed
 from mosi_mmaction.compat import imports as compat
 
 compat.apply()
-
-REPOSITORY = Path(__file__).parents[1]
 
 
 def run(*args, path='', **env):
@@ -53,7 +51,7 @@ def run_code(code, path='', **env):
 LOAD_COMPAT = f"""
 import importlib.util, sys
 spec = importlib.util.spec_from_file_location(
-    'compat', {str(REPOSITORY / 'mosi_mmaction' / 'compat' / 'imports.py')!r})
+    'compat', {str(ROOT / 'mosi_mmaction' / 'compat' / 'imports.py')!r})
 compat = importlib.util.module_from_spec(spec)
 sys.modules['compat'] = compat
 spec.loader.exec_module(compat)
@@ -170,7 +168,7 @@ def test_broken_requirement_of_mmcv_is_not_called_a_missing_mmcv(
 
 
 def test_missing_importlib_metadata_names_the_command(monkeypatch):
-    setup = (REPOSITORY / 'setup.cfg').read_text()
+    setup = (ROOT / 'setup.cfg').read_text()
     requires = setup.partition('install_requires =')[2].partition('\n\n')[0]
     assert 'importlib_metadata' in requires.split()
     monkeypatch.setitem(sys.modules, 'importlib_metadata', None)
@@ -680,7 +678,7 @@ def test_paths_of_the_environment_are_taken_as_they_are(
 ):
     for variable in ('MOSI_DATA', 'MOSI_SPLITS', 'MOSI_PRETRAINED'):
         monkeypatch.setenv(variable, name)
-    configs = REPOSITORY / 'configs'
+    configs = ROOT / 'configs'
     cfg = Config.fromfile(configs / 'tiny/mosi_r2p1d_images.py')
     assert cfg.train_dataloader.dataset.data_root == name
     cfg = Config.fromfile(configs / 'tiny/finetune_r2p1d_weizmann.py')

@@ -1,15 +1,15 @@
 """Where clips are rendered is decided by the machine, or by a flag."""
 
 import importlib.util
-from pathlib import Path
 
 import pytest
 from mmengine.config import Config
 
+from helpers.paths import TOOLS
 from mosi_mmaction import config_path, render_on_device
 from mosi_mmaction.config.tree import walk
 
-TOOL = Path(__file__).parents[1] / 'tools' / 'train.py'
+TOOL = TOOLS / 'train.py'
 PRETRAINING = 'tiny/mosi_r2p1d_deadleaves'
 
 

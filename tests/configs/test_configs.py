@@ -21,12 +21,12 @@ from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope, init_default_scope
 from mmengine.runner import Runner
-from motion_truth import textured_image
 from PIL import Image
 
+from helpers.motion_truth import textured_image
+from helpers.paths import CONFIGS
 from mosi_mmaction.synthetic.write import write_action_videos
 
-CONFIGS = Path(__file__).parents[1] / 'configs'
 NAMES = sorted(
     p.relative_to(CONFIGS).as_posix()
     for p in CONFIGS.rglob('*.py')

@@ -7,8 +7,8 @@ import pytest
 from mmaction.registry import TRANSFORMS
 from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
-from video_files import number_of, write
 
+from helpers.video_files import number_of, write
 from mosi_mmaction import SampleFramesAtRate
 from mosi_mmaction.datasets import EpochIndex
 from mosi_mmaction.media.errors import BadSourceError

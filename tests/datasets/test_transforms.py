@@ -2,7 +2,6 @@
 
 import copy
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +9,14 @@ import torch
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform, Compose
 from mmengine.config import Config
-from motion_truth import measured_label, measured_motion, textured_image
 from PIL import Image
 
+from helpers.motion_truth import (
+    measured_label,
+    measured_motion,
+    textured_image,
+)
+from helpers.paths import CONFIGS
 from mosi_mmaction import (
     ClipColorJitter,
     CropSource,
@@ -28,7 +32,6 @@ from mosi_mmaction import (
 from mosi_mmaction.datasets import EpochIndex
 from mosi_mmaction.datasets.transforms.seeding import results_rng
 
-CONFIGS = Path(__file__).parents[1] / 'configs'
 NAMES = sorted(
     p.relative_to(CONFIGS).as_posix()
     for p in CONFIGS.rglob('*.py')

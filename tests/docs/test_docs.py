@@ -24,7 +24,8 @@ import cv2
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from helpers.paths import ROOT
+
 PAGES = [
     ROOT / 'README.md',
     ROOT / 'CONTRIBUTING.md',
@@ -35,7 +36,7 @@ BLOCK = re.compile(
 )
 SHOWN = {'text', 'bibtex', 'yaml'}  # not run
 NEEDS = re.compile(
-    r' needs .*(data|GPU|installation|Slurm|minutes|run by tests/\w+\.py)'
+    r' needs .*(data|GPU|installation|Slurm|minutes|run by tests/[\w/]+\.py)'
 )
 
 page_by_page = pytest.mark.parametrize('page', PAGES, ids=lambda p: p.stem)

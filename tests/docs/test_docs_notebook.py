@@ -1,10 +1,10 @@
 """The notebook of the docs runs, and is committed small."""
 
-from pathlib import Path
-
 import pytest
 
-NOTEBOOKS = sorted((Path(__file__).parents[1] / 'docs').glob('*.ipynb'))
+from helpers.paths import DOCS
+
+NOTEBOOKS = sorted((DOCS).glob('*.ipynb'))
 
 
 def test_there_is_one():

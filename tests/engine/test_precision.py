@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-import launch
 import mmaction
 import pytest
 import torch
@@ -22,6 +21,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import autocast as loop_autocast
 from torch import nn
 
+from helpers import launch
 from mosi_mmaction import (
     AutocastHook,
     DeterministicHook,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-TOOLS = Path(__file__).parents[1] / 'tools'
+from helpers.paths import TESTS, TOOLS
 
 _context = multiprocessing.get_context('forkserver')
 _context.set_forkserver_preload(['mosi_mmaction', 'mmengine.runner'])
@@ -39,7 +39,7 @@ def _redirect(log, env):
 def _run_tool(tool, args, log, env):
     _redirect(log, env)
     sys.argv = [tool, *map(str, args)]
-    sys.path[:0] = [str(TOOLS), str(Path(__file__).parent)]
+    sys.path[:0] = [str(TOOLS), str(TESTS)]
     runpy.run_path(str(TOOLS / tool), run_name='__main__')
 
 

@@ -1,6 +1,6 @@
 """Make a small HMDB51 look-alike from real footage.
 
-    python tests/standin_hmdb51.py OUT [--footage DIR] [--frames 90]
+    python tests/helpers/standin_hmdb51.py OUT [--footage DIR] [--frames 90]
 
 writes what one has after unpacking HMDB51's archives:
 
@@ -40,7 +40,8 @@ TITLES = (
     '{}',
 )
 HEIGHT, RATE = 240, 30
-FOOTAGE = Path(__file__).parents[2] / 'shared/data/videos/weizmann'
+SHARED = Path(__file__).resolve().parents[3] / 'shared'
+FOOTAGE = SHARED / 'data' / 'videos' / 'weizmann'
 
 
 def read_clip(path: Path, length: int) -> np.ndarray:

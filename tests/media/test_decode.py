@@ -9,9 +9,9 @@ import zlib
 import cv2
 import numpy as np
 import pytest
-from motion_truth import textured_image
 from PIL import Image
 
+from helpers.motion_truth import textured_image
 from mosi_mmaction.media import image as decode
 from mosi_mmaction.media.errors import BadSourceError
 from mosi_mmaction.media.image import decode_image, read_bytes

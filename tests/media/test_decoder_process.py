@@ -9,9 +9,9 @@ import time
 
 import numpy as np
 import pytest
-import video_files
-from video_files import number_of, write
 
+from helpers import video_files
+from helpers.video_files import number_of, write
 from mosi_mmaction.datasets.transforms import (
     LoadSourceFrame,
     VideoDecode,

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-import video_files
-from video_files import NAMES, PLAIN, number_of
 
+from helpers import video_files
+from helpers.video_files import NAMES, PLAIN, number_of
 from mosi_mmaction.media.errors import BadSourceError
 from mosi_mmaction.media.video import VideoFile, read_keyframe
 

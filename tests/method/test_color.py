@@ -2,12 +2,12 @@
 
 from itertools import permutations
 
-import color_truth
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers import color_truth
 from mosi_mmaction.method.color import (
     BASES,
     LUMA,

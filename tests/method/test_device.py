@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
-from test_motion import (
+
+from helpers.plans import (
     draw_plan,
     every_kind,
     noise,
@@ -18,7 +19,6 @@ from test_motion import (
     seeds,
     slow_render,
 )
-
 from mosi_mmaction import (
     DeadLeavesDataset,
     LabelPool,

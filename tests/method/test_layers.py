@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from motion_truth import textured_image
 
+from helpers.motion_truth import textured_image
+from helpers.plans import layered_plans
 from mosi_mmaction import (
     ColorJitter,
     DrawMovingBackground,
@@ -73,56 +74,6 @@ def test_the_paper_is_untouched(name):
             digest.update(render(image, plan).tobytes())
             digest.update(plan.labels.tobytes())
         assert digest.hexdigest()[:16] == expected, (index & 2, index & 1)
-
-
-@st.composite
-def layered_plans(
-    draw,
-    interpolated=None,
-    jittered=None,
-    size=(60, 66),
-    crop=24,
-    frames=6,
-):
-    """Small plans of everything that there is."""
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    motions = ('shift',)
-    if interpolated or interpolated is None and draw(st.booleans()):
-        motions = draw(st.sampled_from([MOTIONS, ('shift', 'swing')]))
-    pool = LabelPool(3, motions=motions, signed=draw(st.booleans()))
-    plan = draw_motion(
-        pool,
-        size,
-        crop,
-        frames,
-        rng,
-        draw(st.sampled_from([0, 0.7])),
-        draw(st.sampled_from([0, 0.05])),
-    )
-    if draw(st.integers(0, 5)):
-        plan = draw_static_mask(
-            plan,
-            (0.3, 0.6),
-            rng=rng,
-            shape=draw(st.sampled_from(SHAPES)),
-            soft=draw(st.sampled_from([0, 0.3])),
-            travels=draw(st.booleans()),
-            num_distractors=draw(st.integers(0, 2)),
-        )
-        camera = draw(st.sampled_from(['', 'absolute', 'relative', 'zoom']))
-        if camera:
-            zoom = camera == 'zoom' and interpolated is not False
-            plan = draw_moving_background(
-                plan,
-                0.15,
-                1.3 if zoom else 1.0,
-                'relative' if camera == 'relative' else 'absolute',
-                draw(st.sampled_from(['same', 'other'])),
-                rng=rng,
-            )
-    if jittered or jittered is None and draw(st.booleans()):
-        plan = draw_color_jitter(plan, ColorJitter(), rng)
-    return plan
 
 
 def images_of(plan, seed=0):

@@ -8,8 +8,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_layers import layered_plans
 
+from helpers.plans import layered_plans
 from mosi_mmaction import (
     DrawColorJitter,
     DrawMovingBackground,

@@ -3,11 +3,11 @@
 import cv2
 import numpy as np
 import pytest
-from layer_truth import label_seen, measure
 from mmaction.registry import TRANSFORMS
 from mmengine.config import Config
-from motion_truth import textured_image
 
+from helpers.layer_truth import label_seen, measure
+from helpers.motion_truth import textured_image
 from mosi_mmaction import (
     ColorJitter,
     LabelPool,

@@ -6,7 +6,6 @@ return: features, vectors, or tuples of both.
 
 import re
 from functools import cache
-from pathlib import Path
 
 import pytest
 import torch
@@ -18,9 +17,10 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from torch import nn
 
+from helpers.paths import DOCS
 from mosi_mmaction import DeadLeavesDataset
 
-PAGE = Path(__file__).parents[1] / 'docs' / 'your_backbone.md'
+PAGE = DOCS / 'your_backbone.md'
 FRAMES, SIDE = 8, 32
 _NARROW = dict(
     depth=18,

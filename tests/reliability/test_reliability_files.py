@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from launch import TOOLS, run, start
-from motion_truth import textured_image
 from PIL import Image
 
+from helpers.launch import TOOLS, run, start
+from helpers.motion_truth import textured_image
 from mosi_mmaction import (
     ActionVideoDataset,
     LoadSourceFrame,

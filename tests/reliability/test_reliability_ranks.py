@@ -4,21 +4,19 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import cv2
 import pytest
 import torch
-from launch import TOOLS, ranks, run
-from motion_truth import textured_image
 
 import mosi_mmaction  # noqa: F401, for torch.load() of checkpoints
-
-CONFIGS = Path(__file__).parents[1] / 'configs'
+from helpers.launch import TOOLS, ranks, run
+from helpers.motion_truth import textured_image
+from helpers.paths import CONFIGS, TESTS
 
 CONFIG = """
 _base_ = '{configs}/tiny/mosi_r2p1d_deadleaves.py'
-custom_imports = dict(imports=['mosi_mmaction', 'reliability_hooks'],
+custom_imports = dict(imports=['mosi_mmaction', 'helpers.reliability_hooks'],
                       allow_failed_imports=False)
 custom_hooks = [{hook}]
 model = dict(backbone=dict(base_channels=4, norm_eval=True),
@@ -216,7 +214,7 @@ def test_killed_rank_ends_the_job_with_the_cause(tmp_path):
             **os.environ,
             'PYTHON': sys.executable,
             'CUDA_VISIBLE_DEVICES': '',
-            'PYTHONPATH': str(Path(__file__).parent),
+            'PYTHONPATH': str(TESTS),
         },
         capture_output=True,
         text=True,

@@ -12,15 +12,14 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from launch import run, start
-from motion_truth import textured_image
 
+from helpers.launch import run, start
+from helpers.motion_truth import textured_image
+from helpers.paths import CONFIGS
 from mosi_mmaction.checkpoints.files import AtomicBackend, whole
 
-CONFIGS = Path(__file__).parents[1] / 'configs'
-
 RUN = """
-custom_imports = dict(imports=['mosi_mmaction', 'reliability_hooks'],
+custom_imports = dict(imports=['mosi_mmaction', 'helpers.reliability_hooks'],
                       allow_failed_imports=False)
 custom_hooks = {hooks}
 randomness = dict(seed=None)

@@ -5,7 +5,6 @@ import os
 import pickle
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,8 +15,9 @@ from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
-from motion_truth import measured_motion
 
+from helpers.motion_truth import measured_motion
+from helpers.paths import ROOT
 from mosi_mmaction import NearestNeighborMetric, config_path, set_motion
 from mosi_mmaction.config.finetuning import (
     set_decoder,
@@ -26,8 +26,6 @@ from mosi_mmaction.config.finetuning import (
     set_three_crops,
 )
 from mosi_mmaction.synthetic.write import write_action_videos
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(autouse=True)

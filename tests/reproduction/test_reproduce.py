@@ -20,16 +20,15 @@ from mmengine.dataset import Compose
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from mmengine.utils import import_modules_from_strings
-from motion_truth import measured_label
 
+from helpers.motion_truth import measured_label
+from helpers.paths import TOOLS
 from mosi_mmaction import LabelPool
 from mosi_mmaction.datasets import EpochSampler
 from mosi_mmaction.media.paths import in_validation
 from mosi_mmaction.media.video import read_frame
 from mosi_mmaction.synthetic.dead_leaves import draw_dead_leaves
 from mosi_mmaction.synthetic.write import write_action_videos
-
-TOOLS = Path(__file__).parents[1] / 'tools'
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-TOOLS = Path(__file__).parents[1] / 'tools'
+from helpers.paths import TOOLS
+
 STYLES = ('calm', 'odd', 'wild')
 
 

@@ -4,14 +4,12 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from mmengine.config import Config
 
+from helpers.paths import ROOT
 from mosi_mmaction.synthetic.write import write_action_videos
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture

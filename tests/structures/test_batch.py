@@ -11,8 +11,8 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import FUNCTIONS, init_default_scope
 from mmengine.runner import Runner
-from test_motion import draw_plan, noise
 
+from helpers.plans import draw_plan, noise
 from mosi_mmaction import (
     LabelPool,
     MoSIDataPreprocessor,

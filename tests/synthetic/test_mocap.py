@@ -2,17 +2,17 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from bvh_person import SKELETON, write_bvh
 
+from helpers.bvh_person import SKELETON, write_bvh
+from helpers.paths import TOOLS
 from mosi_mmaction.synthetic import bodies
 from mosi_mmaction.synthetic.bvh import read_bvh
 
-TOOL = Path(__file__).parents[1] / 'tools/data/mocap_videos.py'
+TOOL = TOOLS / 'data/mocap_videos.py'
 
 
 def test_joints_by_hand(tmp_path):

@@ -5,16 +5,16 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
 
+from helpers.paths import TOOLS
 from mosi_mmaction import LabelPool
 
-TOOL = Path(__file__).parents[1] / 'tools' / 'benchmark.py'
+TOOL = TOOLS / 'benchmark.py'
 
 
 @pytest.fixture(scope='module')
@@ -41,7 +41,7 @@ def run(tool, capsys):
 
 def test_video_reads_the_right_frames_beside_stock(run, tmp_path):
     pytest.importorskip('decord')
-    from video_files import write
+    from helpers.video_files import write
 
     path = tmp_path / 'a.avi'
     write(path, 'mpeg4', options=dict(bf='2'))

@@ -1,13 +1,13 @@
 """What the tools check before a run starts."""
 
 import importlib.util
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from mmengine.config import Config
 from torch.utils.data import DataLoader
 
+from helpers.paths import TOOLS
 from mosi_mmaction import config_path
 from mosi_mmaction.cli import build_runner, check_steps
 
@@ -44,7 +44,7 @@ def test_wrong_load_from_is_told_before_anything_is_built(tmp_path):
 
 @pytest.fixture
 def tool():
-    path = Path(__file__).parents[1] / 'tools' / 'test.py'
+    path = TOOLS / 'test.py'
     spec = importlib.util.spec_from_file_location('tools_test', path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

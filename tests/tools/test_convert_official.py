@@ -3,18 +3,18 @@
 import importlib.util
 import os
 import pickle
-from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
+from helpers.paths import TOOLS
 from mosi_mmaction.models.backbones.paper_resnet import (
     MoSIResNet2Plus1d,
     ResNet2d3d,
 )
 
-TOOL = Path(__file__).parents[1] / 'tools' / 'convert_official.py'
+TOOL = TOOLS / 'convert_official.py'
 spec = importlib.util.spec_from_file_location('convert_official', TOOL)
 tool = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(tool)

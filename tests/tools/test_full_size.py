@@ -4,7 +4,6 @@ import os
 import pickle
 import subprocess
 import sys
-from pathlib import Path
 
 import av
 import cv2
@@ -15,11 +14,11 @@ from av.video.frame import PictureType
 from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from standin_hmdb51 import CLASSES, make
 
 import mosi_mmaction  # noqa: F401, for torch.load() of checkpoints
+from helpers.paths import ROOT
+from helpers.standin_hmdb51 import CLASSES, make
 
-ROOT = Path(__file__).resolve().parents[1]
 TRAINED, TESTED = 2, 3  # videos of one step, and of the test
 
 

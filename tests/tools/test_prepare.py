@@ -5,11 +5,12 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
-TOOLS = Path(__file__).parents[1] / 'tools' / 'data'
+from helpers.paths import TOOLS
+
+TOOLS = TOOLS / 'data'
 
 
 def load(name):

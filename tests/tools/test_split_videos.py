@@ -1,15 +1,15 @@
 """A folder of one's own videos becomes lists and a config that trains."""
 
 import importlib.util
-from pathlib import Path
 
 import pytest
 from mmengine.config import Config
 from mmengine.runner import CheckpointLoader
 
+from helpers.paths import TOOLS
 from mosi_mmaction import config_path, set_videos
 
-TOOL = Path(__file__).parents[1] / 'tools' / 'data' / 'split_videos.py'
+TOOL = TOOLS / 'data' / 'split_videos.py'
 
 
 @pytest.fixture

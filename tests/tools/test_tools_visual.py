@@ -5,21 +5,20 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from motion_truth import measured_label, textured_image
 from PIL import Image
 
+from helpers.motion_truth import measured_label, textured_image
+from helpers.paths import TOOLS
 from mosi_mmaction import LabelPool, config_path, render
 from mosi_mmaction.apis import networks as network
 from mosi_mmaction.synthetic.write import write_action_videos
 from mosi_mmaction.visualization import draw
 
-TOOLS = Path(__file__).resolve().parents[1] / 'tools'
 sys.path.insert(0, str(TOOLS))
 
 import browse_motion  # noqa: E402

@@ -13,18 +13,18 @@ from importlib.metadata import version
 from pathlib import Path
 
 import cv2
-import launch
 import pytest
 import torch
 from mmaction.registry import MODELS
 from mmengine.registry import init_default_scope
 
 import mosi_mmaction
+from helpers import launch
+from helpers.paths import ROOT
 from mosi_mmaction import LabelPool
 from mosi_mmaction.synthetic.write import write_action_videos
 
-REPOSITORY = Path(__file__).parents[1]
-CONFIGS, TOOLS = REPOSITORY / 'configs', REPOSITORY / 'tools'
+CONFIGS, TOOLS = ROOT / 'configs', ROOT / 'tools'
 
 PRETRAIN = f"""
 _base_ = [{str(CONFIGS / 'tiny' / 'mosi_r2p1d_deadleaves.py')!r}]

@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from motion_truth import textured_image
 from PIL import Image
 
+from helpers.motion_truth import textured_image
 from mosi_mmaction import LabelPool
 from mosi_mmaction.apis import networks as network
 from mosi_mmaction.apis import videos

@@ -3,13 +3,11 @@
 import json
 import re
 import sys
-from pathlib import Path
 
 import pytest
 
+from helpers.paths import ROOT
 from mosi_mmaction import __main__ as runner
-
-ROOT = Path(__file__).resolve().parents[1]
 
 SCRIPT = '''"""Tell how it was started.
 
