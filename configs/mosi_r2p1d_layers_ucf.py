@@ -2,14 +2,6 @@
 # shapes with soft edges, over a background that slides.
 _base_ = 'mosi_r2p1d_ucf.py'
 
-from mosi_mmaction import set_motion
+from mosi_mmaction import set_layers
 
-set_motion(
-    _base_,
-    motions=('shift', 'turn'),
-    signed=False,
-    ease=0.5,
-    shape='mixed',
-    soft=0.1,
-    background=0.25,
-)
+set_layers(_base_)

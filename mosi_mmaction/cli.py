@@ -11,8 +11,7 @@ from mmengine.runner import Runner
 
 from .compat.distributed import cpu_distributed
 from .config.lookup import find_config
-from .config.running import fast_recipe
-from .engine.autocast import use_amp
+from .config.running import fast_recipe, use_amp
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:

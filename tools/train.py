@@ -10,11 +10,9 @@ import argparse
 import logging
 
 from mmengine.config import Config
-from mmengine.device import get_device
 from mmengine.logging import print_log
 from mmengine.runner import find_latest_checkpoint
 
-from mosi_mmaction import render_on_device
 from mosi_mmaction.cli import (
     add_common_arguments,
     build_runner,
@@ -23,49 +21,7 @@ from mosi_mmaction.cli import (
     load_config,
 )
 from mosi_mmaction.compat.distributed import end_rank
-from mosi_mmaction.config.tree import walk
-
-
-def choose_rendering(cfg: Config, where: str) -> str | None:
-    """Decide where the clips of pretraining are rendered, in place.
-
-    The pixels are the same, to one grey level. A config that renders on the
-    device already keeps to that.
-
-    Args:
-        cfg: The config.
-        where: ``'device'``, ``'worker'``, or ``'auto'`` for the device
-            where that is a GPU.
-
-    Returns:
-        What was decided, a line for the log; None for a config that renders
-        nothing.
-
-    Raises:
-        ValueError: If the config cannot do what was asked for.
-    """
-    steps = [step.get('type') for step in walk(cfg)]
-    in_worker = 'RenderPseudoMotion' in steps
-    if 'DrawPseudoMotion' not in steps:
-        if where == 'auto':
-            return None
-        raise ValueError(
-            f'--render {where}: this config renders no clips; is it one of '
-            'fine-tuning?'
-        )
-    if where == 'worker' and not in_worker:
-        raise ValueError(
-            '--render worker: this config renders on the device; take '
-            'render_on_device() out of it'
-        )
-    device = get_device()
-    on_device = where == 'device' or (where == 'auto' and device != 'cpu')
-    if in_worker and on_device:
-        render_on_device(cfg)
-    if in_worker and not on_device:
-        return 'clips are rendered in the workers'
-    by = "the config's choice" if not in_worker else f'--render {where}'
-    return f'clips are rendered on the device, {device} ({by})'
+from mosi_mmaction.config.running import choose_rendering
 
 
 def parse_args() -> argparse.Namespace:

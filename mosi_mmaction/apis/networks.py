@@ -14,6 +14,7 @@ from mmengine.runner import load_checkpoint
 from torch import nn
 
 from ..config.lookup import find_config
+from ..config.tree import SAMPLING
 from ..models.heads.pooled_feature_head import pool_features
 
 
@@ -78,10 +79,6 @@ def build_network(
     return model.to(device).float().eval()
 
 
-#: Transforms that choose the frames of clips.
-_SAMPLING = ('SampleFrames', 'SampleFramesAtRate')
-
-
 def clip_settings(cfg: Config) -> tuple[int, int, int]:
     """Return (clip_len, frame_interval, crop side) that training uses.
 
@@ -94,7 +91,7 @@ def clip_settings(cfg: Config) -> tuple[int, int, int]:
     if 'DrawPseudoMotion' in steps:
         step = steps['DrawPseudoMotion']
         return step.get('clip_len', 16), 2, step.get('crop_size', 112)
-    sampling = [k for k in steps if k in _SAMPLING]
+    sampling = [k for k in steps if k in SAMPLING]
     if sampling:
         step = steps[sampling[0]]
         sides = [

@@ -1,6 +1,7 @@
 """All edits of configs: each a call after ``_base_`` in a leaf config."""
 
 from .finetuning import (
+    set_clips,
     set_decoder,
     set_linear_probe,
     set_retrieval,
@@ -8,7 +9,7 @@ from .finetuning import (
     set_videos,
 )
 from .lookup import config_path, find_config
-from .pretraining import render_on_device, set_motion
+from .pretraining import render_on_device, set_layers, set_motion
 from .running import fast_recipe, set_epochs
 
 __all__ = [
@@ -16,8 +17,10 @@ __all__ = [
     'fast_recipe',
     'find_config',
     'render_on_device',
+    'set_clips',
     'set_decoder',
     'set_epochs',
+    'set_layers',
     'set_linear_probe',
     'set_motion',
     'set_retrieval',

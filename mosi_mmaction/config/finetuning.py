@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import cast
 
 from .running import set_epochs
-from .tree import find_step, walk
+from .tree import find_pipelines, find_step, is_sampling, walk
 
 #: What the two transforms of a decoder, Init and Decode, begin with.
 _DECODERS = {'decord': 'Decord', 'pyav': 'PyAV', 'video': 'Video'}
@@ -119,6 +119,67 @@ def set_decoder(cfg: dict, name: str) -> None:
         # MMAction2's inferencer looks a collate function up by its name and
         # does not take a config of one.
         loader.pop('collate_fn', None)
+
+
+def set_clips(
+    cfg: dict,
+    *,
+    clip_len: int | None = None,
+    frame_interval: int | None = None,
+    size: int | None = None,
+) -> None:
+    """Change the clips of a fine-tuning config in all pipelines, in place.
+
+    Arguments that are left out change nothing. In a leaf config::
+
+        _base_ = 'finetune_r2p1d_hmdb.py'
+
+        from mosi_mmaction import set_clips
+
+        set_clips(_base_, clip_len=8, size=96)
+
+    Args:
+        cfg: The config, or ``_base_`` inside a leaf.
+        clip_len: Number of frames.
+        frame_interval: Distance between two of them, in frames.
+        size: Side of the clips in pixels. What is resized before a centre
+            crop follows, so that the crop's share of the frame stays.
+
+    Raises:
+        ValueError: If no pipeline samples frames.
+    """
+    pipelines = {
+        id(pipeline): pipeline
+        for pipeline in find_pipelines(cfg)
+        if any(is_sampling(step) for step in pipeline)
+    }
+    if not pipelines:
+        raise ValueError(
+            'set_clips: no pipeline of this config samples frames; is it one '
+            'of pretraining? set_motion has its clip_len and crop_size'
+        )
+    sampled = dict(clip_len=clip_len, frame_interval=frame_interval)
+    sampled = {k: v for k, v in sampled.items() if v is not None}
+    for pipeline in pipelines.values():
+        for step in filter(is_sampling, pipeline):
+            step.update(sampled)
+        if size is not None:
+            _set_size(pipeline, size)
+
+
+def _set_size(pipeline: list, size: int) -> None:
+    resize = find_step(pipeline, 'Resize')
+    crop = find_step(pipeline, 'CenterCrop')
+    if resize is None:
+        return
+    if crop is None:
+        resize['scale'] = (size, size)
+        return
+    share = size / crop['crop_size']
+    resize['scale'] = tuple(
+        side if side == -1 else round(side * share) for side in resize['scale']
+    )
+    crop['crop_size'] = size
 
 
 def set_three_crops(cfg: dict) -> None:

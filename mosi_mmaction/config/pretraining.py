@@ -34,6 +34,8 @@ def set_motion(
     static: bool | None = None,
     separate: bool | None = None,
     clip_len: int | None = None,
+    crop_size: int | None = None,
+    source_size: int | None = None,
     motions: Sequence[str] | None = None,
     signed: bool | None = None,
     ease: float | None = None,
@@ -66,6 +68,10 @@ def set_motion(
         separate: Whether each axis has a classifier of its own.
         clip_len: Number of frames. The source image's side follows, so
             that the motion in pixels a frame stays (paper Table 2).
+        crop_size: Side of the clips in pixels. The source image's side
+            follows, so that the room to move in stays.
+        source_size: Side of the source image in pixels, instead of the one
+            that follows.
         motions: Kinds of motion, see :class:`~mosi_mmaction.LabelPool`.
         signed: Whether a motion and its mirror image have two labels.
         ease: Largest acceleration along the path.
@@ -116,8 +122,7 @@ def set_motion(
         )
     ]
     for pipeline, motion in found:
-        if clip_len is not None:
-            _set_clip_len(pipeline, motion, clip_len)
+        _set_sizes(pipeline, motion, clip_len, crop_size, source_size)
         motion.update(pool)
         motion.update(path)
         if static_mask is not KEEP:
@@ -138,11 +143,44 @@ def set_motion(
             id(pipeline) in training or color_jitter is None
         ):
             set_step(pipeline, 'DrawColorJitter', color_jitter)
-    for head in walk(cfg):
-        if head.get('type') == 'MoSIHead':
-            head.update(pool)
+    for part in walk(cfg):
+        if part.get('type') == 'MoSIHead':
+            part.update(pool)
             if separate is not None:
-                head['separate'] = separate
+                part['separate'] = separate
+        if part.get('type') == 'DeadLeavesDataset' and source_size:
+            part['size'] = source_size
+
+
+def set_layers(cfg: dict) -> None:
+    """Pretrain on clips made of layers, in place (docs/layers.md).
+
+    Unsigned shifts and turns on eased paths, in mattes of mixed shapes with
+    soft edges, over a background that slides: moderate settings of
+    :func:`set_motion`. In a leaf config::
+
+        _base_ = 'mosi_r2p1d_hmdb.py'
+
+        from mosi_mmaction import set_layers
+
+        set_layers(_base_)
+
+    Args:
+        cfg: The config, or ``_base_`` inside a leaf. What is to be otherwise
+            is changed by :func:`set_motion` after it.
+
+    Raises:
+        ValueError: If it is no config of pretraining with a static mask.
+    """
+    set_motion(
+        cfg,
+        motions=('shift', 'turn'),
+        signed=False,
+        ease=0.5,
+        shape='mixed',
+        soft=0.1,
+        background=0.25,
+    )
 
 
 def _update_mask(pipeline: list, matte: dict) -> None:
@@ -161,21 +199,35 @@ def _background_options(value: Any) -> dict | None:
     return dict(max_shift=value)
 
 
-def _set_clip_len(pipeline: list, motion: dict, clip_len: int) -> None:
-    crop = motion.get('crop_size', 112)
-    gaps = motion.get('clip_len', 16) - 1
+def _set_sizes(
+    pipeline: list,
+    motion: dict,
+    clip_len: int | None,
+    crop_size: int | None,
+    source_size: int | None,
+) -> None:
+    given = dict(
+        clip_len=clip_len, crop_size=crop_size, source_size=source_size
+    )
+    names = [name for name, value in given.items() if value is not None]
+    if not names:
+        return
     source = find_step(pipeline, 'CropSource')
     if source is None:
         raise ValueError(
-            'set_motion.clip_len: a pipeline has no CropSource, '
-            'whose size follows the number of frames'
+            f'set_motion.{names[0]}: a pipeline has no CropSource, '
+            'which makes the source image as large as the motion needs'
         )
-    room = source.get('size', 320) - crop
-    source['size'] = crop + round(room * (clip_len - 1) / gaps)
+    room = source.get('size', 320) - motion.get('crop_size', 112)
+    if clip_len is not None:
+        room = round(room * (clip_len - 1) / (motion.get('clip_len', 16) - 1))
+        motion['clip_len'] = clip_len
+    if crop_size is not None:
+        motion['crop_size'] = crop_size
+    source['size'] = source_size or motion.get('crop_size', 112) + room
     for step in pipeline:
         if 'short_side' in step:
             step['short_side'] = source['size']
-    motion['clip_len'] = clip_len
 
 
 def render_on_device(cfg: dict | Config) -> None:

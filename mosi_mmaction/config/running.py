@@ -1,7 +1,9 @@
-"""Change the length and the speed of a run in one call."""
+"""Change how a run goes in one call: its length, its speed, its place."""
 
 from mmengine.config import Config
+from mmengine.device import get_device
 
+from .pretraining import render_on_device
 from .tree import walk
 
 
@@ -21,7 +23,8 @@ def set_epochs(
     Args:
         cfg: The config, or ``_base_`` inside a leaf.
         epochs: Number of epochs.
-        warmup_epochs: Number of those that warm up; None keeps the config's.
+        warmup_epochs: Number of those that warm up, 0 for none; None keeps
+            the config's.
 
     Raises:
         ValueError: If the warm-up leaves no epoch, or is to change and is
@@ -35,17 +38,11 @@ def set_epochs(
     if epochs <= begin:
         raise ValueError(
             f'set_epochs: {epochs} epochs leave none after the '
-            f'warm-up of {begin}; give at least {begin + 1}, or shorten the '
-            'warm-up first: '
-            + (
-                "_base_['param_scheduler'][-1]['warmup_epochs'] = 0"
-                if whole
-                else "_base_['param_scheduler'] = "
-                "[dict(_base_['param_scheduler'][-1], begin=0)]"
-            )
+            f'warm-up of {begin}; give at least {begin + 1}, or do without '
+            f'warm-up: set_epochs(_base_, {epochs}, warmup_epochs=0)'
         )
     if warmup_epochs is not None:
-        _set_warmup(warmup, last, warmup_epochs)
+        _set_warmup(cfg, warmup_epochs)
     if whole:
         last['max_epochs'] = epochs
     else:
@@ -57,9 +54,12 @@ def set_epochs(
         cfg['max_epochs'] = epochs
 
 
-def _set_warmup(warmup: list, last: dict, epochs: int) -> None:
+def _set_warmup(cfg: dict, epochs: int) -> None:
+    *warmup, last = cfg['param_scheduler']
     if last['type'] == 'WarmupCosineLR':
         last['warmup_epochs'] = epochs
+        return
+    if not warmup and not epochs:
         return
     if len(warmup) != 1 or warmup[0].get('begin', 0) != 0:
         raise ValueError(
@@ -67,6 +67,9 @@ def _set_warmup(warmup: list, last: dict, epochs: int) -> None:
             f'that begins with the run; param_scheduler has {warmup}'
         )
     warmup[0]['end'] = last['begin'] = epochs
+    if not epochs:
+        # MMEngine refuses a schedule that ends where it begins.
+        cfg['param_scheduler'] = [last]
 
 
 def fast_recipe(cfg: dict | Config, compile: bool | dict = False) -> None:
@@ -115,3 +118,82 @@ def fast_recipe(cfg: dict | Config, compile: bool | dict = False) -> None:
     hooks['fast'] = dict(
         type='FastModelHook', compile=compile, fold=True, keep_memory=True
     )
+
+
+def use_amp(cfg: Config) -> None:
+    """Switch a config to mixed precision, in place.
+
+    On an accelerator that is mmengine's AmpOptimWrapper; it refuses to run
+    on a CPU (``mmengine/optim/optimizer/amp_optimizer_wrapper.py:76``),
+    where AutocastOptimWrapper with bfloat16 takes its place.
+
+    Args:
+        cfg: Config; one that only tests gets an AutocastHook instead.
+
+    Raises:
+        ValueError: If the config has an optimizer wrapper of another kind.
+    """
+    wrapper = cfg.get('optim_wrapper')
+    on_cpu = get_device() == 'cpu'
+    hook = cfg.setdefault('default_hooks', {}).setdefault(
+        'autocast', dict(type='AutocastHook')
+    )
+    if wrapper is None:
+        hook['dtype'] = 'bfloat16' if on_cpu else 'float16'
+        return
+    kind = wrapper.get('type', 'OptimWrapper')
+    if kind == 'AutocastOptimWrapper':
+        return  # is mixed precision, by the config's own choice
+    if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
+        raise ValueError(
+            f'--amp: optim_wrapper.type={kind!r} has no mixed-precision '
+            "counterpart; use 'OptimWrapper' or leave --amp out"
+        )
+    if on_cpu:
+        wrapper['type'], wrapper['dtype'] = 'AutocastOptimWrapper', 'bfloat16'
+        wrapper.pop('loss_scale', None)
+    else:
+        wrapper['type'] = 'AmpOptimWrapper'
+        wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def choose_rendering(cfg: Config, where: str) -> str | None:
+    """Decide where the clips of pretraining are rendered, in place.
+
+    The pixels are the same, to one grey level. A config that renders on the
+    device already keeps to that.
+
+    Args:
+        cfg: The config.
+        where: ``'device'``, ``'worker'``, or ``'auto'`` for the device
+            where that is a GPU.
+
+    Returns:
+        What was decided, a line for the log; None for a config that renders
+        nothing.
+
+    Raises:
+        ValueError: If the config cannot do what was asked for.
+    """
+    steps = [step.get('type') for step in walk(cfg)]
+    in_worker = 'RenderPseudoMotion' in steps
+    if 'DrawPseudoMotion' not in steps:
+        if where == 'auto':
+            return None
+        raise ValueError(
+            f'--render {where}: this config renders no clips; is it one of '
+            'fine-tuning?'
+        )
+    if where == 'worker' and not in_worker:
+        raise ValueError(
+            '--render worker: this config renders on the device; take '
+            'render_on_device() out of it'
+        )
+    device = get_device()
+    on_device = where == 'device' or (where == 'auto' and device != 'cpu')
+    if in_worker and on_device:
+        render_on_device(cfg)
+    if in_worker and not on_device:
+        return 'clips are rendered in the workers'
+    by = "the config's choice" if not in_worker else f'--render {where}'
+    return f'clips are rendered on the device, {device} ({by})'

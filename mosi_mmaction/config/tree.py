@@ -13,6 +13,9 @@ _DRAWING = (
     'DrawColorJitter',
 )
 
+#: Transforms that choose the frames of clips.
+SAMPLING = ('SampleFrames', 'SampleFramesAtRate')
+
 
 def set_step(pipeline: list, kind: str, value: dict | None) -> None:
     """Set a drawing step of a pipeline, or take it away with None.
@@ -39,6 +42,11 @@ def find_step(pipeline: list, kind: str) -> dict | None:
         (s for s in pipeline if isinstance(s, dict) and s.get('type') == kind),
         None,
     )
+
+
+def is_sampling(step: Any) -> bool:
+    """Return whether a step of a pipeline chooses the frames of clips."""
+    return isinstance(step, dict) and step.get('type') in SAMPLING
 
 
 def walk(node: Any) -> Iterator[dict]:

@@ -14,7 +14,6 @@ from typing import Any
 import torch
 from mmaction.models.heads.base import BaseHead
 from mmaction.registry import OPTIM_WRAPPERS
-from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper
@@ -175,40 +174,3 @@ class AutocastOptimWrapper(OptimWrapper):
         finally:
             for handle in handles:
                 handle.remove()
-
-
-def use_amp(cfg: Config) -> None:
-    """Switch a config to mixed precision, in place.
-
-    On an accelerator that is mmengine's AmpOptimWrapper; it refuses to run
-    on a CPU (``mmengine/optim/optimizer/amp_optimizer_wrapper.py:76``),
-    where AutocastOptimWrapper with bfloat16 takes its place.
-
-    Args:
-        cfg: Config; one that only tests gets an AutocastHook instead.
-
-    Raises:
-        ValueError: If the config has an optimizer wrapper of another kind.
-    """
-    wrapper = cfg.get('optim_wrapper')
-    on_cpu = get_device() == 'cpu'
-    hook = cfg.setdefault('default_hooks', {}).setdefault(
-        'autocast', dict(type='AutocastHook')
-    )
-    if wrapper is None:
-        hook['dtype'] = 'bfloat16' if on_cpu else 'float16'
-        return
-    kind = wrapper.get('type', 'OptimWrapper')
-    if kind == 'AutocastOptimWrapper':
-        return  # is mixed precision, by the config's own choice
-    if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
-        raise ValueError(
-            f'--amp: optim_wrapper.type={kind!r} has no mixed-precision '
-            "counterpart; use 'OptimWrapper' or leave --amp out"
-        )
-    if on_cpu:
-        wrapper['type'], wrapper['dtype'] = 'AutocastOptimWrapper', 'bfloat16'
-        wrapper.pop('loss_scale', None)
-    else:
-        wrapper['type'] = 'AmpOptimWrapper'
-        wrapper.setdefault('loss_scale', 'dynamic')

@@ -17,7 +17,6 @@ trainer when the last reference to it is gone, and *known*, set by the trainer
 when it has mapped the slot, which then need not be sent along again.
 """
 
-import ctypes
 import errno
 import functools
 import mmap
@@ -34,6 +33,8 @@ import numpy as np
 import torch
 from torch.multiprocessing.reductions import reduce_tensor
 from torch.utils.data import get_worker_info
+
+from .malloc import keep_small_blocks
 
 _HEADER = mmap.PAGESIZE
 _TAKEN, _KNOWN = 0, 1
@@ -232,25 +233,11 @@ def _here() -> _Worker | None:
     if get_worker_info() is None or not _has_memfd():
         return None
     if _worker is None:
-        _keep_blocks()
+        # Else the images of a batch go back to the kernel with it, and the
+        # next ones come as new pages: a tenth of the work.
+        keep_small_blocks()
         _worker = _Worker()
     return _worker
-
-
-def _keep_blocks() -> None:
-    """Let glibc keep what the samples of a batch need, up to 64 MiB.
-
-    It would hand the images of a batch back to the kernel when the batch is
-    done, and the next ones would come as new pages: a tenth of the work.
-    """
-    try:
-        library = ctypes.CDLL(None)
-    except (OSError, TypeError):  # Windows has no such handle
-        return
-    if hasattr(library, 'gnu_get_libc_version'):
-        # M_MMAP_THRESHOLD at its largest, and M_TRIM_THRESHOLD.
-        library.mallopt(-3, 2**25)
-        library.mallopt(-1, 2**26)
 
 
 def _after_fork() -> None:

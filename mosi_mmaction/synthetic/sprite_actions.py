@@ -179,7 +179,7 @@ def draw_action(
         raise ValueError(
             f'action={action!r} is unknown; there are {", ".join(ACTIONS)}'
         )
-    height, width = _check_frames(size, num_frames)
+    height, width = check_frames(size, num_frames)
     t = np.arange(num_frames) / (num_frames - 1)
     side = min(size) - 1
     path = np.zeros((num_frames, 2))
@@ -218,7 +218,12 @@ def draw_action(
     return plan
 
 
-def _check_frames(size: tuple[int, int], num_frames: int) -> tuple[int, int]:
+def check_frames(size: tuple[int, int], num_frames: int) -> tuple[int, int]:
+    """Return (H, W) of the frames, checked.
+
+    Raises:
+        ValueError: If they are too small, or too few for the motions.
+    """
     height, width = size
     if min(size) < 32 or num_frames < 16:
         raise ValueError(

@@ -13,7 +13,7 @@ from mmengine import track_iter_progress
 
 from .sprite_actions import (
     ACTIONS,
-    _check_frames,
+    check_frames,
     draw_action,
     draw_look,
     render_action,
@@ -96,7 +96,7 @@ def write_action_videos(
         raise ValueError(
             f'videos_per_class={videos_per_class}: must be at least 1'
         )
-    _check_frames((height, width), num_frames)
+    check_frames((height, width), num_frames)
     if height % 2 or width % 2:
         raise ValueError(
             f'frames of {height}x{width} pixels: the codec '
@@ -104,7 +104,7 @@ def write_action_videos(
         )
     root = Path(root)
     root.mkdir(parents=True, exist_ok=True)
-    _settle(
+    settle(
         root,
         split,
         {
@@ -129,15 +129,15 @@ def write_action_videos(
         motion = np.random.default_rng((*stream, 1, ACTIONS.index(action), i))
         plan = draw_action(action, (height, width), num_frames, motion)
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write_video(path, render_action(plan, look), fps)
+        write_video(path, render_action(plan, look), fps)
     if todo:
         print(flush=True)  # the progress bar leaves its line open
     text = ''.join(f'{line}\n' for line in lines)
-    _write_text(root / f'{split}.txt', text)
+    write_text(root / f'{split}.txt', text)
     return [path for path, _, _ in jobs]
 
 
-def _settle(root: Path, split: str, settings: dict) -> None:
+def settle(root: Path, split: str, settings: dict) -> None:
     """See to it that all videos of the split have these settings.
 
     Raises:
@@ -156,10 +156,10 @@ def _settle(root: Path, split: str, settings: dict) -> None:
     # Nobody knows how these were made, and they would pass for ours.
     for video in root.glob(f'{split}/*/*_{split}_*.mp4'):
         video.unlink()
-    _write_text(path, json.dumps(settings))
+    write_text(path, json.dumps(settings))
 
 
-def _write_video(path: Path, frames: np.ndarray, fps: float) -> None:
+def write_video(path: Path, frames: np.ndarray, fps: float) -> None:
     """Write (N, H, W, 3) uint8 RGB as mp4; the name appears when done."""
     # OpenCV tells the container from the ending, so that stays.
     part = path.with_name(f'.part-{os.getpid()}-{path.name}')
@@ -190,7 +190,7 @@ def _write_video(path: Path, frames: np.ndarray, fps: float) -> None:
         part.unlink(missing_ok=True)
 
 
-def _write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
     part = path.with_name(f'.part-{os.getpid()}-{path.name}')
     part.write_text(text)
     os.replace(part, path)

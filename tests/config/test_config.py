@@ -7,13 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mmaction.registry import MODELS, TRANSFORMS
+import torch
+from mmaction.registry import MODELS, PARAM_SCHEDULERS, TRANSFORMS
 from mmengine.config import Config
 
 import mosi_mmaction
-from mosi_mmaction import LabelPool, config_path, set_motion
-from mosi_mmaction.config.finetuning import set_decoder
-from mosi_mmaction.config.running import set_epochs
+from mosi_mmaction import (
+    LabelPool,
+    config_path,
+    set_clips,
+    set_decoder,
+    set_epochs,
+    set_motion,
+)
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
@@ -149,6 +155,52 @@ def test_clip_len_keeps_the_pixels_a_frame(tmp_path, base, clip_len, size):
     assert pace[0] == pytest.approx(pace[1], rel=0.02)
 
 
+@pytest.mark.parametrize(
+    'base', ['mosi_r2p1d_hmdb', 'tiny/mosi_r2p1d_deadleaves']
+)
+def test_sizes_of_pretraining(tmp_path, base):
+    told, cfg = config(base), motion_leaf(tmp_path, base, crop_size=80)
+    room = [
+        steps(c, 'CropSource')[0].size
+        - steps(c, 'DrawPseudoMotion')[0].crop_size
+        for c in (told, cfg)
+    ]
+    assert room[0] == room[1]
+    cfg = motion_leaf(tmp_path, base, crop_size=56, source_size=160)
+    for loader in LOADERS:
+        dataset = dict(cfg[loader].dataset)
+        sides = [dataset['size']] if 'size' in dataset else []
+        sides += [
+            s[key]
+            for s in dataset['pipeline']
+            for key in ('size', 'short_side')
+            if key in s
+        ]
+        assert len(sides) == 2 and set(sides) == {160}
+    assert {s.crop_size for s in steps(cfg, 'DrawPseudoMotion')} == {56}
+    assert [s.clip_len for s in steps(cfg, 'DrawPseudoMotion')] == [
+        s.clip_len for s in steps(told, 'DrawPseudoMotion')
+    ]
+
+
+def test_clips_of_finetuning(tmp_path):
+    line = (
+        'from mosi_mmaction import set_clips\n'
+        'set_clips(_base_, clip_len=8, frame_interval=2, size=56)'
+    )
+    cfg = leaf(tmp_path, 'finetune_r2p1d_hmdb', line)
+    for sampling in steps(cfg, 'SampleFramesAtRate'):
+        assert (sampling.clip_len, sampling.frame_interval) == (8, 2)
+        assert sampling.target_fps == 30
+    training, *tests = steps(cfg, 'Resize')
+    assert training.scale == (56, 56)
+    # 7/8 of the frame's short side, as before.
+    assert [s.scale for s in tests] == [(-1, 64)] * 2
+    assert [s.crop_size for s in steps(cfg, 'CenterCrop')[1:]] == [56] * 2
+    with pytest.raises(ValueError, match='set_clips.*pretraining'):
+        set_clips(config('mosi_r2p1d_hmdb').copy(), clip_len=8)
+
+
 @pytest.mark.parametrize('value', [0.4, (0.2, 0.6)])
 def test_static_mask_changes_or_comes_back(tmp_path, value):
     cfg = motion_leaf(tmp_path, static_mask=value)
@@ -248,9 +300,14 @@ def test_what_set_epochs_says_of_warm_up_can_be_done(name):
     cfg = Config.fromfile(config_path(name))
     with pytest.raises(ValueError, match='at least 11') as error:
         set_epochs(cfg, 1)
-    exec(str(error.value).partition('first: ')[2], dict(_base_=cfg))
-    set_epochs(cfg, 1)
+    call = str(error.value).partition('warm-up: ')[2]
+    exec(call, dict(_base_=cfg, set_epochs=set_epochs))
     assert cfg.train_cfg.max_epochs == 1 == len(cfg.param_scheduler)
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+    PARAM_SCHEDULERS.build(
+        cfg.param_scheduler[0],
+        default_args=dict(optimizer=optimizer, epoch_length=3, end=1),
+    )
 
 
 def test_clip_len_needs_a_source_that_follows():

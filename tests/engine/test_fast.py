@@ -21,12 +21,12 @@ from mosi_mmaction import DeadLeavesDataset, config_path
 from mosi_mmaction.config.running import fast_recipe
 from mosi_mmaction.datasets.samplers.epoch_sampler import EpochIndex
 from mosi_mmaction.engine import autocast as amp
-from mosi_mmaction.engine import malloc as memory
 from mosi_mmaction.engine.hooks.fast_model import FastModelHook
 from mosi_mmaction.models.layers.folded_conv import (
     FoldedConv3d,
     fold_convolutions,
 )
+from mosi_mmaction.structures import malloc as memory
 
 TINY = 'tiny/mosi_r2p1d_deadleaves'
 
@@ -303,7 +303,7 @@ def test_other_optimizer_wrappers():
 MEMORY = """
 import json, resource, sys
 import torch
-from mosi_mmaction.engine.malloc import keep_freed_memory, release_freed_memory
+from mosi_mmaction.structures import malloc
 
 def faults(size=2**24):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -315,10 +315,10 @@ def resident():
         return int(file.read().split()[1]) * resource.getpagesize()
 
 faults()
-out = dict(stock=faults(), kept=keep_freed_memory())
+out = dict(stock=faults(), kept=malloc.keep_freed_memory())
 faults(), faults()  # the first block may lie too badly to be taken again
 out.update(again=faults(), smaller=faults(2**23), full=resident())
-release_freed_memory()
+malloc.release_freed_memory()
 out.update(released=resident(), after=faults())
 print(json.dumps(out))
 """

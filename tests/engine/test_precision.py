@@ -28,7 +28,7 @@ from mosi_mmaction import (
     config_path,
     set_retrieval,
 )
-from mosi_mmaction.config.running import fast_recipe
+from mosi_mmaction.config.running import fast_recipe, use_amp
 from mosi_mmaction.engine import autocast as amp
 from mosi_mmaction.synthetic.write import write_action_videos
 
@@ -395,7 +395,7 @@ def test_a_config_that_only_tests_can_be_fast():
     hook = AutocastHook()
     hook.before_run(runner)
     assert hook.dtype is None
-    for change in (fast_recipe, amp.use_amp):
+    for change in (fast_recipe, use_amp):
         cfg = copy.deepcopy(runner.cfg)
         change(cfg)
         told = dict(cfg.default_hooks.autocast)

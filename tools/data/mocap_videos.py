@@ -35,7 +35,7 @@ from mmengine import track_iter_progress
 from mosi_mmaction.synthetic import bodies
 from mosi_mmaction.synthetic.bvh import Motion, read_bvh
 from mosi_mmaction.synthetic.dead_leaves import draw_dead_leaves
-from mosi_mmaction.synthetic.write import _settle, _write_text, _write_video
+from mosi_mmaction.synthetic.write import settle, write_text, write_video
 
 _NAME = re.compile(r'(?P<action>[^_]+)_(?P<style>[^_]+)_\w+')
 _PHOTOS = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
@@ -104,7 +104,7 @@ def write_lists(
     """Write classes and folds by style."""
     classes = sorted({n['action'] for n in names})
     styles = sorted({n['style'] for n in names})
-    _write_text(out / 'classes.txt', '\n'.join(classes) + '\n')
+    write_text(out / 'classes.txt', '\n'.join(classes) + '\n')
 
     def lines(chosen):
         return ''.join(
@@ -126,8 +126,8 @@ def write_lists(
     for style in styles:
         ours = [n for n in names if n['style'] == style]
         others = [n for s in styles if s != style for n in test[s]]
-        _write_text(out / f'folds/{style}_train.txt', lines(ours))
-        _write_text(out / f'folds/{style}_test.txt', lines(others))
+        write_text(out / f'folds/{style}_train.txt', lines(ours))
+        write_text(out / f'folds/{style}_test.txt', lines(others))
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -185,7 +185,7 @@ def main(argv: list[str] | None = None) -> None:
         backgrounds=zlib.crc32(listed.encode('utf-8', 'surrogateescape')),
     )
     for kind in ('still', 'panning'):
-        _settle(args.out, kind, settings)
+        settle(args.out, kind, settings)
     size, todo = (args.size, args.size), []
     for path, name in zip(files, names):
         outs = [
@@ -198,7 +198,7 @@ def main(argv: list[str] | None = None) -> None:
         videos = film(path, size, args.fps, args.seed, photos)
         for out, video in zip(outs, videos):
             out.parent.mkdir(parents=True, exist_ok=True)
-            _write_video(out, video, args.fps)
+            write_video(out, video, args.fps)
     write_lists(names, args.out / 'lists', args.per_class, args.seed)
     print(f'\n{len(files)} motions, still and panning: {args.out}')
 

@@ -1,56 +1,16 @@
 # A folder of photographs at small size: clips of 16 x 56^2 out of 160^2.
-data_root = '{{$MOSI_DATA:data/images}}'
+_base_ = 'tiny_images.py'
 
-train_pipeline = [
-    dict(type='SeedSample'),
-    dict(type='LoadSourceFrame', short_side=160),
-    dict(type='CropSource', size=160, flip_ratio=0.5),
-    dict(type='DrawPseudoMotion', clip_len=16, crop_size=56),
-    dict(type='DrawStaticMask', side_ratio=(0.3, 0.5)),
-    dict(type='RenderPseudoMotion'),
-    dict(type='PackMoSIInputs'),
-]
-val_pipeline = [
-    dict(type='SeedSample'),
-    dict(type='LoadSourceFrame', frame='middle', short_side=160),
-    dict(type='CropSource', size=160, flip_ratio=0.0, random_crop=False),
-    dict(type='DrawPseudoMotion', clip_len=16, crop_size=56),
-    dict(type='DrawStaticMask', side_ratio=(0.3, 0.5)),
-    dict(type='RenderPseudoMotion'),
-    dict(type='PackMoSIInputs'),
-]
+from mosi_mmaction import set_motion
 
-train_dataloader = dict(
-    batch_size=5,
-    num_workers=2,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='EpochSampler', shuffle=True),
-    collate_fn=dict(type='mosi_collate'),
-    dataset=dict(
-        type='SourceImageDataset',
-        data_root=data_root,
-        split='train',
-        pipeline=train_pipeline,
-    ),
+set_motion(
+    _base_,
+    clip_len=16,
+    crop_size=56,
+    source_size=160,
+    static_mask=(0.3, 0.5),
 )
-val_dataloader = dict(
-    batch_size=5,
-    num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='EpochSampler', shuffle=False),
-    collate_fn=dict(type='mosi_collate'),
-    dataset=dict(
-        type='SourceImageDataset',
-        data_root=data_root,
-        split='val',
-        test_mode=True,
-        # tools/test.py stops at a bad file all the same.
-        bad_files='skip',
-        pipeline=val_pipeline,
-    ),
-)
+
+train_dataloader = dict(batch_size=5)
+val_dataloader = dict(batch_size=5)
 test_dataloader = val_dataloader
-
-val_evaluator = dict(type='MoSIMetric')
-test_evaluator = val_evaluator

@@ -7,7 +7,7 @@ from mmengine.model import is_model_wrapper
 
 from ...models.layers.folded_conv import fold_convolutions
 from ...models.layers.padded_widths import pad_widths
-from ..malloc import keep_freed_memory, release_freed_memory
+from ...structures.malloc import keep_freed_memory, release_freed_memory
 
 
 @HOOKS.register_module()
@@ -33,7 +33,7 @@ class FastModelHook(Hook):
             matrix units of GPUs, where it was not measured.
         keep_memory: Whether a process that trains on a CPU keeps the memory
             it frees, see
-            :func:`~.engine.malloc.keep_freed_memory`. Needs glibc; does
+            :func:`~.structures.malloc.keep_freed_memory`. Needs glibc; does
             nothing elsewhere.
     """
 

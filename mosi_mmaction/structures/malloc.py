@@ -5,7 +5,11 @@ from typing import Any
 
 # From glibc's malloc.h.
 _M_TRIM_THRESHOLD = -1
+_M_MMAP_THRESHOLD = -3
 _M_MMAP_MAX = -4
+
+#: The largest M_MMAP_THRESHOLD that glibc takes, in bytes.
+_LARGEST_THRESHOLD = 2**25
 
 
 def _glibc() -> Any | None:
@@ -39,6 +43,27 @@ def keep_freed_memory() -> bool:
     return bool(
         library.mallopt(_M_MMAP_MAX, 0)
         and library.mallopt(_M_TRIM_THRESHOLD, -1)
+    )
+
+
+def keep_small_blocks(most: int = 2**26) -> bool:
+    """Let this process keep some of the memory it frees.
+
+    As :func:`keep_freed_memory`, for a process that frees large blocks too,
+    and is to hand those back: of blocks above 32 MiB nothing is kept.
+
+    Args:
+        most: Number of bytes of freed heap that are kept.
+
+    Returns:
+        Whether the C library is glibc; with others nothing is changed.
+    """
+    library = _glibc()
+    if library is None:
+        return False
+    return bool(
+        library.mallopt(_M_MMAP_THRESHOLD, _LARGEST_THRESHOLD)
+        and library.mallopt(_M_TRIM_THRESHOLD, most)
     )
 
 
