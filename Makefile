@@ -56,6 +56,7 @@ lint: install
 
 # Remakes docs/pictures from rendered images and videos.
 pictures: install
+	$(BIN)/python -W ignore docs/pictures/one_image.py
 	$(BIN)/python -W ignore docs/pictures/layers.py
 	$(BIN)/python -W ignore docs/pictures/make.py
 

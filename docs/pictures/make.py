@@ -2,10 +2,10 @@
 
     python docs/pictures/make.py [--checkpoint FILE]
 
-Everything in them is rendered here: dead-leaves images, and action videos
-of sprites. No photograph and no film is needed. The network is the demo's
-(`make demo`); where there is none, it is pretrained first, which takes some
-minutes.
+Everything shown is rendered here: dead-leaves images, and action videos of
+sprites. No photographs or recorded videos are needed. The network is the
+demo's (`make demo`); if there is none, it is pretrained first, which takes
+some minutes.
 """
 
 import argparse
@@ -35,10 +35,10 @@ def tool(name: str, *argv: object) -> None:
     )
 
 
-def without_jitter(folder: Path) -> Path:
+def without_jitter(directory: Path) -> Path:
     """Write a pretraining config whose clips keep their colours.
 
-    Frames that are each recoloured, as in training, are hard to follow.
+    In training every frame is recoloured, which makes motion hard to follow.
     """
     cfg = Config.fromfile(config_path('mosi_r2p1d_imagenet'))
     for part in ('train', 'val', 'test'):
@@ -48,7 +48,7 @@ def without_jitter(folder: Path) -> Path:
             for step in dataset.pipeline
             if step['type'] != 'DrawColorJitter'
         ]
-    path = folder / 'without_jitter.py'
+    path = directory / 'without_jitter.py'
     cfg.dump(path)
     return path
 
@@ -60,13 +60,16 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        '--checkpoint', type=Path, metavar='FILE', help=f'of {CONFIG}'
+        '--checkpoint',
+        type=Path,
+        metavar='FILE',
+        help=f'checkpoint of {CONFIG}',
     )
     parser.add_argument(
         '--run',
         type=Path,
         metavar='DIR',
-        help="its work dir; default: the checkpoint's folder",
+        help="work dir of that run (default: the checkpoint's directory)",
     )
     parser.add_argument(
         '--work-dir', type=Path, default=Path('work_dirs/pictures')
@@ -101,7 +104,7 @@ def main() -> None:
         work / 'leaves.png', draw_dead_leaves(320, np.random.default_rng(4))
     )
     videos = work / 'videos'
-    # Wider than high, so that re-framings have room on both sides.
+    # Wider than high, so that re-framed windows have room on both sides.
     write_action_videos(videos, 2, 'pictures', height=96, width=128)
     tool(
         'browse_motion.py',

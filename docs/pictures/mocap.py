@@ -1,9 +1,9 @@
-"""Make docs/pictures/mocap.png: a pose of our own, drawn backgrounds.
+"""Remake docs/pictures/mocap.png: a hand-written pose, drawn backgrounds.
 
     python docs/pictures/mocap.py
 
-The motion is that of tests/helpers/bvh_person.py: no recorded one is shown,
-as the data are not ours to publish.
+The motion comes from tests/helpers/bvh_person.py. Recorded motion is not
+shown, as its licence does not let us publish it.
 """
 
 import sys
@@ -19,13 +19,14 @@ sys.path[:0] = [str(HERE.parents[1] / p) for p in ('tests', 'tools/data')]
 
 def main() -> None:
     """Write the picture."""
-    from bvh_person import write_bvh
     from mocap_videos import film
 
+    from helpers.bvh_person import write_bvh
+
     rows = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as directory:
         for number, raised in enumerate(('L', 'R', 'LR')):
-            path = Path(folder) / f'raise_{raised}_{number}.bvh'
+            path = Path(directory) / f'raise_{raised}_{number}.bvh'
             write_bvh(path, raised, frames=60)
             still, panned = film(path, (112, 112), 15, 3, [])
             rows.append(np.concatenate([*still[3:28:6], *panned[3:28:12]], 1))

@@ -145,22 +145,22 @@ def write_png(path: PathLike, image: np.ndarray) -> Path:
 def write_gif(
     path: PathLike, frames: Sequence[np.ndarray], fps: float = 8
 ) -> Path:
-    """Write an endless animation of equally large pictures."""
+    """Write a looping animation of equally large pictures."""
     path = _made(path)
     # One palette for all frames: a new one each would make colours flicker.
-    first = Image.fromarray(np.concatenate(frames)).quantize(256)
+    # Its free 256th entry lets Pillow leave unchanged pixels out.
+    first = Image.fromarray(np.concatenate(frames)).quantize(255)
     images = [
         Image.fromarray(f).quantize(palette=first, dither=Image.Dither.NONE)
         for f in frames
     ]
-    # Equal frames stay frames of their own.
     images[0].save(
         path,
         save_all=True,
         append_images=images[1:],
         loop=0,
         duration=round(1000 / fps),
-        optimize=False,
+        optimize=True,
     )
     return path
 
