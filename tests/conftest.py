@@ -4,6 +4,7 @@
 `thorough` (`make check-all`) try the same cases every time, `nightly` others.
 """
 
+import multiprocessing
 import os
 
 # Tiny arrays gain nothing from threads, and tests may run side by side. Set
@@ -35,6 +36,13 @@ settings.register_profile(
     'nightly', max_examples=2000, deadline=None, print_blob=True
 )
 settings.load_profile(os.environ.get('HYPOTHESIS_PROFILE', 'ci'))
+
+
+@pytest.fixture(autouse=True)
+def start_method():
+    """Fork after every test: MMEngine's init_dist sets spawn for good."""
+    yield
+    multiprocessing.set_start_method(None, force=True)
 
 
 @pytest.fixture(autouse=True)
