@@ -4,9 +4,10 @@ A matte is a closed outline in a square box. It is soft or hard, and stays
 where it is, as the paper's, or travels with its content, as an object does.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import cv2
 import numpy as np
@@ -40,9 +41,8 @@ class Matte:
     @cached_property
     def alphas(self) -> list[np.ndarray]:
         """Opacity of every box, (side, side) uint8 each; pure."""
-        sides = self.sides.ravel().tolist()
         outlines = self.outlines.reshape(-1, *self.outlines.shape[-2:])
-        return [_fill(s, o, self.soft) for s, o in zip(sides, outlines)]
+        return _fill(self.sides.ravel(), outlines, self.soft)
 
     def __getstate__(self) -> dict:
         # What is computed does not travel between processes.
@@ -88,11 +88,11 @@ def draw_matte(
     shapes: Sequence[str] = [shape] * sides.size
     if shape == 'mixed':
         shapes = [SHAPES[i] for i in rng.integers(0, 4, sides.size)]
-    outlines = [_OUTLINES[s](rng) for s in shapes]
+    outlines = _fitted(np.array([_OUTLINES[s](rng) for s in shapes]))
     return Matte(
         read_only(sides.copy()),
         read_only(
-            np.array(outlines, np.float32).reshape(*sides.shape, POINTS, 2)
+            outlines.astype(np.float32).reshape(*sides.shape, POINTS, 2)
         ),
         float(soft),
         bool(travels),
@@ -123,16 +123,13 @@ def check_matte(shape: str, soft: float, num_distractors: int) -> None:
 
 
 def _box(rng: np.random.Generator) -> np.ndarray:
-    corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], float)
-    return _along(corners)
+    return _BOX
 
 
 def _ellipse(rng: np.random.Generator) -> np.ndarray:
     """An ellipse of any direction, its axes at most 1 : 0.6."""
     ratio, turn = rng.uniform(0.6, 1), rng.uniform(0, np.pi)
-    angle = np.linspace(0, 2 * np.pi, POINTS, endpoint=False)
-    x, y = np.cos(angle), ratio * np.sin(angle)
-    return _fitted(_turned(np.stack([x, y], 1), turn))
+    return _turned(_CIRCLE * (1, ratio), turn)
 
 
 def _polygon(rng: np.random.Generator) -> np.ndarray:
@@ -142,62 +139,73 @@ def _polygon(rng: np.random.Generator) -> np.ndarray:
     angle = step * (np.arange(corners) + rng.uniform(-0.3, 0.3, corners))
     radius = rng.uniform(0.55, 1, corners)[:, None]
     points = radius * np.stack([np.cos(angle), np.sin(angle)], 1)
-    return _fitted(_along(_turned(points, rng.uniform(0, 2 * np.pi))))
+    return _along(_turned(points, rng.uniform(0, 2 * np.pi)))
 
 
 def _blob(rng: np.random.Generator) -> np.ndarray:
     """A smooth closed curve: a circle with a few slow waves on it."""
-    angle = np.linspace(0, 2 * np.pi, POINTS, endpoint=False)
     waves = np.arange(2, 6)
     height = rng.normal(0, 0.25, 4) / (waves - 1)
     phase = rng.uniform(0, 2 * np.pi, 4)
-    radius = 1 + (height * np.cos(waves * angle[:, None] + phase)).sum(1)
-    radius = np.maximum(radius, 0.3)[:, None]
-    return _fitted(radius * np.stack([np.cos(angle), np.sin(angle)], 1))
-
-
-_OUTLINES = dict(box=_box, ellipse=_ellipse, polygon=_polygon, blob=_blob)
+    radius = 1 + np.cos(waves * _ANGLE[:, None] + phase) @ height
+    return np.maximum(radius, 0.3)[:, None] * _CIRCLE
 
 
 def _turned(points: np.ndarray, angle: float) -> np.ndarray:
-    cos, sin = np.cos(angle), np.sin(angle)
+    cos, sin = math.cos(angle), math.sin(angle)
     return points @ np.array([[cos, sin], [-sin, cos]])
 
 
 def _fitted(points: np.ndarray) -> np.ndarray:
-    """Move and scale an outline into the box, so that it touches it."""
-    low, high = points.min(0), points.max(0)
-    return (points - (low + high) / 2) / ((high - low).max() / 2)
+    """Move and scale outlines into their boxes, so that they touch them."""
+    low = points.min(-2, keepdims=True)
+    high = points.max(-2, keepdims=True)
+    most = (high - low).max(-1, keepdims=True)
+    return (points - (low + high) / 2) / (most / 2)
+
+
+@cache
+def _parts(corners: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return at which edge each point lies, the next one, and how far."""
+    ends = np.linspace(0, POINTS, corners + 1).round().astype(int)
+    edge = np.repeat(np.arange(corners), np.diff(ends))
+    share = (np.arange(POINTS) - ends[edge]) / np.diff(ends)[edge]
+    return edge, (edge + 1) % corners, share[:, None]
 
 
 def _along(corners: np.ndarray) -> np.ndarray:
     """Return points along the edges of a polygon, all corners included."""
-    count = len(corners)
-    parts = np.diff(np.linspace(0, POINTS, count + 1).round().astype(int))
-    following = np.roll(corners, -1, 0)
-    return np.concatenate(
-        [
-            a + (b - a) * np.arange(n)[:, None] / n
-            for a, b, n in zip(corners, following, parts)
-        ]
-    )
+    edge, following, share = _parts(len(corners))
+    start = corners[edge]
+    return start + (corners[following] - start) * share
 
 
-def _fill(side: int, outline: np.ndarray, soft: float) -> np.ndarray:
-    """Return the opacity in a box, (side, side) uint8."""
+_ANGLE = np.linspace(0, 2 * np.pi, POINTS, endpoint=False)
+_CIRCLE = np.stack([np.cos(_ANGLE), np.sin(_ANGLE)], 1)
+_BOX = _along(np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], float))
+_OUTLINES = dict(box=_box, ellipse=_ellipse, polygon=_polygon, blob=_blob)
+
+
+def _fill(
+    sides: np.ndarray, outlines: np.ndarray, soft: float
+) -> list[np.ndarray]:
+    """Return the opacity in boxes, (side, side) uint8 each."""
     # Two box filters make an edge of about twice their width; the outline
     # shrinks by half an edge, so that none of it is cut off by the box.
-    width = 2 * int(soft * side / 4) + 1 if soft else 1
-    half = max((side - 2 * (width // 2)) / 2, 0.5)
+    reach = (soft * sides / 4).astype(int)
+    half = np.maximum((sides - 2 * reach) / 2, 0.5)
     # Fixed point of 4 bits; the outermost pixels' centres are the border.
-    points = outline * (half - 0.5) + (side - 1) / 2
-    alpha = np.zeros((side, side), np.uint8)
-    cv2.fillPoly(
-        alpha, [np.rint(points * 16).astype(np.int32)], 255, cv2.LINE_8, 4
-    )
-    if width > 1:
-        for _ in range(2):
+    scaled = outlines * (half - 0.5)[:, None, None]
+    points = np.rint((scaled + ((sides - 1) / 2)[:, None, None]) * 16)
+    alphas = []
+    for side, some, more in zip(
+        sides.tolist(), points.astype(np.int32), reach.tolist()
+    ):
+        alpha = np.zeros((side, side), np.uint8)
+        cv2.fillPoly(alpha, [some], 255, cv2.LINE_8, 4)
+        for _ in range(2 if more else 0):
             alpha = cv2.blur(
-                alpha, (width, width), borderType=cv2.BORDER_CONSTANT
+                alpha, (2 * more + 1,) * 2, borderType=cv2.BORDER_CONSTANT
             )
-    return read_only(alpha)
+        alphas.append(read_only(alpha))
+    return alphas

@@ -3,9 +3,13 @@
 Integer shifts are copied, as in the paper's plans; everything else is one
 affine warp a layer and frame. Colours are applied to a layer's pixels before
 it is laid over what is behind it, and rounded once.
+
+What costs is the number of passes and of calls: only the box of a matte is
+painted, hard mattes are copied through, and soft ones are mixed for all
+frames of a clip at once.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, cast
 
 import cv2
@@ -17,8 +21,11 @@ from .layers import Layer, layers_of
 if TYPE_CHECKING:
     from .motion import PseudoMotion
 
-Rect = tuple[int, int, int, int]
+Rect = Sequence[int]
 _WARP = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+#: Steps a grey level of pixels that are interpolated before colours are
+#: applied: 255 of them just fit into 16 bits.
+_STEPS = 257
 
 
 def render_layers(
@@ -39,166 +46,261 @@ def render_layers(
     Returns:
         ``out``.
     """
-    layers = layers_of(plan)
-    images = [
-        cast(np.ndarray, other) if layer.other else image for layer in layers
+    ground, *layers = [
+        _Painter(
+            cast(np.ndarray, other) if layer.other else image,
+            layer,
+            plan.color,
+            plan.crop_size,
+        )
+        for layer in layers_of(plan)
     ]
-    paints = [
-        _painter(pixels, layer, plan.color, plan.crop_size)
-        for pixels, layer in zip(images, layers)
-    ]
-    size = plan.crop_size
-    frame = (0, 0, size, size)
+    covers = [_Cover(painter.layer, plan.crop_size) for painter in layers]
+    mixer = _Mixer()
+    frames = list(range(plan.clip_len))
+    rects = [(0, 0, plan.crop_size, plan.crop_size)] * plan.clip_len
     frozen = plan.boxes is not None and plan.camera is None
-    for c in range(len(out)):
+    for c, clip in enumerate(out):
         if frozen:
             # Written once and spread over the clip.
-            paints[0](c, 0, frame, out[c, 0])
-            out[c, 1:] = out[c, 0]
+            ground.paint(c, [0], rects[:1], clip)
+            clip[1:] = clip[0]
         else:
-            for n in range(plan.clip_len):
-                paints[0](c, n, frame, out[c, n])
-        for layer, paint in zip(layers[1:], paints[1:]):
-            _lay_over(out, layer, paint, c)
+            ground.paint(c, frames, rects, clip)
+        for painter, cover in zip(layers, covers):
+            cover.lay_over(clip, c, painter, mixer)
     return out
 
 
-def _painter(
-    image: np.ndarray, layer: Layer, color: ColorParams | None, size: int
-) -> Callable[..., np.ndarray]:
-    """Return a function that paints a part of a frame of a layer.
+class _Painter:
+    """Paints parts of the frames of a layer, coloured.
 
-    Its arguments are clip, frame, rect (x1, y1, x2, y2) and, if it is to
-    write there, a C-contiguous array.
+    Args:
+        image: Source image, (H, W, 3) uint8.
+        layer: What to paint.
+        color: Drawn jitter of the plan, or None.
+        size: Side of a crop in pixels.
     """
-    matrices = None
-    if color is not None:
+
+    def __init__(
+        self,
+        image: np.ndarray,
+        layer: Layer,
+        color: ColorParams | None,
+        size: int,
+    ) -> None:
+        self.image, self.layer = image, layer
+        self._shifts = layer.maps[..., 2].astype(int).tolist()
+        self._whole = layer.whole.tolist()
+        self._matrices = None
+        if color is None:
+            return
         luma = window_luma(image, layer.windows, size)
         # The luma of a window goes with the colours of its own frame.
         clips = np.arange(len(luma))[:, None]
         draws = ColorParams(
             **{k: v[clips, layer.draws] for k, v in vars(color).items()}
         )
-        matrices = draws.matrices(luma)
-    floats = None if layer.whole.all() else image.astype(np.float32)
-    shifts = layer.maps[..., 2].astype(int).tolist()
-    whole = layer.whole.tolist()
+        self._matrices = draws.matrices(luma)
+        if not all(self._whole):
+            self._fine = image.astype(np.uint16)
+            self._fine *= _STEPS
+            self._fine_matrices = self._matrices.copy()
+            self._fine_matrices[..., :3] /= _STEPS
 
     def paint(
-        c: int, n: int, rect: Rect, into: np.ndarray | None = None
-    ) -> np.ndarray:
-        x1, y1, x2, y2 = rect
-        if whole[c]:
-            x, y = shifts[c][n]
-            patch = image[y + y1 : y + y2, x + x1 : x + x2]
-            if matrices is not None:
-                return apply_color(patch, matrices[c, n], into)
-            if into is not None:
-                into[...] = patch
-            return patch
-        matrix = _moved(layer.maps[c, n], x1, y1)
-        side = (x2 - x1, y2 - y1)
-        if matrices is None:
-            return cv2.warpAffine(
-                image,
-                matrix,
-                side,
-                dst=into,
-                flags=_WARP,
-                borderMode=cv2.BORDER_REPLICATE,
-            )
-        patch = cv2.warpAffine(
-            cast(np.ndarray, floats),
-            matrix,
-            side,
-            flags=_WARP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        patch = cv2.transform(patch, matrices[c, n])
-        # Rounds to even and clips at 255; below 0 it would mirror.
-        return cv2.convertScaleAbs(np.maximum(patch, 0, out=patch), dst=into)
+        self, c: int, frames: list[int], rects: list[Rect], into: np.ndarray
+    ) -> None:
+        """Paint parts of some frames of a clip, one into each of ``into``."""
+        patches = self.patches(c, frames, rects, into)
+        if self._whole[c] and self._matrices is None:
+            for place, patch in zip(into, patches):
+                place[...] = patch
+        else:  # it is written to as it is painted
+            for _ in patches:
+                pass
 
-    return paint
+    def patches(
+        self,
+        c: int,
+        frames: list[int],
+        rects: list[Rect],
+        into: Iterable[np.ndarray | None],
+    ) -> Iterator[np.ndarray]:
+        """Yield parts (x1, y1, x2, y2) of some frames of a clip.
+
+        Args:
+            c: Which clip.
+            frames: Which frames.
+            rects: A part of each.
+            into: C-contiguous arrays to write to, if there is something to
+                write; what is only copied is a view of the source image.
+        """
+        image, matrices = self.image, self._matrices
+        if self._whole[c]:
+            shifts = self._shifts[c]
+            for n, (x1, y1, x2, y2), place in zip(frames, rects, into):
+                x, y = shifts[n]
+                patch = image[y + y1 : y + y2, x + x1 : x + x2]
+                if matrices is not None:
+                    patch = apply_color(patch, matrices[c, n], place)
+                yield patch
+            return
+        maps = _moved(self.layer.maps[c, frames], rects)
+        for n, matrix, rect, place in zip(frames, maps, rects, into):
+            side = (rect[2] - rect[0], rect[3] - rect[1])
+            if matrices is None:
+                yield _warp(image, matrix, side, place)
+                continue
+            patch = _warp(self._fine, matrix, side)
+            # Saturates below 0; what is above 255 does in the next line.
+            cv2.transform(patch, self._fine_matrices[c, n], dst=patch)
+            yield cv2.convertScaleAbs(patch, dst=place)
 
 
-def _moved(matrix: np.ndarray, x: int, y: int) -> np.ndarray:
-    """Return a map that starts at pixel (x, y) instead of (0, 0)."""
-    matrix = matrix.copy()
-    matrix[:, 2] += matrix[:, 0] * x + matrix[:, 1] * y
-    return matrix
+class _Cover:
+    """Where the mattes of a layer lie, and how to lay it over a clip.
 
+    Args:
+        layer: Has mattes.
+        size: Side of a crop in pixels.
+    """
 
-def _lay_over(
-    out: np.ndarray,
-    layer: Layer,
-    paint: Callable[..., np.ndarray],
-    c: int,
-) -> None:
-    """Lay one layer of a clip over what is there."""
-    alpha = cast(list, layer.alphas)[c]
-    places = cast(np.ndarray, layer.places)[c]
-    placed = bool(cast(np.ndarray, layer.placed)[c])
-    visible = cast(np.ndarray, layer.visible)[c].tolist()
-    full = bool(alpha.min() == 255)
-    hard = full or not ((alpha > 0) & (alpha < 255)).any()
-    rects = _covered(places, placed, alpha.shape[0], out.shape[2])
-    shifts = places[..., 2].astype(int).tolist() if placed else []
-    soft = None if hard else _weights(alpha)
-    for n, (x1, y1, x2, y2) in enumerate(rects):
-        if not visible[n] or x1 >= x2 or y1 >= y2:
-            continue
-        patch, under = paint(c, n, (x1, y1, x2, y2)), out[c, n, y1:y2, x1:x2]
-        if not placed:
-            mask = cv2.warpAffine(
-                alpha,
-                _moved(places[n], x1, y1),
-                (x2 - x1, y2 - y1),
-                flags=_WARP,
-                borderMode=cv2.BORDER_CONSTANT,
-            )
-            _blend(patch, under, _weights(mask))
-            continue
-        if full:
-            under[...] = patch
-            continue
-        x, y = shifts[n]
-        part = (slice(y + y1, y + y2), slice(x + x1, x + x2))
-        if soft is None:
-            # Mind: OpenCV takes rows with gaps one at a time.
-            cv2.copyTo(
-                np.ascontiguousarray(patch),
-                np.ascontiguousarray(alpha[part]),
-                under,
-            )
+    def __init__(self, layer: Layer, size: int) -> None:
+        self.alphas = cast(list, layer.alphas)
+        self._places = cast(np.ndarray, layer.places)
+        self._placed = cast(np.ndarray, layer.placed).tolist()
+        self._visible = cast(np.ndarray, layer.visible).tolist()
+        self._shifts = self._places[..., 2].astype(int).tolist()
+        self._rects = self._find_rects(size)
+        # A box in the frame that neither moves nor flickers.
+        moves = (self._places != self._places[:, :1]).any((1, 2, 3))
+        flickers = ~cast(np.ndarray, layer.visible).all(1)
+        self._stays = (~moves & ~flickers).tolist()
+
+    def _find_rects(self, size: int) -> list[list[Rect]]:
+        """Return the part of every frame that may show a matte."""
+        sides = np.array([len(a) for a in self.alphas])[:, None, None]
+        low = -self._places[..., 2]  # (C, N, 2), where they are shifts
+        ends = np.concatenate([low, low + sides], -1)
+        for c, placed in enumerate(self._placed):
+            if placed:
+                continue
+            side, places = len(self.alphas[c]), self._places[c]
+            box = np.array([[-1, side, -1, side], [-1, -1, side, side]])
+            inverse = np.linalg.inv(places[..., :2])
+            corners = inverse @ (box - places[..., 2:])  # (N, 2, 4)
+            ends[c, :, :2] = np.floor(corners.min(-1))
+            ends[c, :, 2:] = np.ceil(corners.max(-1)) + 1
+        return ends.clip(0, size).astype(int).tolist()
+
+    def lay_over(
+        self, clip: np.ndarray, c: int, painter: _Painter, mixer: '_Mixer'
+    ) -> None:
+        """Lay a clip's layer over what is there, (N, L, L, 3)."""
+        alpha, rects = self.alphas[c], self._rects[c]
+        frames = list(range(len(rects)))
+        if self._stays[c]:
+            x1, y1, x2, y2 = rects[0]
+            under = list(clip[:, y1:y2, x1:x2])
         else:
-            _blend(patch, under, soft[part])
+            visible = self._visible[c]
+            frames = [
+                n
+                for n, (x1, y1, x2, y2) in enumerate(rects)
+                if visible[n] and x1 < x2 and y1 < y2
+            ]
+            if not frames:
+                return
+            rects = [rects[n] for n in frames]
+            under = [
+                clip[n, y1:y2, x1:x2]
+                for n, (x1, y1, x2, y2) in zip(frames, rects)
+            ]
+        patches = painter.patches(c, frames, rects, [None] * len(frames))
+        if not self._placed[c]:
+            solid = cv2.merge([alpha] * 3)
+            maps = _moved(self._places[c, frames], rects)
+            weights = [
+                _warp(solid, m, (r[2] - r[0], r[3] - r[1]), None, 0)
+                for m, r in zip(maps, rects)
+            ]
+            mixer.mix(patches, under, weights)
+            return
+        shifts = self._shifts[c]
+        parts = [
+            (slice(y + y1, y + y2), slice(x + x1, x + x2))
+            for n, (x1, y1, x2, y2) in zip(frames, rects)
+            for x, y in (shifts[n],)
+        ]
+        if (alpha + np.uint8(1)).max() > 1:  # not only 0 and 255
+            solid = cv2.merge([alpha] * 3)
+            mixer.mix(patches, under, [solid[part] for part in parts])
+        elif cv2.countNonZero(alpha) == alpha.size:
+            for patch, place in zip(patches, under):
+                place[...] = patch
+        else:
+            masks = [alpha[part] for part in parts]
+            for patch, place, mask in zip(patches, under, masks):
+                cv2.copyTo(patch, mask, place)
 
 
-def _covered(places: np.ndarray, placed: bool, side: int, size: int) -> list:
-    """Return the part of every frame that may show a matte, N rects."""
-    if placed:
-        low = -places[..., 2]
-        high = low + side
-    else:
-        ends = np.array([[-1, side, -1, side], [-1, -1, side, side]])
-        inverse = np.linalg.inv(places[..., :2])
-        corners = inverse @ (ends - places[..., 2:])  # (N, 2, 4)
-        low = np.floor(corners.min(-1))
-        high = np.ceil(corners.max(-1)) + 1
-    ends = np.concatenate([low, high], -1).clip(0, size)
-    return ends.astype(int).tolist()
+class _Mixer:
+    """Mixes layers in integers, to the nearest level; keeps its memory."""
+
+    def __init__(self) -> None:
+        self._memory = np.empty((3, 0), np.uint16)
+
+    def mix(
+        self,
+        patches: Iterable[np.ndarray],
+        under: list[np.ndarray],
+        weights: list[np.ndarray],
+    ) -> None:
+        """Mix patches into what is under them.
+
+        Args:
+            patches: One a frame, (h, w, 3) uint8 of any h and w.
+            under: As many, which are written to.
+            weights: Opacity, of the same shapes.
+        """
+        ends = np.cumsum([0] + [place.size for place in under]).tolist()
+        if self._memory.shape[1] < ends[-1]:
+            self._memory = np.empty((3, ends[-1]), np.uint16)
+        front, back, weight = self._memory[:, : ends[-1]]
+        spans = [slice(a, b) for a, b in zip(ends, ends[1:])]
+        for span, patch, place, opacity in zip(spans, patches, under, weights):
+            front[span].reshape(patch.shape)[...] = patch
+            back[span].reshape(patch.shape)[...] = place
+            weight[span].reshape(patch.shape)[...] = opacity
+        front *= weight
+        np.subtract(255, weight, out=weight)
+        back *= weight
+        front += back
+        front += 128
+        np.right_shift(front, 8, out=back)
+        front += back
+        front >>= 8  # with the last two lines a division by 255
+        for span, place in zip(spans, under):
+            place[...] = front[span].reshape(place.shape)
 
 
-def _weights(mask: np.ndarray) -> np.ndarray:
-    """Return opacity for every colour value, (h, w, 3) uint16."""
-    return cv2.merge([mask.astype(np.uint16)] * 3)
+def _warp(
+    image: np.ndarray,
+    matrix: np.ndarray,
+    side: tuple[int, int],
+    into: np.ndarray | None = None,
+    beyond: int | None = None,
+) -> np.ndarray:
+    """Sample an image; beyond its border the nearest pixel, or a value."""
+    border = cv2.BORDER_REPLICATE if beyond is None else cv2.BORDER_CONSTANT
+    return cv2.warpAffine(
+        image, matrix, side, dst=into, flags=_WARP, borderMode=border
+    )
 
 
-def _blend(patch: np.ndarray, under: np.ndarray, weight: np.ndarray) -> None:
-    """Mix two images in place, in integers: to the nearest level."""
-    mixed = patch * weight
-    mixed += under * (255 - weight)
-    mixed += 128
-    mixed += mixed >> 8  # with the next shift a division by 255
-    mixed >>= 8
-    under[...] = mixed
+def _moved(maps: np.ndarray, rects: list[Rect]) -> np.ndarray:
+    """Return maps (n, 2, 3) that start at the corners of rects."""
+    corners = np.array(rects)[:, :2, None]
+    shifts = maps[..., 2:] + maps[..., :2] @ corners
+    return np.concatenate([maps[..., :2], shifts], -1)
