@@ -59,7 +59,7 @@ from .engine.runner import RoundTrainLoop
 from .engine.schedulers import WarmupCosineLR
 from .evaluation.metrics import MoSIMetric, NearestNeighborMetric
 from .method.color import ColorJitter, ColorParams
-from .method.layers import draw_moving_background
+from .method.draw_layers import draw_moving_background
 from .method.motion import (
     LabelPool,
     PseudoMotion,

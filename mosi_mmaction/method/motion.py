@@ -17,108 +17,26 @@ largest speed. Pairs are (x, y), x to the right and y down, as in the paper.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
-from numbers import Real
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 
-from .color import ColorJitter, ColorParams, apply_color, window_luma
+from .checks import (
+    SizeLike,
+    check_images,
+    check_motion,
+    check_out,
+    check_side_ratio,
+)
+from .color import ColorJitter, apply_color, window_luma
+from .draw_layers import draw_shapes
 from .labels import LabelPool, read_only
-from .layers import Camera, draw_shapes
-from .mattes import Distractors, Matte, check_matte
-from .paths import Warp, check_nuisance, draw_path
+from .mattes import check_matte
+from .paths import check_nuisance, draw_path
+from .plan import PseudoMotion
 from .render_layers import render_layers
-
-SizeLike = int | Sequence[int]
-
-
-@dataclass(frozen=True, eq=False)
-class PseudoMotion:
-    """Everything that was drawn for the clips of one source image.
-
-    Attributes:
-        pool: The label pool; ``labels`` index it.
-        source_size: (H, W) of the source image in pixels.
-        crop_size: Side L of the moving window in pixels.
-        offsets: Upper left corner (x, y) of the window in every frame,
-            (C, N, 2) int64, in pixels of the source image.
-        boxes: The box that moves, (x1, y1, x2, y2) in pixels of the crop,
-            x2 and y2 exclusive, (C, 4) int64; None without static mask. Of
-            a matte that travels, the box in the first frame.
-        background: Frame q shown outside of the box, (C,) int64; None
-            without static mask, or with a camera.
-        color: Colour jitter of every frame, arrays of (C, N); None without.
-        drawn: The signed motion of every clip, (C, 6) int64, see
-            :data:`mosi_mmaction.method.labels.COMPONENTS`; None where it is
-            the pool's.
-        warp: Zoom and rotation of the windows; None without.
-        matte: Shape of the foreground in its box; None for the hard box of
-            the paper.
-        distractors: Shapes in the background; None without.
-        camera: Path of the background, instead of a frame q; None without.
-        texture: ``'same'``, or ``'other'`` where the foreground shows
-            another source image.
-    """
-
-    pool: LabelPool
-    source_size: tuple[int, int]
-    crop_size: int
-    offsets: np.ndarray
-    boxes: np.ndarray | None = None
-    background: np.ndarray | None = None
-    color: ColorParams | None = None
-    drawn: np.ndarray | None = None
-    warp: Warp | None = None
-    matte: Matte | None = None
-    distractors: Distractors | None = None
-    camera: Camera | None = None
-    texture: str = 'same'
-
-    @property
-    def labels(self) -> np.ndarray:
-        """The label of every clip, (C,) int64: indices into the pool.
-
-        Read off the motion that was drawn.
-        """
-        if self.drawn is None:
-            return np.arange(len(self.pool))
-        return self.pool.label_of(self.drawn)
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether it shows nothing that the paper does not have."""
-        return self.texture == 'same' and not any(
-            (self.warp, self.matte, self.distractors, self.camera)
-        )
-
-    @property
-    def frame_boxes(self) -> np.ndarray:
-        """The box in every frame, (C, N, 4) int64, see ``boxes``.
-
-        A box that travels goes the way of its content, the opposite of the
-        window's, and may leave the frame.
-        """
-        boxes = cast(np.ndarray, self.boxes)[:, None]
-        if self.matte is not None and self.matte.travels:
-            way = self.offsets[:, :1] - self.offsets
-            return boxes + np.concatenate([way, way], -1)
-        return np.broadcast_to(boxes, (*self.offsets.shape[:2], 4))
-
-    @property
-    def clip_len(self) -> int:
-        """N, the number of frames of a clip."""
-        return self.offsets.shape[1]
-
-    @property
-    def shape(self) -> tuple[int, int, int, int, int]:
-        """Shape of the rendered clips, (C, N, L, L, 3)."""
-        return (*self.offsets.shape[:2], self.crop_size, self.crop_size, 3)
-
-    def __deepcopy__(self, memo: dict) -> 'PseudoMotion':
-        # Data samples copy their meta information. Nothing in it can change.
-        return self
 
 
 def draw_motion(
@@ -300,26 +218,11 @@ def render(
         ValueError: If the image is not what the plan was drawn for, or the
             clips do not fit into ``out``.
     """
-    _check_image(image, plan)
+    check_images(image, plan, other)
     if out is None:
         out = np.empty(plan.shape, np.uint8)
-    elif (
-        out.dtype != np.uint8
-        or out.shape != plan.shape
-        or not out.flags.c_contiguous
-    ):
-        raise ValueError(
-            f'out is {out.dtype} {out.shape}, but the clips are C-contiguous '
-            f'uint8 {plan.shape}'
-        )
+    check_out(out, plan)
     if not plan.is_plain:
-        if plan.texture == 'other':
-            if other is None:
-                raise ValueError(
-                    "the plan has texture='other': give render() the other "
-                    'source image, or let mosi_collate or the device render'
-                )
-            _check_image(other, plan)
         return render_layers(image, plan, out, other)
     size = plan.crop_size
     if plan.color is None:
@@ -342,19 +245,6 @@ def render(
         for n in clip_frames:
             copy_window(c, n, box)
     return out
-
-
-def _check_image(image: np.ndarray, plan: PseudoMotion) -> None:
-    if (
-        image.dtype != np.uint8
-        or image.ndim != 3
-        or image.shape != (*plan.source_size, 3)
-    ):
-        raise ValueError(
-            f'image is {image.dtype} {image.shape}, but the plan was drawn '
-            f'for uint8 {(*plan.source_size, 3)}: draw the motion after the '
-            'source image has its final size'
-        )
 
 
 def _copy_plain(image, plan, out):
@@ -383,71 +273,3 @@ def _copy_jittered(image, plan, out):
         )
 
     return copy
-
-
-def check_motion(
-    source_size: SizeLike, crop_size: int, clip_len: int
-) -> tuple[int, int]:
-    """Check sizes that do not depend on an image; return (H, W).
-
-    Args:
-        source_size: Side or (H, W) of the source image in pixels.
-        crop_size: Side of the window in pixels.
-        clip_len: Number of frames.
-
-    Raises:
-        ValueError: If the crop does not fit or ``clip_len`` is below 2.
-    """
-    pair = _pair(source_size)
-    if len(pair) != 2:
-        raise ValueError(
-            f'source_size={source_size!r}: give one side or (height, width)'
-        )
-    height, width = pair
-    for key, value in (
-        ('source_size', height),
-        ('source_size', width),
-        ('crop_size', crop_size),
-        ('clip_len', clip_len),
-    ):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-            raise ValueError(f'{key}={value!r}: must be a whole number')
-    if crop_size < 1:
-        raise ValueError(f'crop_size={crop_size}: must be at least 1 pixel')
-    if crop_size > min(height, width):
-        raise ValueError(
-            f'crop_size={crop_size} does not fit into a source image of '
-            f'{height}x{width} pixels: make CropSource.size larger or '
-            'crop_size smaller'
-        )
-    if clip_len < 2:
-        raise ValueError(
-            f'clip_len={clip_len}: motion needs at least 2 frames'
-        )
-    return int(height), int(width)
-
-
-def check_side_ratio(
-    side_ratio: float | Sequence[float],
-) -> tuple[float, float]:
-    """Return a mask's (smallest, largest) side ratio, checked.
-
-    Raises:
-        ValueError: If it is not a number or a pair in (0, 1], ascending.
-    """
-    pair = _pair(side_ratio)
-    if (
-        len(pair) != 2
-        or not all(isinstance(v, Real) for v in pair)
-        or not 0 < pair[0] <= pair[1] <= 1
-    ):
-        raise ValueError(
-            f'side_ratio={side_ratio!r}: give one ratio of the crop side or '
-            '(smallest, largest), both in (0, 1]'
-        )
-    return float(pair[0]), float(pair[1])
-
-
-def _pair(value: Any) -> tuple:
-    """Return a single value twice, or several as a tuple."""
-    return (value, value) if np.ndim(value) == 0 else tuple(value)

@@ -10,16 +10,14 @@ frames of a clip at once.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import cv2
 import numpy as np
 
 from .color import ColorParams, apply_color, window_luma
 from .layers import Layer, layers_of
-
-if TYPE_CHECKING:
-    from .motion import PseudoMotion
+from .plan import PseudoMotion
 
 Rect = Sequence[int]
 _WARP = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -30,7 +28,7 @@ _STEPS = 257
 
 def render_layers(
     image: np.ndarray,
-    plan: 'PseudoMotion',
+    plan: PseudoMotion,
     out: np.ndarray,
     other: np.ndarray | None = None,
 ) -> np.ndarray:

@@ -8,7 +8,7 @@ Letters: B images, C labels, N frames, L side of the crop, M = B C clips.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -16,9 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .layers import Layer, layers_of
-
-if TYPE_CHECKING:
-    from .motion import PseudoMotion
+from .plan import PseudoMotion
 
 #: Most pixels that are sampled at a time.
 _CHUNK = 2**24
@@ -31,7 +29,7 @@ Recolor = Callable[[Tensor, Tensor, Tensor, Tensor, list], None]
 
 def render_layers_batch(
     images: Tensor,
-    plans: Sequence['PseudoMotion'],
+    plans: Sequence[PseudoMotion],
     send: Send,
     recolor: Recolor,
 ) -> Tensor:
@@ -63,7 +61,7 @@ def render_layers_batch(
 
 def _pixels(
     images: Tensor,
-    plans: Sequence['PseudoMotion'],
+    plans: Sequence[PseudoMotion],
     stack: Sequence[Layer],
     send: Send,
     recolor: Recolor,
@@ -99,7 +97,7 @@ def _pixels(
     return values.byte()
 
 
-def _of_draws(plan: 'PseudoMotion', layer: Layer):
+def _of_draws(plan: PseudoMotion, layer: Layer):
     """Return the colours that each frame of a layer has."""
     color = plan.color
     clips = np.arange(len(layer.draws))[:, None]

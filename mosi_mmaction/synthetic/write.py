@@ -191,6 +191,7 @@ def write_video(path: Path, frames: np.ndarray, fps: float) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
     part = path.with_name(f'.part-{os.getpid()}-{path.name}')
     part.write_text(text)
     os.replace(part, path)

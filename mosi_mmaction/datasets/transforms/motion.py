@@ -7,13 +7,12 @@ import torch
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
+from ...method.checks import check_motion, check_side_ratio
 from ...method.color import ColorJitter
-from ...method.layers import check_background, draw_moving_background
+from ...method.draw_layers import check_background, draw_moving_background
 from ...method.mattes import check_matte
 from ...method.motion import (
     LabelPool,
-    check_motion,
-    check_side_ratio,
     draw_color_jitter,
     draw_motion,
     draw_static_mask,
