@@ -16,7 +16,8 @@ import matplotlib
 import numpy as np
 
 from mosi_mmaction import DeadLeavesDataset
-from mosi_mmaction.reproduction.runs import Run, execute
+from mosi_mmaction.reproduction.runs import Run
+from mosi_mmaction.reproduction.schedule import execute
 from mosi_mmaction.synthetic.sprite_actions import ACTIONS
 from mosi_mmaction.synthetic.write import write_action_videos
 

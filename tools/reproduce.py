@@ -7,10 +7,13 @@
     python tools/reproduce.py table1 --preset paper --data data --dry-run
     python tools/reproduce.py table1 mocap_flip --data mocap \
         --videos data/mocap
+    python tools/reproduce.py --collect work_dirs/reproduce_tiny --pages
 
 An experiment is a list of runs over the project's own configs. All share
 one folder: what two experiments have in common is trained once, what is
 finished is kept, and what was killed resumes. Start the same command again.
+--collect adds what is finished to results/ of the repository, --pages writes
+the tables of its documentation from there.
 
 The tiny preset takes photographs and labelled videos from
 $MOSI_SHARED_DATA, or from shared/data beside the repository, or from
@@ -19,41 +22,30 @@ videos of the demo. The paper preset takes all from --data.
 """
 
 import argparse
-import datetime
-import json
 import os
-import platform
-import shlex
-import shutil
 import signal
-import statistics
 import sys
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from mosi_mmaction.reproduction.experiments import (
-    EXPERIMENTS,
-    Experiment,
-    table1_loso,
-)
+from mosi_mmaction.reproduction.experiments import EXPERIMENTS, table1_loso
+from mosi_mmaction.reproduction.files import write_text
+from mosi_mmaction.reproduction.launch import TOOLS, make_launch
 from mosi_mmaction.reproduction.mocap import (
     CAMERAS,
     MOCAP_EXPERIMENTS,
     Mocap,
 )
+from mosi_mmaction.reproduction.pages import write_pages
 from mosi_mmaction.reproduction.paper import Paper
-from mosi_mmaction.reproduction.presets import Preset, Row
-from mosi_mmaction.reproduction.runs import (
-    TOOLS,
-    Launch,
-    Run,
-    commands,
-    execute,
-    finished,
-    make_launch,
-)
+from mosi_mmaction.reproduction.plan import print_plan
+from mosi_mmaction.reproduction.presets import Preset
+from mosi_mmaction.reproduction.process import read_run
+from mosi_mmaction.reproduction.runs import portable_command
+from mosi_mmaction.reproduction.schedule import execute
+from mosi_mmaction.reproduction.store import Results, collect, experiment_of
+from mosi_mmaction.reproduction.tables import format_page, make_table
 from mosi_mmaction.reproduction.tiny import Tiny
 
 #: Epochs of fine-tuning in the tiny preset.
@@ -61,271 +53,6 @@ BUDGETS = {'short': 40, 'long': 600}
 
 #: (epochs, training videos a class; None for all) with --data mocap.
 MOCAP_BUDGETS = {'short': (40, 15), 'long': (60, None)}
-
-#: Seconds that a process needs before its first step, for estimates.
-STARTUP = 10
-
-
-def bootstrap_interval(
-    values: list[float], level: float = 0.95, resamples: int = 10000
-) -> tuple[float, float]:
-    """Return the percentile bootstrap interval of a mean.
-
-    Args:
-        values: One a replicate, such as paired differences.
-        level: Coverage.
-        resamples: Drawn with a fixed seed: the same values give the same
-            interval.
-
-    Returns:
-        Lower and upper end. Of fewer than four values it is the smallest
-        and the largest: those means are drawn more often than 2.5 %.
-
-    Raises:
-        ValueError: If there is no value.
-    """
-    if not values:
-        raise ValueError('an interval needs at least one value')
-    # A percentile that lies between two means takes the outer one.
-    draws = np.random.default_rng(0).choice(
-        np.asarray(values, float), (resamples, len(values))
-    )
-    tail = (1 - level) / 2
-    means = draws.mean(axis=1)
-    return (
-        float(np.quantile(means, tail, method='lower')),
-        float(np.quantile(means, 1 - tail, method='higher')),
-    )
-
-
-def summarize(row: Row, results: dict[str, dict]) -> dict:
-    """Return what a row says, all accuracies in %.
-
-    Args:
-        row: The row.
-        results: Of :func:`runs.execute`.
-
-    Returns:
-        ``condition``, ``paper``, ``paper_pretext``, ``top1`` (one a
-        replicate), ``mean``, ``sd`` (None of one replicate), ``pretext``,
-        ``baseline`` (its condition), ``difference`` (``mean``, ``low``,
-        ``high``, paired by replicate), ``hours`` (of cores or GPUs,
-        pretraining included), ``pretrains`` and ``finetunes`` (names). The
-        pretext accuracy of several pretrainings is their mean.
-    """
-
-    def top1(of: Row) -> list[float]:
-        return [100 * results[n]['final']['acc/top1'] for n in of.finetunes]
-
-    values = top1(row)
-    names = [*row.pretrains, *row.finetunes]
-    pretext = [
-        100 * results[n]['final']['pretext/top1'] for n in row.pretrains
-    ]
-    summary = dict(
-        condition=row.condition,
-        paper=row.paper,
-        paper_pretext=row.paper_pretext,
-        top1=values,
-        mean=statistics.mean(values),
-        sd=statistics.stdev(values) if len(values) > 1 else None,
-        pretext=statistics.mean(pretext) if pretext else None,
-        baseline=None,
-        difference=None,
-        hours=sum(results[n]['seconds'] for n in names) / 3600,
-        pretrains=row.pretrains,
-        finetunes=row.finetunes,
-    )
-    if row.baseline is not None:
-        pairs = zip(values, top1(row.baseline))
-        gains = [ours - theirs for ours, theirs in pairs]
-        low, high = bootstrap_interval(gains)
-        summary['baseline'] = row.baseline.condition
-        summary['difference'] = dict(
-            mean=statistics.mean(gains), low=low, high=high
-        )
-    return summary
-
-
-def format_table(rows: list[dict], unit: str, scale: float = 1.0) -> str:
-    """Return summaries as a Markdown table.
-
-    Args:
-        rows: Of :func:`summarize`.
-        unit: ``'core'`` or ``'GPU'``.
-        scale: How many of them a run has.
-    """
-
-    def number(value: float | None) -> str:
-        return '–' if value is None else f'{value:.1f}'
-
-    lines = [
-        '| condition | paper | ours: mean ± sd | n | '
-        'Acc-PT (paper) | difference to baseline [95 %] | '
-        f'{unit}-hours |',
-        '|---|---:|---:|---:|---:|---|---:|',
-    ]
-    for row in rows:
-        pretext = number(row['pretext'])
-        if row['paper_pretext'] is not None:
-            pretext += f' ({number(row["paper_pretext"])})'
-        gain = 'baseline'
-        if row['difference'] is not None:
-            gain = '{mean:+.1f} [{low:+.1f}, {high:+.1f}]'.format_map(
-                row['difference']
-            )
-        if gain == 'baseline' and row['condition'] not in {
-            other['baseline'] for other in rows
-        }:
-            gain = '–'
-        ours = number(row['mean'])
-        if row['sd'] is not None:
-            ours += f' ± {row["sd"]:.1f}'
-        lines.append(
-            f'| {row["condition"]} | {number(row["paper"])} | {ours} | '
-            f'{len(row["top1"])} | {pretext} | {gain} | '
-            f'{scale * row["hours"]:.2f} |'
-        )
-    return '\n'.join(lines) + '\n'
-
-
-def report(
-    experiment: Experiment,
-    preset: Preset,
-    results: dict,
-    out: Path,
-    stem: str,
-    scale: float,
-) -> str:
-    """Write a table as Markdown and JSON, and each run's JSON beside it.
-
-    Args:
-        experiment: Its rows.
-        preset: Where they come from.
-        results: Of :func:`runs.execute`.
-        out: Folder to write to.
-        stem: Of the files' names.
-        scale: Cores or GPUs of a run.
-
-    Returns:
-        The Markdown.
-    """
-    rows = [summarize(row, results) for row in experiment.rows]
-    num = {len(row['top1']) for row in rows}
-    once = {
-        name
-        for row in experiment.rows
-        for name in (*row.pretrains, *row.finetunes)
-    }
-    hours = scale * sum(results[name]['seconds'] for name in once) / 3600
-    notes = [
-        *preset.describe(experiment.folds),
-        *experiment.notes,
-        f'Top-1 in %. n replicates ({min(num)} to {max(num)}) of fine-tuning '
-        'from one pretraining, where nothing else is said; differences are '
-        'paired by replicate, the interval is a percentile bootstrap over '
-        'them. It does not cover the chance in a pretraining that they share'
-        + (
-            ', and of three replicates or fewer it is just their range.'
-            if min(num) < 4
-            else '.'
-        ),
-        f'A row counts its pretraining in full; all runs together, each '
-        f'once: {hours:.2f} {preset.unit}-hours (wall time × '
-        f'{preset.unit}s of a run).',
-    ]
-    head = dict(
-        command=shlex.join(['python', 'tools/reproduce.py', *sys.argv[1:]]),
-        date=datetime.date.today().isoformat(),
-        machine=machine(),
-    )
-    text = f'## {experiment.title}\n\n{format_table(rows, preset.unit, scale)}'
-    text += '\n' + ''.join(f'- {note}\n' for note in notes)
-    text += f'- `{head["command"]}`; {head["date"]}; {head["machine"]}.\n'
-    runs = out / 'runs'
-    runs.mkdir(parents=True, exist_ok=True)
-    for name in once:
-        shutil.copyfile(
-            preset.root / name / 'result.json', runs / f'{name}.json'
-        )
-    (out / f'{stem}.md').write_text(text, encoding='utf-8')
-    content = dict(
-        title=experiment.title,
-        preset=preset.name,
-        **head,
-        rows=rows,
-        notes=notes,
-    )
-    (out / f'{stem}.json').write_text(json.dumps(content, indent=1))
-    return text
-
-
-def machine() -> str:
-    """Return what this runs on, in words."""
-    name = platform.machine()
-    info = Path('/proc/cpuinfo')
-    if info.exists():
-        for line in info.read_text().splitlines():
-            if line.startswith('model name'):
-                name = line.split(':', 1)[1].strip()
-                break
-    if torch.cuda.is_available():
-        name += f', {torch.cuda.get_device_name()}'
-    return f'{os.cpu_count()} cores of {name}, torch {torch.__version__}'
-
-
-def print_plan(
-    tables: list[tuple[Experiment, Preset, str]],
-    runs: dict[str, Run],
-    launch: Launch,
-    scale: int,
-    jobs: int,
-) -> None:
-    """Print the commands and the estimated cost of what is not done yet."""
-    preset = tables[0][1]
-    root, unit = preset.root, preset.unit
-    cost, printed = {}, set()
-    for name, run in runs.items():
-        epochs = run.resolve(root, runs).train_cfg.max_epochs
-        done = finished(root / name, run.spec(runs))
-        cost[name] = (
-            0.0 if done else (epochs * run.cost + scale * STARTUP) / 3600
-        )
-    sums = []
-    for table, _, stem in tables:
-        used = {}
-        for row in table.rows:
-            for name in (*row.pretrains, *row.finetunes):
-                used[name] = cost[name]
-                if name not in printed:
-                    run = runs[name]
-                    epochs = run.resolve(root, runs).train_cfg.max_epochs
-                    train, test = commands(run, root, epochs, launch)
-                    state = (
-                        f'about {60 * cost[name]:.1f} {unit}-minutes'
-                        if cost[name]
-                        else 'done'
-                    )
-                    print(
-                        f'# {stem}, {row.condition}: {epochs} epochs, '
-                        f'seed {run.seed}, {state}'
-                    )
-                    print(shlex.join(train))
-                    if run.test:
-                        print(shlex.join(test))
-                    printed.add(name)
-        sums.append(
-            f'# {stem}: {len(used)} runs, to do about '
-            f'{sum(used.values()):.2f} {unit}-hours'
-        )
-    print(*sums, sep='\n')
-    total = sum(cost.values())
-    print(
-        f'# {len(cost)} runs, each once; to do about {total:.2f} '
-        f'{unit}-hours, {total / jobs / scale:.2f} hours with {jobs} at '
-        'once if nothing else runs. config.py and lists are written as '
-        'the runs start.'
-    )
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -336,9 +63,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         'experiments',
-        nargs='+',
+        nargs='*',
         metavar='EXPERIMENT',
-        choices=[*EXPERIMENTS, *MOCAP_EXPERIMENTS, 'all'],
         help=f'of {", ".join(EXPERIMENTS)}; or all; with --data mocap of '
         f'{", ".join(MOCAP_EXPERIMENTS)}, too',
     )
@@ -387,7 +113,32 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--out',
         type=Path,
-        help='folder of the tables; default results in the work dir',
+        help='directory of results to add to; default results in the work '
+        'dir, with --collect and --pages results beside tools',
+    )
+    results = parser.add_argument_group('results (no run is started)')
+    results.add_argument(
+        '--collect',
+        type=Path,
+        nargs='+',
+        metavar='DIR',
+        help='add the finished runs and the tables of these work dirs, or '
+        'directories of results, to those of --out',
+    )
+    results.add_argument(
+        '--replace',
+        action='store_true',
+        help='with --collect: a run takes the place of one that is there '
+        'with another result',
+    )
+    results.add_argument(
+        '--pages',
+        type=Path,
+        nargs='?',
+        const=Path(TOOLS.parent / 'docs'),
+        metavar='DOCS',
+        help='write the tables of DOCS/results.md and the pages '
+        'DOCS/results/TABLE.md from --out; default docs beside tools',
     )
     data = parser.add_argument_group('data')
     data.add_argument(
@@ -442,6 +193,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--partition', help='of Slurm')
     args = parser.parse_args(argv)
+    known = [*EXPERIMENTS, *MOCAP_EXPERIMENTS, 'all']
+    for name in args.experiments:
+        if name not in known:
+            parser.error(f'{name}: there are {", ".join(known)}')
+    if bool(args.collect or args.pages) == bool(args.experiments):
+        parser.error('either EXPERIMENT, or --collect or --pages')
     if 'all' in args.experiments:
         args.experiments = list(EXPERIMENTS)
     if args.loso and (args.experiments != ['table1'] or args.preset != 'tiny'):
@@ -520,6 +277,13 @@ def build_preset(
 def main(argv: list[str] | None = None) -> None:
     """Run the tool."""
     args = parse_args(argv)
+    if args.collect or args.pages:
+        store = Results(args.out or TOOLS.parent / 'results')
+        if args.collect:
+            print(collect(args.collect, store, args.replace))
+        if args.pages:
+            print(*write_pages(store, args.pages), sep='\n')
+        return
     # So that the runs end with the tool, whatever closes its terminal.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))
@@ -577,9 +341,24 @@ def main(argv: list[str] | None = None) -> None:
         list(runs.values()), root, jobs, 1 if on_cpu else None, launch
     )
     out = args.out or root / 'results'
-    for table, of, stem in tables:
-        print('\n' + report(table, of, results, out, stem, scale))
-    print(f'tables: {out}')
+    store = Results(out)
+    command = portable_command(
+        ['python', 'tools/reproduce.py', *(argv or sys.argv[1:])]
+    )
+    made = {}
+    for experiment, of, name in tables:
+        table = make_table(experiment, of, results, command, scale)
+        made.setdefault(experiment_of(name), {})[name] = table
+        page = format_page(table)
+        write_text(out / f'{name}.md', page)
+        print(f'\n{page}')
+    # A run that was made again may differ in its last bits.
+    store.add(
+        [read_run(root / name) for name in runs],
+        made,
+        args.replace or not args.out,
+    )
+    print(f'runs.jsonl and tables: {out}')
 
 
 if __name__ == '__main__':

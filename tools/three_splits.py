@@ -19,7 +19,9 @@ from mmengine.config import Config, DictAction
 
 from mosi_mmaction.cli import check_file
 from mosi_mmaction.config.lookup import find_config
-from mosi_mmaction.reproduction.runs import Run, execute, make_launch
+from mosi_mmaction.reproduction.launch import make_launch
+from mosi_mmaction.reproduction.runs import Run
+from mosi_mmaction.reproduction.schedule import execute
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
@@ -97,7 +99,7 @@ def summarize(results: dict[str, dict]) -> dict[str, dict]:
     """Return mean and standard deviation of every metric.
 
     Args:
-        results: As of ``runs.execute``.
+        results: As of ``schedule.execute``.
 
     Returns:
         Metric to ``values`` in the order of the runs, ``mean``, and ``sd``,

@@ -6,6 +6,7 @@ import numpy as np
 from mmengine.config import Config
 
 from ..method.motion import LabelPool
+from .files import write_text
 from .presets import (
     CONFIGS,
     POOL_KEYS,
@@ -13,7 +14,6 @@ from .presets import (
     flip_rendered_options,
     rate_options,
     write_subset,
-    write_text,
 )
 
 

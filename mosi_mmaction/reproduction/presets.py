@@ -1,7 +1,6 @@
 """Presets: the scale at which experiments are run."""
 
 import hashlib
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -11,8 +10,10 @@ from typing import Optional
 
 from mmengine.config import Config
 
+from .files import part_of
+from .launch import TOOLS
 from .published import PUBLISHED, PUBLISHED_PRETEXT
-from .runs import TOOLS, Run
+from .runs import Run
 
 CONFIGS = (TOOLS.parent / 'configs').resolve()
 
@@ -285,24 +286,8 @@ def write_subset(
     part.replace(out)
 
 
-def part_of(path: Path) -> Path:
-    """Return where to make a file or folder, to be renamed when whole.
-
-    A call has its own, since several may make the same thing at once.
-    """
-    return path.with_name(f'{path.name}.{os.getpid()}.part')
-
-
 def digest_of(text: str) -> str:
     """Return eight hexadecimal digits to name a text by."""
     return hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest()[
         :8
     ]
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file and the folders above it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = part_of(path)
-    part.write_text(text, encoding='utf-8', errors='surrogateescape')
-    part.replace(path)

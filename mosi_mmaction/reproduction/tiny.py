@@ -11,14 +11,13 @@ from ..media.paths import in_validation, scan_tree
 from ..media.video import read_frame
 from ..method.motion import LabelPool
 from ..synthetic.write import list_action_videos, write_action_videos
+from .files import part_of, write_text
 from .presets import (
     POOL_KEYS,
     Preset,
     digest_of,
     flip_rendered_options,
-    part_of,
     rate_options,
-    write_text,
 )
 
 #: Videos of every class that are rendered where there are no others.

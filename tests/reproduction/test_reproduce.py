@@ -27,6 +27,7 @@ from mosi_mmaction import LabelPool
 from mosi_mmaction.datasets import EpochSampler
 from mosi_mmaction.media.paths import in_validation
 from mosi_mmaction.media.video import read_frame
+from mosi_mmaction.reproduction.store import Results
 from mosi_mmaction.synthetic.dead_leaves import draw_dead_leaves
 from mosi_mmaction.synthetic.write import write_action_videos
 
@@ -67,7 +68,7 @@ def tiny(micro, tmp_path):
 
 
 def test_interval_by_hand():
-    from reproduce import bootstrap_interval
+    from mosi_mmaction.reproduction.tables import bootstrap_interval
 
     # The mean of 9 draws out of eight 0 and one 9 is Binomial(9, 1/9):
     # P(<= 0) = 0.346 and P(<= 2) = 0.931 < 0.975 < 0.988 = P(<= 3).
@@ -82,7 +83,7 @@ def test_interval_by_hand():
 
 
 def test_interval_covers_the_mean_as_often_as_it_says(rng):
-    from reproduce import bootstrap_interval
+    from mosi_mmaction.reproduction.tables import bootstrap_interval
 
     hits = 0
     for _ in range(300):
@@ -94,9 +95,8 @@ def test_interval_covers_the_mean_as_often_as_it_says(rng):
 
 
 def test_differences_are_paired(tiny):
-    from reproduce import format_table, summarize
-
     from mosi_mmaction.reproduction.presets import Row
+    from mosi_mmaction.reproduction.tables import format_table, summarize
 
     base = Row('from scratch', ['b0', 'b1', 'b2'], paper=30.4)
     ours = Row('MoSI', ['m0', 'm1', 'm2'], 'p', base, 47.0, 96.1)
@@ -316,6 +316,8 @@ def test_paper_preset_declares_everything(tmp_path):
         (['table1', '--preset', 'paper', '--budget', 'long'], '--budget'),
         (['table1', '--videos', 'x'], 'go together'),
         (['table1', '--seeds', '0'], '--seeds 0: at least 1'),
+        (['table9'], 'table9: there are table1'),
+        ([], 'either EXPERIMENT, or --collect or --pages'),
     ],
 )
 def test_bad_commands(argv, words, capsys):
@@ -640,8 +642,15 @@ def test_rendered_videos_have_tables_of_their_own(
     stems = []
     monkeypatch.setattr(reproduce, 'execute', lambda *args: {})
     monkeypatch.setattr(reproduce.signal, 'signal', lambda *args: None)
+    monkeypatch.setattr(reproduce, 'read_run', lambda path: None)
+    monkeypatch.setattr(reproduce, 'make_table', lambda *args: {})
+    monkeypatch.setattr(reproduce, 'format_page', lambda table: '')
     monkeypatch.setattr(
-        reproduce, 'report', lambda *args: stems.append(args[4]) or ''
+        reproduce.Results,
+        'add',
+        lambda self, runs, tables, replace: stems.extend(
+            name for of in tables.values() for name in of
+        ),
     )
     monkeypatch.setattr(
         tiny,
@@ -726,17 +735,12 @@ def _reproduce(micro, root):
 
 def _table(root):
     """All that the table says but what it cost."""
-    content = json.loads((root / 'results/flip_given.json').read_text())
-    return [
-        {k: v for k, v in row.items() if k != 'hours'}
-        for row in content['rows']
-    ]
+    rows = Results(root / 'results').tables()['flip_given']['rows']
+    return [{k: v for k, v in row.items() if k != 'hours'} for row in rows]
 
 
 def _raw(root):
-    return {
-        p.name: p.read_bytes() for p in (root / 'results/runs').glob('*.json')
-    }
+    return {p.parent.name: p.read_bytes() for p in root.glob('*/result.json')}
 
 
 def _weights(root):
@@ -791,6 +795,12 @@ def test_interrupted_runs_end_with_the_same_table(micro, straight, tmp_path):
     raw, table = _raw(straight), _table(straight)
     weights = _weights(straight)
     assert len(raw) == 6  # 2 pretrainings, 2 x 2 fine-tunings
+    lines = Results(straight / 'results').runs()
+    assert lines.keys() == raw.keys()
+    for name, line in lines.items():
+        assert json.loads(raw[name]).items() <= line.items()
+        assert all(line[k] is not None for k in line if k != 'init'), line
+    assert '/tmp' not in (straight / 'results/runs.jsonl').read_text()
     assert all(row['pretext'] is not None for row in table)
 
     def saved(kind, epoch):

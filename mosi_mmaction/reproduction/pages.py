@@ -1,0 +1,200 @@
+"""Write the tables of the documentation from the results.
+
+A page ``DOCS/results/TABLE.md`` is made whole. In ``DOCS/results.md`` the
+blocks between two comments are, and say what they are made of::
+
+    <!-- results: gains table1_loso
+    words of a row = condition of the table
+    -->
+
+    | ... |
+
+    <!-- end of results -->
+
+Kinds of blocks: ``gains TABLE``, top-1 and difference to the baseline;
+``pairs``, each row against its baseline, conditions as TABLE/CONDITION;
+``curves TABLE EPOCH …``, mean accuracy at these epochs; ``demo``;
+``budgets``; ``budget_curves EPOCH …``.
+"""
+
+import re
+import statistics
+from collections.abc import Collection
+from pathlib import Path
+
+from .files import write_text
+from .store import Results
+from .tables import format_gain, format_page
+
+_BLOCK = re.compile(
+    r'(<!-- results: (\w+) ?([^\n]*?)(?:\n(.*?))?-->\n\n)'
+    r'.*?'
+    r'(\n\n<!-- end of results -->)',
+    re.DOTALL,
+)
+
+
+def write_pages(results: Results, docs: Path) -> list[str]:
+    """Write all pages.
+
+    Args:
+        results: Where the figures are.
+        docs: Directory of the documentation.
+
+    Returns:
+        Paths of the pages that changed.
+    """
+    changed = []
+    for path, text in make_pages(results, docs).items():
+        if not path.exists() or path.read_text(encoding='utf-8') != text:
+            write_text(path, text)
+            changed.append(str(path))
+    return changed
+
+
+def make_pages(results: Results, docs: Path) -> dict[Path, str]:
+    """Return the text of every page by its path, as it should be.
+
+    Raises:
+        ValueError: If a block of results.md asks for what there is not.
+    """
+    pages = {
+        docs / 'results' / f'{name}.md': format_page(table)
+        for name, table in results.tables().items()
+    }
+    page = docs / 'results.md'
+    if page.exists():
+
+        def fill(match: re.Match) -> str:
+            head, kind, arguments, body, tail = match.groups()
+            try:
+                block = _KINDS[kind](results, arguments.split(), _rows(body))
+            except KeyError as error:
+                raise ValueError(
+                    f'{page}: the block "results: {kind} {arguments}" asks '
+                    f'for {error}, which results do not have'
+                ) from error
+            return head + block + tail
+
+        pages[page] = _BLOCK.sub(fill, page.read_text(encoding='utf-8'))
+    return pages
+
+
+def _rows(body: str | None) -> list[tuple[str, str]]:
+    """Return (words, condition) of every line."""
+    lines = [line.partition(' = ') for line in (body or '').splitlines()]
+    return [(words.strip(), rest.strip()) for words, _, rest in lines if rest]
+
+
+def _table(*lines: list[str], right: Collection[int] = ()) -> str:
+    """Return a Markdown table of cells, the first line being its head."""
+    rule = ['---' + ':' * (i in right) for i in range(len(lines[0]))]
+    text = ['| ' + ' | '.join(line) + ' |' for line in lines]
+    text = [line.replace('|  |', '| |') for line in text]
+    return '\n'.join([text[0], f'|{"|".join(rule)}|', *text[1:]])
+
+
+def _find(results: Results, table: str, condition: str) -> dict:
+    rows = results.tables()[table]['rows']
+    return {row['condition']: row for row in rows}[condition]
+
+
+def _gains(results: Results, arguments: list[str], rows: list) -> str:
+    (name,) = arguments
+    lines = []
+    for words, condition in rows:
+        row = _find(results, name, condition)
+        lines.append([words, f'{row["mean"]:.1f}', format_gain(row)])
+    base = _find(results, name, row['baseline'])
+    head = f'over scratch, {base["mean"]:.1f}'
+    return _table(
+        ['pretraining, 40 epochs of fine-tuning', 'top-1', head],
+        *lines,
+        right=[1],
+    )
+
+
+def _pairs(results: Results, arguments: list[str], rows: list) -> str:
+    lines = []
+    for words, place in rows:
+        name, condition = place.split('/', 1)
+        row = _find(results, name, condition)
+        base = _find(results, name, row['baseline'])
+        lines.append(
+            [
+                words,
+                f'{base["mean"]:.1f}',
+                f'{row["mean"]:.1f}',
+                format_gain(row),
+            ]
+        )
+    return _table(
+        ['what differs', 'from scratch', 'from MoSI', 'difference'],
+        *lines,
+        right=[1, 2],
+    )
+
+
+def _curves(results: Results, arguments: list[str], rows: list) -> str:
+    name, *epochs = arguments
+    runs, lines = results.runs(), []
+    for words, condition in rows:
+        row = _find(results, name, condition)
+        curves = [dict(runs[n]['curve']) for n in row['finetunes']]
+        means = [
+            statistics.mean(
+                100 * curve[int(e)]['acc/top1'] for curve in curves
+            )
+            for e in epochs
+        ]
+        lines.append([words, *(f'{mean:.1f}' for mean in means)])
+    return _table([f'epoch of {epochs[-1]}', *epochs], *lines)
+
+
+def _demo(results: Results, arguments: list[str], rows: list) -> str:
+    report = results.table_files()['demo']
+    lines = []
+    for words, key in rows:
+        seeds = [f'{100 * value:.1f}' for value in report[key]['seeds']]
+        lines.append(
+            [
+                words,
+                f'{100 * report[key]["mean"]:.1f}',
+                ', '.join(seeds) if len(seeds) > 1 else '',
+            ]
+        )
+    return _table(['', 'top-1 (%)', 'seeds'], *lines)
+
+
+def _budgets(results: Results, arguments: list[str], rows: list) -> str:
+    runs, lines = results.table_files()['budgets']['runs'], []
+    for words, epochs in rows:
+        means, cells = [], []
+        for kind in ('scratch', 'mosi'):
+            last = [c[-1][1] for c in runs[f'{kind}, {epochs}'].values()]
+            means.append(statistics.mean(last))
+            seeds = ', '.join(f'{value:.1f}' for value in last)
+            cells.append(f'{means[-1]:.1f} ({seeds})')
+        lines.append([words, *cells, f'{means[1] - means[0]:+.1f}'])
+    return _table(
+        ['budget', 'from scratch', 'from MoSI', 'difference'], *lines
+    )
+
+
+def _budget_curves(results: Results, arguments: list[str], rows: list) -> str:
+    runs, lines = results.table_files()['budgets']['runs'], []
+    for words, key in rows:
+        curves = [dict(curve) for curve in runs[key].values()]
+        means = [statistics.mean(c[int(e)] for c in curves) for e in arguments]
+        lines.append([words, *(f'{mean:.1f}' for mean in means)])
+    return _table(['epoch', *arguments], *lines)
+
+
+_KINDS = dict(
+    gains=_gains,
+    pairs=_pairs,
+    curves=_curves,
+    demo=_demo,
+    budgets=_budgets,
+    budget_curves=_budget_curves,
+)

@@ -1,0 +1,141 @@
+"""Carry out a declared list of runs: resumable, a few at a time.
+
+Each run is a process of tools/train.py in a folder of its own, followed by
+tools/test.py where validation is not the test. A run that is finished is
+kept; one that was killed resumes from its last checkpoint and ends with the
+same metrics. Several calls may share one root: each run has a lock, which
+its processes inherit, so a run that survived its caller is waited for.
+"""
+
+import fcntl
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import IO
+
+from tqdm import tqdm
+
+from .launch import Launch, local_launch
+from .process import RunProcess, finished
+from .runs import Run
+
+
+def execute(
+    runs: list[Run],
+    root: Path,
+    jobs: int = 1,
+    threads: int | None = None,
+    launch: Launch = local_launch,
+) -> dict[str, dict]:
+    """Carry out runs, those that others start from first.
+
+    Args:
+        runs: What to do; names are unique.
+        root: Folder of all runs.
+        jobs: How many at once. They share the processors.
+        threads: Of each; by default all processors are shared out. Sums in
+            floating point depend on it in their last bits.
+        launch: Makes commands.
+
+    Returns:
+        Name to result: ``final`` (metrics of the test or of the last
+        validation), ``curve`` ([epoch, metrics] of every validation, but
+        for one that a kill cut off after its checkpoint was written),
+        ``spec``, and ``seconds`` that it ran, over all resumes.
+
+    Raises:
+        RuntimeError: If a run fails; with the end of its log.
+        ValueError: If names are not unique or an ``init`` is unknown.
+    """
+    by_name = {run.name: run for run in runs}
+    unknown = {r.init for r in runs} - set(by_name) - {None}
+    if len(by_name) < len(runs) or unknown:
+        raise ValueError(
+            'names of runs must be unique and every init must '
+            f'be one of them; unknown: {sorted(unknown)}'
+        )
+    root = root.resolve()
+    root.mkdir(parents=True, exist_ok=True)
+    configs = {r.name: r.resolve(root, by_name) for r in runs}
+    specs = {r.name: r.spec(by_name) for r in runs}
+    epochs = {n: c.train_cfg.max_epochs for n, c in configs.items()}
+    weights = {r.name: r.cost * epochs[r.name] for r in runs}
+    results = {r.name: finished(root / r.name, specs[r.name]) for r in runs}
+    waiting = [r for r in runs if results[r.name] is None]
+    running: dict[str, RunProcess] = {}
+    threads = threads or max(1, (os.cpu_count() or 1) // jobs)
+    bar = tqdm(
+        total=sum(weights.values()),
+        mininterval=1,
+        file=sys.stdout,
+        initial=sum(weights[n] for n, r in results.items() if r),
+        bar_format='{percentage:3.0f}% |{bar:20}| '
+        '{elapsed}, {remaining} left{postfix}',
+    )
+    try:
+        while waiting or running:
+            notes = []
+            for run in list(waiting):
+                if len(running) >= jobs:
+                    break
+                if run.init is not None and results[run.init] is None:
+                    continue
+                lock = _lock(root / run.name)
+                if lock is None:
+                    notes.append(f'{run.name} is waited for')
+                    continue
+                waiting.remove(run)
+                # Whoever held the lock may have brought it to its end.
+                results[run.name] = finished(root / run.name, specs[run.name])
+                if results[run.name] is not None:
+                    lock.close()
+                    continue
+                running[run.name] = RunProcess(
+                    run,
+                    root,
+                    configs[run.name],
+                    specs[run.name],
+                    threads,
+                    launch,
+                    lock,
+                )
+            time.sleep(2)
+            for name, process in list(running.items()):
+                if process.poll():
+                    results[name] = process.finish()
+                    del running[name]
+                    tqdm.write(f'{name}: {describe(results[name]["final"])}')
+            done = sum(weights[n] for n, r in results.items() if r)
+            for name, process in running.items():
+                epoch, note = process.progress()
+                done += epoch * by_name[name].cost
+                notes.append(f'{name} {note}')
+            bar.set_postfix_str('; '.join(notes), refresh=False)
+            bar.update(done - bar.n)
+    finally:
+        for process in running.values():
+            process.kill()
+        bar.close()
+    return results
+
+
+def describe(metrics: dict) -> str:
+    """Return the main metric of a validation as text."""
+    for key in ('acc/top1', 'pretext/top1'):
+        if key in metrics:
+            return f'{key} {100 * metrics[key]:.1f} %'
+    return json.dumps(metrics)
+
+
+def _lock(folder: Path) -> IO | None:
+    """Take a run's lock; None while another process has it."""
+    # Append: the file is never emptied nor deleted, so there is only one.
+    lock = open(folder.with_name(f'.{folder.name}.lock'), 'a')
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return None
+    return lock
