@@ -7,7 +7,7 @@ nothing of the package, as a start would take seconds then.
 """
 
 import ctypes
-import importlib.util
+import importlib
 import mmap
 import os
 import re
@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -151,12 +152,12 @@ class _Server:
 def _load(name: str) -> Any:
     """Return the class of a decoder, or why it does not load."""
     module, kind = DECODERS[name]
-    path = os.path.join(os.path.dirname(__file__), f'{module}.py')
-    spec = importlib.util.spec_from_file_location(module, path)
-    loaded = importlib.util.module_from_spec(spec)
-    sys.modules[module] = loaded
+    # The directory as a package of its own: the readers import each other,
+    # and nothing that would take seconds.
+    package = sys.modules.setdefault('readers', ModuleType('readers'))
+    package.__path__ = [os.path.dirname(__file__)]
     try:
-        spec.loader.exec_module(loaded)
+        loaded = importlib.import_module(f'readers.{module}')
     # Whatever a broken library raises: OSError, mostly.
     except Exception as error:
         return f'{type(error).__name__}: {error}'

@@ -7,8 +7,8 @@ Even in order it numbers wrongly in MPEG-TS and where an edit list hides
 frames, takes the other one of two streams, and does not turn Matroska.
 Therefore the number of frames and the first of them must be those of PyAV.
 
-:mod:`mosi_mmaction.media.decoder_process` loads this file by its path; it
-imports nothing of the package.
+It runs in :mod:`mosi_mmaction.media.decoder_process`, and imports nothing
+of the package but its neighbours.
 """
 
 from collections.abc import Callable, Iterator, Sequence
