@@ -9,7 +9,7 @@ import pytest
 
 from helpers.bvh_person import SKELETON, write_bvh
 from helpers.paths import TOOLS
-from mosi_mmaction.synthetic import bodies
+from mosi_mmaction.synthetic import bodies, shots
 from mosi_mmaction.synthetic.bvh import read_bvh
 
 TOOL = TOOLS / 'data/mocap_videos.py'
@@ -61,7 +61,7 @@ def test_a_skeleton_of_no_person(tmp_path):
 def test_left_stays_left_in_pixels(tmp_path, side, seed):
     """What moves lies right of the body for a left arm, as in life."""
     motion = read_bvh(write_bvh(tmp_path / 'a.bvh', side, frames=21))
-    shot = bodies.draw_shot((96, 96), np.random.default_rng(seed))
+    shot = shots.draw_shot((96, 96), np.random.default_rng(seed))
     body = bodies.render_body(motion, shot)
     where, _ = bodies.project(motion, shot)
     moved = abs(body - body[0]).sum(axis=-1)[6:15].sum(axis=0)
@@ -77,7 +77,7 @@ def test_left_stays_left_in_pixels(tmp_path, side, seed):
 def test_nearer_limbs_hide_farther_ones(tmp_path):
     """From the left, the left arm is seen and not the right one."""
     motion = read_bvh(write_bvh(tmp_path / 'a.bvh', '', frames=2))
-    shot = bodies.draw_shot((128, 128), np.random.default_rng(1))
+    shot = shots.draw_shot((128, 128), np.random.default_rng(1))
     colors = dict(shot.colors, sleeve=(250.0, 0.0, 0.0), shirt=(0.0, 0.0, 9.0))
     shot = bodies.replace(
         shot, yaw=90, pitch=0, roll=0, colors=colors, light=(0, 0, 1)
@@ -94,7 +94,7 @@ def test_people_lie_inside_the_frame_and_fill_some_of_it(tmp_path):
     path = write_bvh(tmp_path / 'a.bvh', 'LR', frames=120, travel=900)
     motion = read_bvh(path)
     for seed in range(8):
-        shot = bodies.draw_shot((96, 96), np.random.default_rng(seed))
+        shot = shots.draw_shot((96, 96), np.random.default_rng(seed))
         part = bodies.trim(motion, shot)
         where, _ = bodies.project(part, shot)
         for name, p in where.items():

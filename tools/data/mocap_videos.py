@@ -32,7 +32,7 @@ import cv2
 import numpy as np
 from mmengine import track_iter_progress
 
-from mosi_mmaction.synthetic import bodies
+from mosi_mmaction.synthetic import bodies, shots
 from mosi_mmaction.synthetic.bvh import Motion, read_bvh
 from mosi_mmaction.synthetic.dead_leaves import draw_dead_leaves
 from mosi_mmaction.synthetic.write import settle, write_text, write_video
@@ -48,13 +48,13 @@ def resample(motion: Motion, fps: float) -> Motion:
     return Motion(motion.joints, motion.parents, motion.positions[index], fps)
 
 
-def make_background(shot: bodies.Shot, photos: list[Path]) -> np.ndarray:
+def make_background(shot: shots.Shot, photos: list[Path]) -> np.ndarray:
     """Return what a shot shows behind the person, (H, W, 3) uint8 RGB.
 
     Raises:
         ValueError: If the photograph cannot be read.
     """
-    height, width = bodies.canvas_size(shot.size)
+    height, width = shots.canvas_size(shot.size)
     rng = np.random.default_rng(shot.background_seed)
     if not photos:
         leaves = draw_dead_leaves(max(height, width), rng)[:height, :width]
@@ -84,17 +84,17 @@ def film(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the still and the panning video of a BVH file."""
     rng = np.random.default_rng((seed, zlib.crc32(path.stem.encode())))
-    shot = bodies.draw_shot(size, rng)
+    shot = shots.draw_shot(size, rng)
     try:
         motion = bodies.trim(resample(read_bvh(path), fps), shot)
         body = bodies.render_body(motion, shot)
     except ValueError as error:
         raise ValueError(f'{path}: {error}') from error
     background = make_background(shot, photos)
-    shift = bodies.pan_path(shot, len(body), fps)
+    shift = shots.pan_path(shot, len(body), fps)
     return (
-        bodies.render_shot(body, shot, background),
-        bodies.render_shot(body, shot, background, shift),
+        shots.render_shot(body, shot, background),
+        shots.render_shot(body, shot, background, shift),
     )
 
 
