@@ -5,6 +5,7 @@
     python tools/benchmark.py train
     python tools/benchmark.py index --n 14200000
     python tools/benchmark.py video [--videos FILE ...]
+    python tools/benchmark.py layers
 
 Every case prints one JSON line to stdout; progress goes to stderr. Cases of
 one run take turns in each repeat, and `ratio` compares their medians with
@@ -793,6 +794,13 @@ def bench_video(args: argparse.Namespace) -> None:
     bench_video(args, report, medians)
 
 
+def bench_layers(args: argparse.Namespace) -> None:
+    """Time clips of layers against plain copies."""
+    from mosi_mmaction.benchmarks.layers import bench_layers
+
+    bench_layers(args, report, medians)
+
+
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(
@@ -854,6 +862,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='videos to read; default: some are drawn',
     )
     five.add_argument('--repeats', type=int, default=15)
+    six = commands.add_parser('layers', help='clips beyond the paper')
+    six.add_argument('--repeats', type=int, default=15)
     return parser.parse_args(argv)
 
 
@@ -862,7 +872,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     quiet()
     cv2.setNumThreads(1)
-    if args.bench in ('render', 'pipeline', 'video'):
+    if args.bench in ('render', 'pipeline', 'video', 'layers'):
         torch.set_num_threads(1)
     globals()[f'bench_{args.bench}'](args)
 

@@ -1,0 +1,207 @@
+"""The case `layers` of benchmark.py: clips of layers against plain copies.
+
+A plain copy is one of the rendered clips' own bytes. *Kept*: into memory that
+has just been written to, from memory that has just been read: both as far as they
+fit lie in the processor's cache, so it is the hardest peer. *Fresh*: into pages that are touched for the first time, as `.copy()`
+makes it in a process whose allocator hands large blocks back.
+"""
+
+import argparse
+import mmap
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import cv2
+import numpy as np
+
+from mosi_mmaction.method.color import ColorJitter
+from mosi_mmaction.method.draw_layers import draw_moving_background
+from mosi_mmaction.method.labels import MOTIONS, LabelPool
+from mosi_mmaction.method.layers import layers_of
+from mosi_mmaction.method.motion import (
+    draw_color_jitter,
+    draw_motion,
+    draw_static_mask,
+    render,
+)
+from mosi_mmaction.method.plan import PseudoMotion
+
+_ALL = dict(
+    motions=MOTIONS,
+    ease=0.5,
+    shake=0.02,
+    shape='mixed',
+    soft=0.2,
+    travels=True,
+    num_distractors=2,
+    background=dict(max_zoom=1.2, texture='other'),
+)
+#: What is drawn, by case.
+CASES: dict[str, dict[str, Any]] = {
+    'the paper': {},
+    'the paper, jitter': dict(jitter=True),
+    'box over a moving background': dict(background={}),
+    'mixed hard mattes over a moving background': dict(
+        shape='mixed', background={}
+    ),
+    'the same, jitter': dict(shape='mixed', background={}, jitter=True),
+    'mixed soft mattes over a moving background': dict(
+        shape='mixed', soft=0.2, background={}
+    ),
+    'travelling hard mattes, two distractors': dict(
+        shape='mixed', travels=True, num_distractors=2, background={}
+    ),
+    'set_layers, jitter': dict(
+        motions=('shift', 'turn'),
+        signed=False,
+        ease=0.5,
+        shape='mixed',
+        soft=0.1,
+        background={},
+        jitter=True,
+    ),
+    'everything': _ALL,
+    'everything, jitter': dict(_ALL, jitter=True),
+}
+
+
+def draw(
+    rng: np.random.Generator,
+    motions: tuple[str, ...] = ('shift',),
+    signed: bool = True,
+    ease: float = 0.0,
+    shake: float = 0.0,
+    background: dict | None = None,
+    jitter: bool = False,
+    **matte: Any,
+) -> PseudoMotion:
+    """Draw a masked plan at the size of the paper."""
+    pool = LabelPool(motions=motions, signed=signed)
+    plan = draw_motion(pool, 320, 112, 16, rng, ease, shake)
+    plan = draw_static_mask(plan, (0.3, 0.5), rng=rng, **matte)
+    if background is not None:
+        plan = draw_moving_background(plan, rng=rng, **background)
+    if jitter:
+        plan = draw_color_jitter(plan, ColorJitter(), rng)
+    return plan
+
+
+def fresh(shape: tuple[int, ...]) -> np.ndarray:
+    """Return memory whose pages have not been touched."""
+    size = int(np.prod(shape))
+    return np.frombuffer(mmap.mmap(-1, size), np.uint8).reshape(shape)
+
+
+def copy_again(seconds: Callable, out: np.ndarray, clips: np.ndarray) -> float:
+    """Return the time of the second of two equal copies."""
+    np.copyto(out, clips)
+    return seconds(np.copyto, out, clips)
+
+
+def warps_alone(image: np.ndarray, plan: PseudoMotion) -> None:
+    """Do nothing but the warps that a plan needs, one a layer and frame.
+
+    The floor of what interpolates, as long as OpenCV does it: no colours,
+    no mattes but their own warps, nothing laid over anything.
+    """
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    size = plan.crop_size
+    for layer in layers_of(plan):
+        for c in np.flatnonzero(~layer.whole).tolist():
+            alpha = None if layer.alphas is None else layer.alphas[c]
+            side = size if alpha is None else len(alpha)
+            into = np.empty((side, side, 3), np.uint8)
+            for n in range(plan.clip_len):
+                if layer.visible is not None and not layer.visible[c, n]:
+                    continue
+                cv2.warpAffine(
+                    image, layer.maps[c, n], (side, side), into, flags
+                )
+                if alpha is not None and not layer.placed[c]:
+                    cv2.warpAffine(
+                        alpha, layer.places[c, n], (side, side), None, flags
+                    )
+
+
+def bench_layers(
+    args: argparse.Namespace, report: Callable, medians: Callable
+) -> None:
+    """Time drawing and rendering, all cases in turn.
+
+    Args:
+        args: ``repeats``.
+        report: Prints a case.
+        medians: Runs functions that return seconds in turn.
+    """
+    noise = np.random.default_rng(0).integers(0, 256, (320, 320, 3), np.uint8)
+    image = cv2.GaussianBlur(noise, (0, 0), 3)
+    other = image[::-1].copy()
+
+    def seconds(run: Callable, *args: Any) -> float:
+        start = time.process_time()
+        run(*args)
+        return time.process_time() - start
+
+    def made(options: dict, rng: np.random.Generator, out: Any) -> None:
+        render(image, draw(rng, **options), out, other)
+
+    cases = {}
+    for name, options in CASES.items():
+        rng = np.random.default_rng(1)
+        plan = draw(rng, **options)
+        clips = render(image, plan, other=other)
+        kept = clips.copy()
+
+        def into_fresh(run: Callable, shape: tuple = clips.shape) -> float:
+            return seconds(run, fresh(shape))
+
+        cases[name, 'kept'] = partial(copy_again, seconds, kept, clips)
+        cases[name, 'ours'] = partial(seconds, made, options, rng, kept)
+        cases[name, 'draw'] = partial(
+            lambda options, rng: seconds(partial(draw, rng, **options)),
+            options,
+            rng,
+        )
+        cases[name, 'warps'] = partial(seconds, warps_alone, image, plan)
+        cases[name, 'fresh'] = partial(
+            into_fresh, lambda out, clips=clips: np.copyto(out, clips)
+        )
+        cases[name, 'ours, fresh'] = partial(
+            into_fresh, partial(made, options, rng)
+        )
+    times = medians(cases, args.repeats)
+    for name, options in CASES.items():
+        plan = draw(np.random.default_rng(1), **options)
+        one = {
+            what: times[name, what]
+            for what in (
+                'kept',
+                'ours',
+                'draw',
+                'warps',
+                'fresh',
+                'ours, fresh',
+            )
+        }
+        report(
+            'layers',
+            name,
+            ms=one['ours'] * 1e3,
+            copy_ms=one['kept'] * 1e3,
+            ratio=one['ours'] / one['kept'],
+            peer='copy into memory that is kept',
+            fresh_ms=one['ours, fresh'] * 1e3,
+            fresh_copy_ms=one['fresh'] * 1e3,
+            fresh_ratio=one['ours, fresh'] / one['fresh'],
+            draw_ms=one['draw'] * 1e3,
+            warps_ms=one['warps'] * 1e3 if not _whole(plan) else 0.0,
+            clips=len(plan.pool),
+            frames=plan.clip_len,
+            repeats=args.repeats,
+        )
+
+
+def _whole(plan: PseudoMotion) -> bool:
+    return all(layer.whole.all() for layer in layers_of(plan))
