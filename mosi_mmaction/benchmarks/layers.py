@@ -1,9 +1,10 @@
 """The case `layers` of benchmark.py: clips of layers against plain copies.
 
-A plain copy is one of the rendered clips' own bytes. *Kept*: into memory that
-has just been written to, from memory that has just been read: both as far as they
-fit lie in the processor's cache, so it is the hardest peer. *Fresh*: into pages that are touched for the first time, as `.copy()`
-makes it in a process whose allocator hands large blocks back.
+A plain copy is one of the rendered clips' own bytes. *Warm*: into memory that
+has just been written to, from memory that has just been read; as far as they
+fit, both lie in the processor's cache: the hardest peer. *Fresh*: into pages
+that are touched for the first time, as a process whose allocator hands large
+blocks back gets them at every ``.copy()``.
 """
 
 import argparse
@@ -191,7 +192,7 @@ def bench_layers(
             ms=one['ours'] * 1e3,
             copy_ms=one['kept'] * 1e3,
             ratio=one['ours'] / one['kept'],
-            peer='copy into memory that is kept',
+            peer='copy in the cache',
             fresh_ms=one['ours, fresh'] * 1e3,
             fresh_copy_ms=one['fresh'] * 1e3,
             fresh_ratio=one['ours, fresh'] / one['fresh'],

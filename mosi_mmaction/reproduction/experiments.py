@@ -1,4 +1,4 @@
-"""The experiments of the paper, and four of ours, as declared runs.
+"""The experiments of the paper, and six of ours, as declared runs.
 
 An experiment is a list of rows; a row is a condition: one pretraining (or
 none) and one fine-tuning for every replicate, a seed or a fold. What a row
@@ -10,6 +10,7 @@ all that decides its result, so what two experiments share is trained once.
 from .experiment import Experiment
 from .leave_one_out import table1_loso
 from .own_tables import flip, layers, rates, sources
+from .panned import panned
 from .paper_tables import fig6, fig7, table1, table2, table3, table4, table5
 
 #: All but :func:`table1_loso`, by name.
@@ -25,6 +26,7 @@ EXPERIMENTS = dict(
     sources=sources,
     rates=rates,
     layers=layers,
+    panned=panned,
 )
 
 __all__ = ['EXPERIMENTS', 'Experiment', 'table1_loso', *EXPERIMENTS]

@@ -124,6 +124,10 @@ class Paper(Preset):
             variables={'MOSI_DATA': str(self.data / folder)},
         )
 
+    def tuning_of(self, target: str) -> str:
+        """Return the config of a target with the preset's network."""
+        return f'finetune_{self.networks[self.network]}_{target}'
+
     def finetune(
         self,
         target: str,

@@ -156,6 +156,10 @@ class Preset:
         """
         raise NotImplementedError
 
+    def tuning_of(self, target: str) -> str:
+        """Return the name of the config that fine-tunes on a data set."""
+        raise NotImplementedError
+
     def row(
         self,
         target: str,

@@ -223,6 +223,10 @@ class Tiny(Preset):
             variables=variables,
         )
 
+    def tuning_of(self, target: str) -> str:
+        """Return the config of the one target there is."""
+        return self.tuning
+
     def finetune(
         self,
         target: str,
