@@ -29,6 +29,30 @@ MOTION = [
     dict(type='PackMoSIInputs'),
 ]
 LEAVES = dict(type='DeadLeavesDataset', num_images=7, size=24, pipeline=MOTION)
+LAYERS = dict(
+    LEAVES,
+    size=32,
+    pipeline=[
+        MOTION[0],
+        dict(MOTION[1], size=32),
+        dict(
+            MOTION[2],
+            clip_len=6,
+            motions=('shift', 'zoom', 'turn'),
+            ease=0.5,
+            shake=0.05,
+        ),
+        dict(
+            type='DrawStaticMask',
+            shape='mixed',
+            soft=0.2,
+            travels=True,
+            num_distractors=2,
+        ),
+        dict(type='DrawMovingBackground', max_shift=0.1, max_zoom=1.1),
+        *MOTION[4:],
+    ],
+)
 
 
 @pytest.fixture(autouse=True)
@@ -210,10 +234,12 @@ def ours(videos):
     return dict(videos, type='ActionVideoDataset', pipeline=steps)
 
 
-@pytest.mark.parametrize('kind', ['motion', 'stock', 'videos'])
+@pytest.mark.parametrize('kind', ['motion', 'layers', 'stock', 'videos'])
 def test_workers_and_processes_change_no_sample(kind, videos, monkeypatch):
-    dataset = dict(motion=LEAVES, stock=videos, videos=ours(videos))[kind]
-    count = 7 if kind == 'motion' else 6
+    dataset = dict(
+        motion=LEAVES, layers=LAYERS, stock=videos, videos=ours(videos)
+    )[kind]
+    count = 7 if kind in ('motion', 'layers') else 6
     told = read(dataset, [0, 1])
     for epoch in told:
         assert sorted(epoch) == list(range(count))
