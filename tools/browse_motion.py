@@ -26,6 +26,7 @@ from mmengine.config import Config, DictAction
 
 from mosi_mmaction.apis.networks import read_config, training_pipeline
 from mosi_mmaction.datasets import EpochIndex
+from mosi_mmaction.media.mp4 import write_mp4
 from mosi_mmaction.media.paths import kind_of
 from mosi_mmaction.method.motion import PseudoMotion, render
 from mosi_mmaction.visualization import draw
@@ -290,7 +291,7 @@ def browse(cfg: Config, args: argparse.Namespace) -> list[Path]:
             out / 'sheet.png', draw_sheet(clips, titles, args.side)
         ),
         draw.write_gif(out / 'motion.gif', animation, args.fps),
-        draw.write_mp4(out / 'motion.mp4', animation, args.fps),
+        write_mp4(out / 'motion.mp4', animation, args.fps),
     ]
     plan: Any = before.get('motion')
     if plan is None:

@@ -22,7 +22,7 @@ from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 
-from mmengine.utils import ProgressBar
+from tqdm import tqdm
 
 from mosi_mmaction.media.errors import BadSourceError
 from mosi_mmaction.media.image import decode_image, read_bytes
@@ -251,16 +251,14 @@ def main() -> int:
     paths = list_paths(args.source, args.root)
     if not paths:
         raise ValueError(f'{args.source} holds no image and no video')
-    progress = ProgressBar(len(paths), file=sys.stderr)
     bad, videos = {}, {}
     function = partial(check, all_frames=args.all_frames)
-    for path, found in check_all(paths, args.jobs, args.timeout, function):
+    checked = check_all(paths, args.jobs, args.timeout, function)
+    for path, found in tqdm(checked, total=len(paths), unit='file'):
         if isinstance(found, str):
             bad[path] = found
         elif found is not None:
             videos[path] = found
-        progress.update()
-    print(file=sys.stderr)
     report_videos({p: videos[p] for p in paths if p in videos}, args.videos)
     lines = [f'{path}\t{bad[path]}' for path in paths if path in bad]
     report = '\n'.join(lines).encode('utf-8', 'backslashreplace')

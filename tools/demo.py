@@ -16,6 +16,7 @@ import matplotlib
 import numpy as np
 
 from mosi_mmaction import DeadLeavesDataset
+from mosi_mmaction.files import whole_file
 from mosi_mmaction.reproduction.runs import Run
 from mosi_mmaction.reproduction.schedule import execute
 from mosi_mmaction.synthetic.sprite_actions import ACTIONS
@@ -153,10 +154,9 @@ def draw_report(report: dict, path: Path) -> None:
             'k.',
         )
     bars.set(title='Top-1 (%), mean and seeds', ylim=(0, 110))
-    part = path.with_suffix('.part.png')
-    fig.savefig(part, dpi=110)
+    with whole_file(path) as part:
+        fig.savefig(part, dpi=110)
     plt.close(fig)
-    part.replace(path)
 
 
 def _draw_motions(figure) -> None:

@@ -36,6 +36,7 @@ from mosi_mmaction.apis.networks import (
     read_config,
 )
 from mosi_mmaction.apis.videos import Video, find_videos, read_clips
+from mosi_mmaction.media.mp4 import write_mp4
 from mosi_mmaction.visualization import draw
 from mosi_mmaction.visualization.cam import CAM
 from mosi_mmaction.visualization.measure import (
@@ -201,7 +202,7 @@ def look_at_videos(
                     )
         if frames:
             titles = ('frame', f'CAM of {explained}', 'flow')
-            draw.write_mp4(
+            write_mp4(
                 out_dir / f'{video.name}.mp4',
                 [
                     draw.grid(

@@ -29,8 +29,8 @@ from pathlib import Path
 
 import torch
 
+from mosi_mmaction.files import write_text
 from mosi_mmaction.reproduction.experiments import EXPERIMENTS, table1_loso
-from mosi_mmaction.reproduction.files import write_text
 from mosi_mmaction.reproduction.launch import TOOLS, make_launch
 from mosi_mmaction.reproduction.mocap import (
     CAMERAS,

@@ -1,14 +1,14 @@
 """Write checkpoint files whole or not at all, and check their digests."""
 
 import io
-import os
-import os.path as osp
 import zipfile
 from hashlib import sha256
 
 import torch
 from mmengine import fileio
 from mmengine.fileio import LocalBackend, register_backend
+
+from ..files import whole_file
 
 
 @register_backend('atomic')
@@ -27,25 +27,8 @@ class AtomicBackend(LocalBackend):
             OSError: If the disk is full, or the place not writable; an
                 older file of that name is still there then.
         """
-        folder = osp.dirname(osp.abspath(filepath))
-        os.makedirs(folder, exist_ok=True)
-        temporary = f'{filepath}.tmp'
-        try:
-            with open(temporary, 'wb') as file:
-                file.write(obj)
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError:
-            if osp.exists(temporary):
-                os.remove(temporary)
-            raise
-        os.replace(temporary, filepath)
-        # The name, too, has to reach the disk.
-        directory = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        with whole_file(filepath, f'{filepath}.tmp') as part:
+            part.write_bytes(obj)
 
 
 def whole(path: str) -> bool:

@@ -22,7 +22,7 @@ import statistics
 from collections.abc import Collection
 from pathlib import Path
 
-from .files import write_text
+from ..files import write_text
 from .store import Results
 from .tables import format_gain, format_page
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config
 
+from ..files import write_text
 from ..method.motion import LabelPool
-from .files import write_text
 from .presets import (
     CONFIGS,
     POOL_KEYS,

@@ -10,7 +10,7 @@ from typing import Optional
 
 from mmengine.config import Config
 
-from .files import part_of
+from ..files import part_of
 from .launch import TOOLS
 from .published import PUBLISHED, PUBLISHED_PRETEXT
 from .runs import Run

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from mmengine.config import Config
 
-from .files import write_text
+from ..files import write_text
 from .launch import Launch, commands
 from .origin import commit, machine
 from .runs import Run
@@ -198,13 +198,8 @@ class RunProcess:
             final = curve[-1][1]
         (self.folder / 'seconds').write_text(f'{_seconds(self.folder):.1f}')
         # No time in it: a run done again gives the same file.
-        part = self.folder / 'result.json.part'
-        part.write_text(
-            json.dumps(
-                dict(spec=self.spec, final=final, curve=curve), indent=1
-            )
-        )
-        part.replace(self.folder / 'result.json')
+        result = dict(spec=self.spec, final=final, curve=curve)
+        write_text(self.folder / 'result.json', json.dumps(result, indent=1))
         self.lock.close()
         return finished(self.folder, self.spec)
 

@@ -14,7 +14,7 @@ import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from .files import write_text
+from ..files import write_text
 from .process import read_run
 from .runs import portable_command
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ..files import part_of, write_text
 from ..media.paths import in_validation, scan_tree
 from ..media.video import read_frame
 from ..method.motion import LabelPool
 from ..synthetic.write import list_action_videos, write_action_videos
-from .files import part_of, write_text
 from .presets import (
     POOL_KEYS,
     Preset,

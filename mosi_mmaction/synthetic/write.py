@@ -7,10 +7,11 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
-from mmengine import track_iter_progress
+from tqdm import tqdm
 
+from ..files import write_text
+from ..media.mp4 import write_mp4
 from .sprite_actions import (
     ACTIONS,
     check_frames,
@@ -123,15 +124,12 @@ def write_action_videos(
     ]
     stream = (seed, zlib.crc32(split.encode()))
     todo = [job for job in jobs if not job[0].exists()]
-    for path, action, n in track_iter_progress(todo) if todo else ():
+    for path, action, n in tqdm(todo, split, unit='video', disable=not todo):
         i = n % videos_per_class
         look = draw_look(np.random.default_rng((*stream, 0, i)))
         motion = np.random.default_rng((*stream, 1, ACTIONS.index(action), i))
         plan = draw_action(action, (height, width), num_frames, motion)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_video(path, render_action(plan, look), fps)
-    if todo:
-        print(flush=True)  # the progress bar leaves its line open
+        write_mp4(path, render_action(plan, look), fps)
     text = ''.join(f'{line}\n' for line in lines)
     write_text(root / f'{split}.txt', text)
     return [path for path, _, _ in jobs]
@@ -157,41 +155,3 @@ def settle(root: Path, split: str, settings: dict) -> None:
     for video in root.glob(f'{split}/*/*_{split}_*.mp4'):
         video.unlink()
     write_text(path, json.dumps(settings))
-
-
-def write_video(path: Path, frames: np.ndarray, fps: float) -> None:
-    """Write (N, H, W, 3) uint8 RGB as mp4; the name appears when done."""
-    # OpenCV tells the container from the ending, so that stays.
-    part = path.with_name(f'.part-{os.getpid()}-{path.name}')
-    height, width = frames.shape[1:3]
-    try:
-        fourcc = cv2.VideoWriter_fourcc(*'mp4v')  # type: ignore[attr-defined]
-        writer = cv2.VideoWriter(str(part), fourcc, fps, (width, height))
-        if not writer.isOpened():
-            raise OSError(
-                f'OpenCV cannot write {path} with the codec mp4v: see that '
-                'the folder is writable and that OpenCV has ffmpeg (the '
-                'opencv-python packages of PyPI have it)'
-            )
-        for frame in frames:
-            writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-        writer.release()
-        # The writer reports no error, not even that the disk is full.
-        reader = cv2.VideoCapture(str(part))
-        written = int(reader.get(cv2.CAP_PROP_FRAME_COUNT))
-        reader.release()
-        if written != len(frames):
-            raise OSError(
-                f'{path}: only {written} of {len(frames)} frames '
-                'could be written; is the disk full?'
-            )
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
-    part = path.with_name(f'.part-{os.getpid()}-{path.name}')
-    part.write_text(text)
-    os.replace(part, path)

@@ -165,41 +165,6 @@ def write_gif(
     return path
 
 
-def write_mp4(
-    path: PathLike, frames: Sequence[np.ndarray], fps: float = 8
-) -> Path:
-    """Write a video of equally large pictures.
-
-    Odd sides are made even, as the codec wants, by one white line.
-
-    Raises:
-        OSError: If OpenCV cannot write it.
-    """
-    path = _made(path)
-    height, width = (side + side % 2 for side in frames[0].shape[:2])
-    fourcc = cv2.VideoWriter_fourcc(*'mp4v')  # type: ignore[attr-defined]
-    writer = cv2.VideoWriter(str(path), fourcc, fps, (width, height))
-    if not writer.isOpened():
-        raise OSError(
-            f'OpenCV cannot write {path} with the codec mp4v: see that the '
-            'folder is writable and that OpenCV has ffmpeg (the '
-            'opencv-python packages of PyPI have it)'
-        )
-    for frame in frames:
-        frame = cv2.copyMakeBorder(
-            frame,
-            0,
-            height - frame.shape[0],
-            0,
-            width - frame.shape[1],
-            cv2.BORDER_CONSTANT,
-            value=(255, 255, 255),
-        )
-        writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-    writer.release()
-    return path
-
-
 def _made(path: PathLike) -> Path:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

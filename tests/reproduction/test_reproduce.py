@@ -624,7 +624,7 @@ def test_a_dry_run_writes_nothing(tmp_path, monkeypatch, capsys):
     planned = [preset._lines(path) for path in preset.split]
     assert [len(lines) for lines in planned] == [66, 33]
     monkeypatch.setattr(
-        'mosi_mmaction.synthetic.write.write_video', lambda *args: None
+        'mosi_mmaction.synthetic.write.write_mp4', lambda *args: None
     )
     preset.prepare()
     lines = [path.read_text().splitlines() for path in preset.split]

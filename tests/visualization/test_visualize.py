@@ -10,6 +10,7 @@ from helpers.motion_truth import textured_image
 from mosi_mmaction import LabelPool
 from mosi_mmaction.apis import networks as network
 from mosi_mmaction.apis import videos
+from mosi_mmaction.media.mp4 import write_mp4
 from mosi_mmaction.visualization import draw, measure
 from mosi_mmaction.visualization.cam import CAM
 
@@ -154,7 +155,7 @@ class TestDraw:
         np.testing.assert_allclose(out, expected, atol=1)
 
     @pytest.mark.parametrize(
-        'write, suffix', [(draw.write_gif, 'gif'), (draw.write_mp4, 'mp4')]
+        'write, suffix', [(draw.write_gif, 'gif'), (write_mp4, 'mp4')]
     )
     def test_animations_have_the_frames_and_their_colors(
         self, tmp_path, write, suffix
@@ -254,7 +255,7 @@ class TestNetwork:
 
     def test_read_clips_takes_the_middle(self, tmp_path):
         frames = [np.full((64, 64, 3), 6 * n, np.uint8) for n in range(40)]
-        path = draw.write_mp4(tmp_path / 'v.mp4', frames)
+        path = write_mp4(tmp_path / 'v.mp4', frames)
         clips = videos.read_clips(str(path), 8, 2)
         assert clips.shape == (1, 8, 64, 64, 3)
         shown = clips[0].mean((1, 2, 3)) / 6

@@ -30,12 +30,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from mmengine import track_iter_progress
+from tqdm import tqdm
 
+from mosi_mmaction.files import write_text
+from mosi_mmaction.media.mp4 import write_mp4
 from mosi_mmaction.synthetic import bodies, shots
 from mosi_mmaction.synthetic.bvh import Motion, read_bvh
 from mosi_mmaction.synthetic.dead_leaves import draw_dead_leaves
-from mosi_mmaction.synthetic.write import settle, write_text, write_video
+from mosi_mmaction.synthetic.write import settle
 
 _NAME = re.compile(r'(?P<action>[^_]+)_(?P<style>[^_]+)_\w+')
 _PHOTOS = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
@@ -194,13 +196,12 @@ def main(argv: list[str] | None = None) -> None:
         ]
         if not all(out.exists() for out in outs):
             todo.append((path, outs))
-    for path, outs in track_iter_progress(todo) if todo else ():
+    for path, outs in tqdm(todo, unit='motion', disable=not todo):
         videos = film(path, size, args.fps, args.seed, photos)
         for out, video in zip(outs, videos):
-            out.parent.mkdir(parents=True, exist_ok=True)
-            write_video(out, video, args.fps)
+            write_mp4(out, video, args.fps)
     write_lists(names, args.out / 'lists', args.per_class, args.seed)
-    print(f'\n{len(files)} motions, still and panning: {args.out}')
+    print(f'{len(files)} motions, still and panning: {args.out}')
 
 
 if __name__ == '__main__':

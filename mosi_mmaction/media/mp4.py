@@ -1,0 +1,65 @@
+"""From pixels to an MP4 file."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..files import whole_file
+
+
+def write_mp4(
+    path: str | os.PathLike,
+    frames: Sequence[np.ndarray] | np.ndarray,
+    fps: float = 8,
+) -> Path:
+    """Write a video, whole or not at all; directories are made.
+
+    Odd sides are made even, as the codec wants, by one white line.
+
+    Args:
+        path: The file.
+        frames: N pictures (H, W, 3) uint8 RGB, equal in size.
+        fps: Frames a second.
+
+    Returns:
+        The path.
+
+    Raises:
+        OSError: If OpenCV cannot write it, or the disk is full.
+    """
+    path = Path(path)
+    height, width = (side + side % 2 for side in frames[0].shape[:2])
+    with whole_file(path) as part:
+        fourcc = cv2.VideoWriter_fourcc(*'mp4v')  # type: ignore[attr-defined]
+        writer = cv2.VideoWriter(str(part), fourcc, fps, (width, height))
+        if not writer.isOpened():
+            raise OSError(
+                f'OpenCV cannot write {path} with the codec mp4v: see that '
+                'the directory is writable and that OpenCV has ffmpeg (the '
+                'opencv-python packages of PyPI have it)'
+            )
+        for frame in frames:
+            frame = cv2.copyMakeBorder(
+                frame,
+                0,
+                height - frame.shape[0],
+                0,
+                width - frame.shape[1],
+                cv2.BORDER_CONSTANT,
+                value=(255, 255, 255),
+            )
+            writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+        writer.release()
+        # The writer reports no error, not even that the disk is full.
+        reader = cv2.VideoCapture(str(part))
+        written = int(reader.get(cv2.CAP_PROP_FRAME_COUNT))
+        reader.release()
+        if written != len(frames):
+            raise OSError(
+                f'{path}: only {written} of {len(frames)} frames '
+                'could be written; is the disk full?'
+            )
+    return path
