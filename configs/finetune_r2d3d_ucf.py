@@ -14,6 +14,6 @@ optim_wrapper = dict(optimizer=dict(lr=4e-3))
 train_dataloader = dict(batch_size=128)
 auto_scale_lr = dict(base_batch_size=1024)
 
-# The pretrained file: this one variable, or the environment, or
+# The pretrained file: set this variable, the environment variable, or
 # --cfg-options load_from=FILE (load_from=None trains from scratch).
 load_from = '{{$MOSI_PRETRAINED:work_dirs/mosi_r2d3d_ucf/epoch_100.pth}}'

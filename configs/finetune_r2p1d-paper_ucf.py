@@ -10,6 +10,6 @@ model = dict(cls_head=dict(num_classes=101))
 
 optim_wrapper = dict(optimizer=dict(lr=1.5e-3))
 
-# The pretrained file: this one variable, or the environment, or
+# The pretrained file: set this variable, the environment variable, or
 # --cfg-options load_from=FILE (load_from=None trains from scratch).
 load_from = '{{$MOSI_PRETRAINED:work_dirs/mosi_r2p1d-paper_ucf/epoch_100.pth}}'

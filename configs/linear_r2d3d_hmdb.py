@@ -1,5 +1,5 @@
 # Linear probe of R-2D3D-18 on HMDB51 (split 1): only the classifier
-# learns, on features that stay as MoSI left them, batch norm included.
+# is trained; the features of MoSI stay unchanged, batch norm included.
 _base_ = 'finetune_r2d3d_hmdb.py'
 
 from mosi_mmaction import set_linear_probe

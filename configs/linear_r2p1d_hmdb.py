@@ -1,5 +1,5 @@
 # Linear probe of R(2+1)D-10 (stock) on HMDB51 (split 1): only the classifier
-# learns, on features that stay as MoSI left them, batch norm included.
+# is trained; the features of MoSI stay unchanged, batch norm included.
 _base_ = 'finetune_r2p1d_hmdb.py'
 
 from mosi_mmaction import set_linear_probe

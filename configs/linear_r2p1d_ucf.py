@@ -1,5 +1,5 @@
 # Linear probe of R(2+1)D-10 (stock) on UCF101 (split 1): only the classifier
-# learns, on features that stay as MoSI left them, batch norm included.
+# is trained; the features of MoSI stay unchanged, batch norm included.
 _base_ = 'finetune_r2p1d_ucf.py'
 
 from mosi_mmaction import set_linear_probe

@@ -1,4 +1,4 @@
-# MoSI pretraining of the paper's R-2D3D-18 on a folder of photographs, 8 GPUs.
+# MoSI pretraining of the paper's R-2D3D-18 on photographs, 8 GPUs.
 _base_ = [
     '_base_/models/mosi_r2d3d.py',
     '_base_/datasets/mosi_images.py',

@@ -1,4 +1,4 @@
-# MoSI pretraining of R(2+1)D-10 (stock) on a folder of photographs, 8 GPUs.
+# MoSI pretraining of R(2+1)D-10 (stock) on photographs, 8 GPUs.
 _base_ = [
     '_base_/models/mosi_r2p1d.py',
     '_base_/datasets/mosi_images.py',

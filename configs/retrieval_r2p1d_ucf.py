@@ -1,5 +1,5 @@
 # Nearest-neighbour retrieval and k-NN of R(2+1)D-10 (stock) on UCF101
-# (split 1), on features that nothing was trained for:
+# (split 1), on pretrained features without further training:
 # python tools/test.py configs/retrieval_r2p1d_ucf.py PRETRAINED.pth
 _base_ = 'finetune_r2p1d_ucf.py'
 

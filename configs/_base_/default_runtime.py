@@ -6,8 +6,8 @@ default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=20, ignore_last=False),
     param_scheduler=dict(type='ParamSchedulerHook'),
-    # The published file holds weights and meta data only: it loads anywhere,
-    # without this plugin.
+    # The published file has only weights and metadata, so that it loads
+    # anywhere, without this plugin.
     checkpoint=dict(
         type='SafeCheckpointHook',
         interval=10,
@@ -17,13 +17,13 @@ default_hooks = dict(
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     sync_buffers=dict(type='SyncBuffersHook'),
-    # A resumed run ends with the weights of one that was never stopped.
+    # A resumed run ends with the weights of an uninterrupted one.
     streams=dict(type='StreamHook'),
     record=dict(type='RecordHook'),
-    # Validation and test run in the precision of the training.
+    # Validation and test run in the precision of training.
     autocast=dict(type='AutocastHook'),
     labels=dict(type='CheckLabelsHook'),
-    # load_from a file that does not fit is an error, not a warning.
+    # A load_from file that does not fit is an error, not a warning.
     loaded=dict(type='CheckLoadedHook', prefix='backbone.'),
 )
 

@@ -1,5 +1,6 @@
-# As every other run, but every epoch's checkpoint is kept, and weights are in
-# the memory format of the clips and freed memory is kept: faster on a CPU.
+# Like every other run, except that the checkpoint of every epoch is kept. For
+# speed on a CPU, weights have the memory format of the clips, and freed memory
+# is kept.
 _base_ = 'default_runtime.py'
 
 default_hooks = dict(

@@ -1,5 +1,5 @@
-# The family at base width 16 and 16 x 56^2 clips: about an hour of one core,
-# and no photograph needed.
+# The small family: base width 16, clips of 16 x 56^2. It takes about an hour
+# of one core and needs no photographs.
 _base_ = [
     '../_base_/models/mosi_r2p1d.py',
     '../_base_/datasets/small_deadleaves.py',

@@ -1,5 +1,5 @@
-# The small family on a folder of photographs, or of videos:
-# MOSI_DATA=FOLDER python tools/train.py \
+# The small family on a directory of photographs or videos:
+# MOSI_DATA=DIR python tools/train.py \
 #     configs/small/mosi_r2p1d-small_images.py
 _base_ = [
     '../_base_/models/mosi_r2p1d.py',

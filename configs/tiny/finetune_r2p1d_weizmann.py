@@ -1,5 +1,6 @@
 # Action recognition on Weizmann: train on 6 actors, test on 3.
-# MOSI_DATA is the folder of videos, MOSI_SPLITS that of train.txt, test.txt.
+# MOSI_DATA is the directory of the videos, MOSI_SPLITS that of the lists
+# train.txt and test.txt.
 _base_ = [
     '../_base_/models/finetune_r2p1d.py',
     '../_base_/datasets/tiny_finetune.py',
@@ -26,6 +27,6 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 
-# The pretrained file: this one variable, or the environment, or
+# The pretrained file: set this variable, the environment variable, or
 # --cfg-options load_from=FILE (load_from=None trains from scratch).
 load_from = '{{$MOSI_PRETRAINED:work_dirs/mosi_r2p1d_images/epoch_14.pth}}'

@@ -1,4 +1,4 @@
-# The same with a longer budget.
+# The same, trained for longer.
 _base_ = 'finetune_r2p1d_weizmann.py'
 
 from mosi_mmaction import set_epochs

@@ -1,5 +1,5 @@
-# Linear probe on Weizmann: only the classifier learns, on features that stay
-# as MoSI left them, batch norm included.
+# Linear probe on Weizmann: only the classifier is trained; the features of
+# MoSI stay unchanged, batch norm included.
 _base_ = 'finetune_r2p1d_weizmann.py'
 
 from mosi_mmaction import set_linear_probe

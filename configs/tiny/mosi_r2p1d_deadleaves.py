@@ -1,5 +1,5 @@
-# The family at base width 8 and 8 x 32^2 clips: minutes on a CPU, and no
-# photograph needed.
+# The tiny family: base width 8, clips of 8 x 32^2. It takes minutes on a CPU
+# and needs no photographs.
 _base_ = [
     '../_base_/models/mosi_r2p1d.py',
     '../_base_/datasets/mosi_deadleaves.py',

@@ -1,5 +1,5 @@
-# The tiny family on a folder of photographs, or of videos:
-# MOSI_DATA=FOLDER python tools/train.py configs/tiny/mosi_r2p1d_images.py
+# The tiny family on a directory of photographs or videos:
+# MOSI_DATA=DIR python tools/train.py configs/tiny/mosi_r2p1d_images.py
 _base_ = [
     '../_base_/models/mosi_r2p1d.py',
     '../_base_/datasets/tiny_images.py',

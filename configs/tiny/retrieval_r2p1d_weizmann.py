@@ -1,5 +1,5 @@
-# Nearest-neighbour retrieval and k-NN on Weizmann, on features that nothing
-# was trained for:
+# Nearest-neighbour retrieval and k-NN on Weizmann, on pretrained features
+# without further training:
 # python tools/test.py configs/tiny/retrieval_r2p1d_weizmann.py PRETRAINED.pth
 _base_ = 'finetune_r2p1d_weizmann.py'
 

@@ -1,6 +1,6 @@
 # HMDB51, split 1: 16 frames, every 4th at 30 a second. Training crops 32 to
-# 58 % of a frame of 256x340 pixels; the test is on 10 clips, the middle of the
-# frame (7/8 of its short side).
+# 58 % of a frame of 256x340 pixels; the test takes 10 clips of a central
+# square (7/8 of the short side).
 data_root = '{{$MOSI_DATA:data/hmdb51}}'
 
 train_pipeline = [
@@ -67,7 +67,7 @@ train_dataloader = dict(
     pin_memory=True,
     sampler=dict(type='EpochSampler', shuffle=True),
     collate_fn=dict(type='mosi_collate'),
-    # One part batch is left out in 30 epochs.
+    # One incomplete batch is dropped every 30 epochs.
     batch_sampler=dict(type='RoundBatchSampler', epochs=30),
     dataset=dict(
         type='ActionVideoDataset',

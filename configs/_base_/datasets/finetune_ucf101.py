@@ -1,4 +1,4 @@
-# UCF101, split 1; otherwise as HMDB51.
+# UCF101, split 1; otherwise like HMDB51.
 _base_ = 'finetune_hmdb51.py'
 
 data_root = '{{$MOSI_DATA:data/ucf101}}'

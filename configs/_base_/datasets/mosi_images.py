@@ -1,5 +1,5 @@
-# Pretraining on a folder of photographs, which splits itself: a file is held
-# out by a hash of its relative path.
+# Pretraining on a directory of photographs, split automatically: a hash of
+# its relative path decides whether a file is held out.
 data_root = '{{$MOSI_DATA:data/imagenet/train}}'
 
 train_pipeline = [
@@ -28,7 +28,7 @@ train_dataloader = dict(
     persistent_workers=True,
     pin_memory=True,
     sampler=dict(type='EpochSampler', shuffle=True),
-    # One part batch is left out in 20 epochs.
+    # One incomplete batch is dropped every 20 epochs.
     batch_sampler=dict(type='RoundBatchSampler', epochs=20),
     collate_fn=dict(type='mosi_collate'),
     dataset=dict(
@@ -52,7 +52,7 @@ val_dataloader = dict(
         split='val',
         val_fraction=0.02,
         test_mode=True,
-        # tools/test.py stops at a bad file all the same.
+        # tools/test.py stops at a bad file regardless of this.
         bad_files='skip',
         pipeline=val_pipeline,
     ),

@@ -1,5 +1,5 @@
-# Pretraining on single frames of Kinetics-400. Laid out as MMAction2's
-# documentation has it.
+# Pretraining on single frames of Kinetics-400. The layout is that of
+# MMAction2's documentation.
 _base_ = 'mosi_images.py'
 
 data_root = '{{$MOSI_DATA:data/kinetics400}}'

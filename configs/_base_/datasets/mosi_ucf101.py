@@ -1,5 +1,5 @@
 # Pretraining on single frames of UCF101 (split 1); the middle frames of its
-# test videos are held out. Laid out as MMAction2's documentation has it.
+# test videos are held out. The layout is that of MMAction2's documentation.
 _base_ = 'mosi_images.py'
 
 data_root = '{{$MOSI_DATA:data/ucf101}}'

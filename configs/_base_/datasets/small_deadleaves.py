@@ -1,5 +1,5 @@
-# Computer-drawn dead leaves at small size: clips of 16 x 56^2 out of 160^2,
-# half of the paper's in every length, its masks.
+# Computer-drawn dead leaves at small size: clips of 16 x 56^2 from 160^2, half
+# the paper's side lengths, with the paper's masks.
 _base_ = 'mosi_deadleaves.py'
 
 from mosi_mmaction import set_motion

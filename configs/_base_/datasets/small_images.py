@@ -1,4 +1,4 @@
-# A folder of photographs at small size: clips of 16 x 56^2 out of 160^2.
+# A directory of photographs at small size: clips of 16 x 56^2 from 160^2.
 _base_ = 'tiny_images.py'
 
 from mosi_mmaction import set_motion

@@ -1,8 +1,8 @@
 # Labelled videos at tiny size: 8 frames, every 4th, of 40^2; 10 clips of the
-# whole frame at test. Leaves say where the videos and their lists are.
+# whole frame at test. Leaf configs set the paths of the videos and lists.
 
-# MiB of decoded frames that each worker may keep; to decode such videos
-# again every epoch costs more than to train on them.
+# MiB of decoded frames that each worker may keep: decoding such videos again in
+# every epoch takes longer than training on them.
 cache_mb = 512
 
 train_pipeline = [

@@ -1,4 +1,4 @@
-# A folder of photographs at tiny size: clips of 8 x 32^2 out of 64^2.
+# A directory of photographs at tiny size: clips of 8 x 32^2 from 64^2.
 data_root = '{{$MOSI_DATA:data/images}}'
 
 train_pipeline = [
@@ -45,7 +45,7 @@ val_dataloader = dict(
         data_root=data_root,
         split='val',
         test_mode=True,
-        # tools/test.py stops at a bad file all the same.
+        # tools/test.py stops at a bad file regardless of this.
         bad_files='skip',
         pipeline=val_pipeline,
     ),

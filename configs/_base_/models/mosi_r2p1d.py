@@ -1,6 +1,6 @@
-# R(2+1)D-10 out of MMAction2's stock network: one block a stage. It differs
-# from the paper's (mosi_r2p1d-paper) by a 3x3 max pool of stride 1 and by
-# factorised shortcuts; in exchange plain MMAction2 loads its checkpoints.
+# R(2+1)D-10 from MMAction2's stock network, with one block per stage. It
+# differs from the paper's (mosi_r2p1d-paper) by a 3x3 max pool of stride 1 and
+# by factorised shortcuts; in exchange, plain MMAction2 loads its checkpoints.
 _norm_cfg = dict(type='BN3d', eps=1e-3, requires_grad=True)
 
 model = dict(

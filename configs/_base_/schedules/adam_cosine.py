@@ -1,7 +1,7 @@
-# The schedule of pretraining, of which the others are variations. Paper
-# appendix and release: Adam 1e-3, half-period cosine over all epochs, to which
-# a linear warm-up from a tenth leads in 10; weight decay 1e-4 but none on
-# batch norm.
+# The pretraining schedule, of which the others are variations. Paper appendix
+# and release: Adam 1e-3, half-period cosine over all epochs, 10 epochs of
+# linear warm-up from a tenth to the cosine, weight decay 1e-4 except on batch
+# norm.
 max_epochs = 100
 
 train_cfg = dict(type='RoundTrainLoop', max_epochs=max_epochs, val_interval=5)

@@ -1,4 +1,4 @@
-# As the tiny schedule, at half the learning rate and the batch.
+# Like the tiny schedule, with half the learning rate and batch size.
 _base_ = 'tiny_mosi.py'
 
 optim_wrapper = dict(optimizer=dict(lr=1e-3))

@@ -1,5 +1,5 @@
-# As the tiny schedule of pretraining, with 10 epochs of warm-up. The number
-# of epochs is the budget: here a short one.
+# Like the tiny pretraining schedule, with 10 epochs of warm-up. The number of
+# epochs is the budget; this is a short one.
 _base_ = 'tiny_mosi.py'
 
 from mosi_mmaction import set_epochs

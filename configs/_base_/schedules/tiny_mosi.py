@@ -1,4 +1,4 @@
-# For a CPU: every epoch once over the data, one epoch of warm-up.
+# For a CPU: one pass over the data per epoch, one epoch of warm-up.
 _base_ = 'adam_cosine.py'
 
 max_epochs = 14
@@ -7,7 +7,7 @@ train_cfg = dict(
     type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=1
 )
 optim_wrapper = dict(optimizer=dict(lr=2e-3))
-# The published results of configs/tiny were made with these two.
+# The published results of configs/tiny used these two schedulers.
 param_scheduler = [
     dict(
         type='LinearLR',
