@@ -40,6 +40,9 @@ _HEADER = mmap.PAGESIZE
 _TAKEN, _KNOWN = 0, 1
 _SHM = '/dev/shm'
 
+#: Most seconds between the end of a worker's sockets and its own.
+_LAST_BREATH = 10
+
 #: Batches after which a slot that none of them needed is given back.
 _PATIENCE = 50
 
@@ -190,7 +193,7 @@ def _receive(
     if file is None:
         memory = slots[number]
     else:
-        descriptor = file.detach()
+        descriptor = _detach(file, pid)
         try:
             memory = mmap.mmap(descriptor, 0)
         finally:
@@ -205,6 +208,27 @@ def _receive(
     )
     weakref.finalize(array, _give_back, memory, os.getpid()).atexit = False
     return torch.from_numpy(array).as_strided(shape, strides)
+
+
+def _detach(file: Any, pid: int) -> int:
+    """Ask a worker for a descriptor.
+
+    Raises:
+        ConnectionError: If it does not answer. Then it has most likely been
+            killed. Its sockets close before its end can be noticed, and a
+            data loader names a worker that died only if that can: wait.
+    """
+    try:
+        return file.detach()
+    except (ConnectionError, FileNotFoundError, EOFError) as error:
+        for process in multiprocessing.active_children():
+            if process.pid == pid:
+                process.join(_LAST_BREATH)
+        raise ConnectionError(
+            f"the data loader's worker {pid} ended, or closed its socket, "
+            'before it had handed over the memory of a batch: was it killed, '
+            'for want of memory perhaps?'
+        ) from error
 
 
 def _slots_of(pid: int) -> dict[int, mmap.mmap] | None:

@@ -370,6 +370,35 @@ def test_a_killed_worker_leaves_nothing():
     assert 'nothing is left' in out.stdout
 
 
+class _DeadEnd:
+    """The descriptor of a worker that is being killed."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def detach(self):
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    'error',
+    [ConnectionResetError(), ConnectionRefusedError(), EOFError()],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_worker_is_gone_when_its_silence_is_reported(error):
+    # Its sockets close first. A data loader asks at once which worker is
+    # not alive any more, and names none if the answer comes too early.
+    worker = multiprocessing.get_context('fork').Process(
+        target=time.sleep, args=(0.5,)
+    )
+    worker.start()
+    with pytest.raises(ConnectionError, match=f'worker {worker.pid} ended'):
+        batch_memory._receive(
+            worker.pid, 0, _DeadEnd(error), 0, (1,), (1,), (0,)
+        )
+    assert not worker.is_alive()
+
+
 TRAINER = """
 import os, sys, time
 sys.path.insert(0, sys.argv[1])
