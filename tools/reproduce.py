@@ -47,6 +47,7 @@ from mosi_mmaction.reproduction.schedule import execute
 from mosi_mmaction.reproduction.store import Results, collect, experiment_of
 from mosi_mmaction.reproduction.tables import format_page, make_table
 from mosi_mmaction.reproduction.tiny import Tiny
+from mosi_mmaction.reproduction.transformers import TINY_EXPERIMENTS
 
 #: Epochs of fine-tuning in the tiny preset.
 BUDGETS = {'short': 40, 'long': 600}
@@ -65,7 +66,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'experiments',
         nargs='*',
         metavar='EXPERIMENT',
-        help=f'of {", ".join(EXPERIMENTS)}; or all; with --data mocap of '
+        help=f'of {", ".join(EXPERIMENTS)}; or all of these; with the tiny '
+        f'preset of {", ".join(TINY_EXPERIMENTS)}, too; with --data mocap of '
         f'{", ".join(MOCAP_EXPERIMENTS)}, too',
     )
     parser.add_argument('--preset', choices=['tiny', 'paper'], default='tiny')
@@ -193,7 +195,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--partition', help='of Slurm')
     args = parser.parse_args(argv)
-    known = [*EXPERIMENTS, *MOCAP_EXPERIMENTS, 'all']
+    known = [*EXPERIMENTS, *TINY_EXPERIMENTS, *MOCAP_EXPERIMENTS, 'all']
     for name in args.experiments:
         if name not in known:
             parser.error(f'{name}: there are {", ".join(known)}')
@@ -203,6 +205,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         args.experiments = list(EXPERIMENTS)
     if args.loso and (args.experiments != ['table1'] or args.preset != 'tiny'):
         parser.error('--loso is for table1 of the tiny preset')
+    if args.preset == 'paper' and set(args.experiments) & set(
+        TINY_EXPERIMENTS
+    ):
+        parser.error(f'{", ".join(TINY_EXPERIMENTS)}: of the tiny preset')
     if args.preset == 'paper' and args.budget:
         parser.error("--budget: the paper preset has the paper's")
     args.mocap = args.preset == 'tiny' and str(args.data) == 'mocap'
@@ -308,7 +314,9 @@ def main(argv: list[str] | None = None) -> None:
             preset = build_preset(args, epochs, kind)
             tables += [
                 (
-                    {**EXPERIMENTS, **MOCAP_EXPERIMENTS}[name](preset),
+                    {**EXPERIMENTS, **TINY_EXPERIMENTS, **MOCAP_EXPERIMENTS}[
+                        name
+                    ](preset),
                     preset,
                     f'{name}_{kind}{preset.variant}',
                 )

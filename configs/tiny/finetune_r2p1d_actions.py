@@ -2,29 +2,15 @@
 # 11 ways to move.
 _base_ = [
     '../_base_/models/finetune_r2p1d.py',
-    '../_base_/datasets/tiny_finetune.py',
+    '../_base_/datasets/tiny_actions.py',
     '../_base_/schedules/tiny_finetune.py',
     '../_base_/tiny_runtime.py',
 ]
-
-data_root = '{{$MOSI_DATA:work_dirs/demo/videos}}'
 
 model = dict(
     backbone=dict(base_channels=8),
     cls_head=dict(in_channels=64, num_classes=11),
     data_preprocessor=dict(channels_last=True),
 )
-
-train_dataloader = dict(
-    dataset=dict(
-        ann_file=data_root + '/train.txt', data_prefix=dict(video=data_root)
-    )
-)
-val_dataloader = dict(
-    dataset=dict(
-        ann_file=data_root + '/test.txt', data_prefix=dict(video=data_root)
-    )
-)
-test_dataloader = val_dataloader
 
 load_from = '{{$MOSI_PRETRAINED:work_dirs/demo/mosi/epoch_5.pth}}'

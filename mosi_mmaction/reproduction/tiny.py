@@ -20,6 +20,9 @@ from .presets import (
     rate_options,
 )
 
+#: Networks with configs of their own; others are options of R(2+1)D's.
+TRANSFORMERS = ('vit', 'swin', 'mvit')
+
 #: Videos of every class that are rendered where there are no others.
 RENDERED = {'train': 6, 'test': 3}
 
@@ -62,11 +65,21 @@ class Tiny(Preset):
             ),
             'model.cls_head.in_channels': 32,
         },
+        'vit': {},
+        'vit-p16': {'model.backbone.patch_size': 16},
+        'vit-t4': {'model.backbone.tubelet_size': 4},
+        'swin': {},
+        'mvit': {},
     }
     network_titles = {
         'r2p1d': 'R(2+1)D-10 (stock)',
         'r2p1d-paper': 'R(2+1)D-10 (the paper’s)',
         'r2d3d': 'R-2D3D-18',
+        'vit': 'ViT, tubelets of 2 × 8²',
+        'vit-p16': 'ViT, tubelets of 2 × 16²',
+        'vit-t4': 'ViT, tubelets of 4 × 8²',
+        'swin': 'Video Swin',
+        'mvit': 'MViTv2',
     }
     clip_len, side, speed, unit = 8, 40, 110.0, 'core'
     frames = {8: 4, 12: 6, 16: 8, 24: 12, 32: 16}
@@ -83,7 +96,16 @@ class Tiny(Preset):
     #: Pretraining clips cost less than pixels say: nothing to decode.
     pretrain_factor = 0.6
     #: Relative to R(2+1)D-10.
-    network_factor = {'r2p1d': 1.0, 'r2p1d-paper': 1.0, 'r2d3d': 0.7}
+    network_factor = {
+        'r2p1d': 1.0,
+        'r2p1d-paper': 1.0,
+        'r2d3d': 0.7,
+        'vit': 0.5,
+        'vit-p16': 0.2,
+        'vit-t4': 0.3,
+        'swin': 0.7,
+        'mvit': 1.8,
+    }
 
     def __init__(
         self,
@@ -103,11 +125,11 @@ class Tiny(Preset):
             self.photos = [n for n in names if not in_validation(n, 0.1)]
             self.source, self.num = 'photos', len(self.photos)
             self.num_val = len(names) - len(self.photos)
-        self.tuning = 'tiny/finetune_r2p1d_weizmann'
+        self.tuning = self._config('finetune_r2p1d_weizmann', self.network)
         if videos is not None:
             self.videos, self.splits = videos.resolve(), splits.resolve()
         else:
-            self.tuning = 'tiny/finetune_r2p1d_actions'
+            self.tuning = self._config('finetune_r2p1d_actions', self.network)
             self.variant += '_rendered'
             self.videos = self.splits = self.root / 'videos'
             self.todo[self.videos] = _write_rendered
@@ -167,12 +189,13 @@ class Tiny(Preset):
         fold: int | None = None,
         times: float = 1,
         seed: int = 0,
+        options: dict | None = None,
     ) -> str:
         """Add a pretraining; with fewer images, of as many steps.
 
         Frames come from the training videos, with ``fold`` from those of
         this one of ``folds``. It is ``times`` as long as the preset's and
-        has a ``seed`` of its own.
+        has a ``seed`` and ``options`` of its own.
         """
         network, source = network or self.network, source or self.source
         motion, num = motion or {}, num or self.num
@@ -182,10 +205,11 @@ class Tiny(Preset):
             **self.networks[network],
             'train_cfg.val_interval': every,
             'default_hooks.checkpoint.interval': every,
+            **(options or {}),
         }
-        config, variables = 'tiny/mosi_r2p1d_images', {}
+        config, variables = self._config('mosi_r2p1d_images', network), {}
         if source == 'leaves':
-            config = 'tiny/mosi_r2p1d_deadleaves'
+            config = self._config('mosi_r2p1d_deadleaves', network)
             options['train_dataloader.dataset.num_images'] = num
         elif source == 'frames':
             variables['MOSI_DATA'] = str(self._frames(fold))
@@ -241,12 +265,13 @@ class Tiny(Preset):
     ) -> list[str]:
         """Add fine-tunings of all seeds, or one of each fold."""
         network = network or self.network
+        tuning = self._config(self.tuning, network)
         epochs = epochs or self.finetune_epochs
         splits = self.folds if folds else [self.split] * len(self.seeds)
         inits = init if isinstance(init, list) else [init] * len(splits)
         every = max(1, epochs // 6)
         options = {
-            **rate_options(self.tuning, rate, head_rate),
+            **rate_options(tuning, rate, head_rate),
             **(options or {}),
         }
         runs = []
@@ -260,7 +285,7 @@ class Tiny(Preset):
             clips = num + 10 * len(self._labels(test)) / 3 / every
             runs.append(
                 self.add(
-                    self.tuning,
+                    tuning,
                     clips * self.network_factor[network],
                     epochs=epochs,
                     seed=seed,
@@ -284,6 +309,12 @@ class Tiny(Preset):
                 )
             )
         return runs
+
+    def _config(self, name: str, network: str) -> str:
+        """Return the name of a network's config from that of any other."""
+        kind, _, data = name.removeprefix('tiny/').split('_')
+        own = network.partition('-')[0]
+        return f'tiny/{kind}_{own if own in TRANSFORMERS else "r2p1d"}_{data}'
 
     def image_rows(self) -> list[tuple[str, str, dict]]:
         """Return Table 4: (condition, key, arguments of mosi)."""

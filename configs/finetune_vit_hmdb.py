@@ -1,0 +1,11 @@
+# Action recognition on HMDB51 (split 1): ViT-S/16 after MoSI, 8 GPUs.
+_base_ = [
+    '_base_/models/finetune_vit.py',
+    '_base_/datasets/finetune_hmdb51.py',
+    '_base_/schedules/adamw_finetune_300e.py',
+    '_base_/default_runtime.py',
+]
+
+# The pretrained file: this one variable, or the environment, or
+# --cfg-options load_from=FILE (load_from=None trains from scratch).
+load_from = '{{$MOSI_PRETRAINED:work_dirs/mosi_vit_hmdb/epoch_100.pth}}'

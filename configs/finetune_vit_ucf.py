@@ -1,0 +1,13 @@
+# Action recognition on UCF101 (split 1): ViT-S/16 after MoSI, 8 GPUs.
+_base_ = [
+    '_base_/models/finetune_vit.py',
+    '_base_/datasets/finetune_ucf101.py',
+    '_base_/schedules/adamw_finetune_300e.py',
+    '_base_/default_runtime.py',
+]
+
+model = dict(cls_head=dict(num_classes=101))
+
+# The pretrained file: this one variable, or the environment, or
+# --cfg-options load_from=FILE (load_from=None trains from scratch).
+load_from = '{{$MOSI_PRETRAINED:work_dirs/mosi_vit_ucf/epoch_100.pth}}'

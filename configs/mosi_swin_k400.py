@@ -1,0 +1,7 @@
+# MoSI pretraining of Video Swin-T on frames of Kinetics-400, 8 GPUs.
+_base_ = [
+    '_base_/models/mosi_swin.py',
+    '_base_/datasets/mosi_k400.py',
+    '_base_/schedules/adamw_20e.py',
+    '_base_/default_runtime.py',
+]

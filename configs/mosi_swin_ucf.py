@@ -1,0 +1,7 @@
+# MoSI pretraining of Video Swin-T on frames of UCF101, 8 GPUs.
+_base_ = [
+    '_base_/models/mosi_swin.py',
+    '_base_/datasets/mosi_ucf101.py',
+    '_base_/schedules/adamw_cosine.py',
+    '_base_/default_runtime.py',
+]

@@ -1,0 +1,7 @@
+# MoSI pretraining of ViT-S/16 on a folder of photographs, 8 GPUs.
+_base_ = [
+    '_base_/models/mosi_vit.py',
+    '_base_/datasets/mosi_images.py',
+    '_base_/schedules/adamw_cosine.py',
+    '_base_/default_runtime.py',
+]

@@ -1,0 +1,11 @@
+# Action recognition on Weizmann: a tiny Video Swin after MoSI.
+_base_ = [
+    '../_base_/models/tiny_finetune_swin.py',
+    '../_base_/datasets/tiny_weizmann.py',
+    '../_base_/schedules/tiny_finetune_adamw.py',
+    '../_base_/tiny_runtime.py',
+]
+
+# The pretrained file: this one variable, or the environment, or
+# --cfg-options load_from=FILE (load_from=None trains from scratch).
+load_from = '{{$MOSI_PRETRAINED:work_dirs/mosi_swin_deadleaves/epoch_14.pth}}'

@@ -1,0 +1,7 @@
+# A tiny Video Swin on a folder of photographs, or of videos.
+_base_ = [
+    '../_base_/models/tiny_mosi_swin.py',
+    '../_base_/datasets/tiny_images.py',
+    '../_base_/schedules/tiny_adamw.py',
+    '../_base_/tiny_runtime.py',
+]

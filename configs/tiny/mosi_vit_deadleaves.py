@@ -1,0 +1,7 @@
+# A tiny ViT on clips of 8 x 32^2, no photograph needed.
+_base_ = [
+    '../_base_/models/tiny_mosi_vit.py',
+    '../_base_/datasets/mosi_deadleaves.py',
+    '../_base_/schedules/tiny_adamw.py',
+    '../_base_/tiny_runtime.py',
+]
