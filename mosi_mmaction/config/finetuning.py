@@ -1,8 +1,11 @@
 """Change the videos and the protocol of a whole config in one call."""
 
 import copy
+from inspect import signature
 from pathlib import Path
 from typing import cast
+
+from mmaction.registry import MODELS
 
 from .running import set_epochs
 from .tree import find_pipelines, find_step, is_sampling, walk
@@ -234,9 +237,10 @@ def set_linear_probe(
         set_linear_probe(_base_, epochs=100)
 
     Args:
-        cfg: The config, or ``_base_`` inside a leaf. Its backbone takes
+        cfg: The config, or ``_base_`` inside a leaf. Backbones that take
             ``frozen_stages`` and ``norm_eval``, as ours and the residual
-            networks of MMAction2 do.
+            networks of MMAction2 do, freeze themselves; all others are
+            frozen by :class:`~mosi_mmaction.FreezeHook`.
         lr: Learning rate of the classifier.
         weight_decay: Weight decay of the classifier.
         epochs: Number of epochs, see :func:`~mosi_mmaction.set_epochs`; None
@@ -256,14 +260,32 @@ def set_linear_probe(
         )
     if epochs is not None:
         set_epochs(cfg, epochs)
-    backbone.update(
-        frozen_stages=backbone.get('num_stages', 4), norm_eval=True
-    )
+    if _freezes_itself(backbone['type']):
+        backbone.update(
+            frozen_stages=backbone.get('num_stages', 4), norm_eval=True
+        )
+    else:
+        cfg.setdefault('default_hooks', {})['freeze'] = dict(
+            type='FreezeHook', prefix='backbone'
+        )
     head['dropout_ratio'] = 0.0
     cfg['optim_wrapper']['optimizer'].update(lr=lr, weight_decay=weight_decay)
     if backbone['type'] not in _FROZEN_WHEN_BUILT:
         # DistributedDataParallel has wrapped these before they freeze.
         cfg['find_unused_parameters'] = True
+
+
+def _freezes_itself(kind: str | type) -> bool:
+    """Return whether a backbone has stages and norm layers that freeze.
+
+    Unknown arguments are no error everywhere: VisionTransformer swallows
+    them, and would train on.
+    """
+    backbone = kind if isinstance(kind, type) else MODELS.get(kind)
+    return backbone is not None and any(
+        {'frozen_stages', 'norm_eval'} <= set(signature(base).parameters)
+        for base in backbone.__mro__[:-1]
+    )
 
 
 def set_retrieval(cfg: dict) -> None:

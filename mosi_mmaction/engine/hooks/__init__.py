@@ -6,6 +6,7 @@ from .check_loaded import CheckLoadedHook
 from .deterministic import DeterministicHook
 from .fast_model import FastModelHook
 from .follow_schedule import FollowScheduleHook
+from .freeze import FreezeHook
 from .record import RecordHook
 from .safe_checkpoint import SafeCheckpointHook
 from .streams import StreamHook
@@ -17,6 +18,7 @@ __all__ = [
     'CheckLoadedHook',
     'FastModelHook',
     'FollowScheduleHook',
+    'FreezeHook',
     'RecordHook',
     'SafeCheckpointHook',
     'StreamHook',

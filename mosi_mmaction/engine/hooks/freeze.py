@@ -1,0 +1,55 @@
+"""Keep a part of a network as it was loaded."""
+
+from mmaction.registry import HOOKS
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from torch import nn
+
+
+@HOOKS.register_module()
+class FreezeHook(Hook):
+    """Freeze a part of the network during training.
+
+    Its parameters need no gradient, and it stays in eval mode: averages of
+    batch norm do not move, dropout and stochastic depth drop nothing. For
+    networks that have no ``frozen_stages``, such as MMAction2's
+    VisionTransformer and MViT, or whose norm layers go on training there.
+    Several GPUs need ``find_unused_parameters = True`` in the config, as for
+    every network that freezes once it is wrapped.
+
+    Args:
+        prefix: Name of the part, such as ``'backbone'`` or
+            ``'backbone.patch_embed'``.
+    """
+
+    def __init__(self, prefix: str = 'backbone') -> None:
+        self.prefix = prefix
+
+    def before_train(self, runner) -> None:
+        """Freeze the parameters.
+
+        Raises:
+            ValueError: If the network has no part of that name.
+        """
+        self._part(runner).requires_grad_(False)
+
+    def before_train_iter(
+        self, runner, batch_idx: int, data_batch: dict | None = None
+    ) -> None:
+        """Set eval mode, which the epoch's begin has ended."""
+        part = self._part(runner)
+        if part.training:
+            part.eval()
+
+    def _part(self, runner) -> nn.Module:
+        model = runner.model
+        if is_model_wrapper(model):
+            model = model.module
+        try:
+            return model.get_submodule(self.prefix)
+        except AttributeError as error:
+            names = [name for name, _ in model.named_children()]
+            raise ValueError(
+                f'FreezeHook.prefix={self.prefix!r}: the network has no such '
+                f'part; its parts are {names}'
+            ) from error
