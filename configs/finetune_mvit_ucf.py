@@ -8,6 +8,6 @@ _base_ = [
 
 model = dict(cls_head=dict(num_classes=101))
 
-# The pretrained file: this one variable, or the environment, or
+# The pretrained file: set this variable, the environment variable, or
 # --cfg-options load_from=FILE (load_from=None trains from scratch).
 load_from = '{{$MOSI_PRETRAINED:work_dirs/mosi_mvit_ucf/epoch_100.pth}}'

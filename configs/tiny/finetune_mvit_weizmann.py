@@ -6,6 +6,6 @@ _base_ = [
     '../_base_/tiny_runtime.py',
 ]
 
-# The pretrained file: this one variable, or the environment, or
+# The pretrained file: set this variable, the environment variable, or
 # --cfg-options load_from=FILE (load_from=None trains from scratch).
 load_from = '{{$MOSI_PRETRAINED:work_dirs/mosi_mvit_deadleaves/epoch_14.pth}}'
