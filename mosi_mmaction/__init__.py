@@ -1,8 +1,7 @@
 """MoSI for MMAction2: teach video networks motion from still images.
 
-Importing the package registers everything of it into MMAction2's own
-registries, so that ``custom_imports=dict(imports=['mosi_mmaction'])`` is
-all that a config needs.
+Importing the package registers all its classes in MMAction2's registries, so
+``custom_imports=dict(imports=['mosi_mmaction'])`` is all that a config needs.
 """
 
 from .compat.imports import apply

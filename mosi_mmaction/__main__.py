@@ -1,10 +1,10 @@
-r"""Run a tool of the package, wherever that is installed.
+r"""Run a tool of the installed package.
 
     python -m mosi_mmaction TOOL [arguments of the tool]
     torchrun --nproc-per-node 8 -m mosi_mmaction train CONFIG \
         --launcher pytorch
 
-TOOL is a script of tools/, without its ending.
+TOOL is a script of tools/, without its extension.
 """
 
 import ast
@@ -15,7 +15,7 @@ from pathlib import Path
 
 TOOLS = Path(__file__).resolve().parent / '.mim' / 'tools'
 
-#: Modules that the extra [vis] brings.
+#: Modules that the extra [vis] installs.
 _VIS = ('matplotlib', 'sklearn', 'tensorboard')
 
 
@@ -24,7 +24,7 @@ def find_tools() -> dict[str, str]:
     tools = {}
     for path in sorted(TOOLS.rglob('*.py')):
         source = path.read_text(encoding='utf-8')
-        if "__name__ == '__main__'" in source:  # else what tools import
+        if "__name__ == '__main__'" in source:  # skip what tools import
             doc = ast.get_docstring(ast.parse(source)) or ''
             name = path.relative_to(TOOLS).with_suffix('').as_posix()
             tools[name] = doc.partition('\n')[0]
@@ -32,7 +32,7 @@ def find_tools() -> dict[str, str]:
 
 
 def main() -> None:
-    """Run the tool that ``sys.argv`` names, as if started as a script."""
+    """Run the tool named in ``sys.argv`` as if it were started as a script."""
     tools = find_tools()
     name = sys.argv[1] if len(sys.argv) > 1 else '--help'
     if name in ('-h', '--help'):

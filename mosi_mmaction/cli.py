@@ -1,4 +1,4 @@
-"""What the command-line tools have in common."""
+"""Arguments and checks that the command-line tools share."""
 
 import argparse
 import os
@@ -15,18 +15,18 @@ from .config.running import fast_recipe, use_amp
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what train.py and test.py have in common."""
+    """Add the arguments that train.py and test.py share."""
     parser.add_argument(
         '--work-dir',
-        help='where logs and checkpoints go; default: work_dir of the '
-        'config, or else ./work_dirs/<name of the config>',
+        help='directory for logs and checkpoints (default: work_dir of the '
+        'config, or ./work_dirs/<name of the config>)',
     )
     parser.add_argument(
         '--cfg-options',
         nargs='+',
         action=DictAction,
         metavar='KEY=VALUE',
-        help='override settings of the config, such as '
+        help='settings that override the config, such as '
         'train_dataloader.batch_size=4; lists as key="[a,b]"; blanks in '
         'values are lost',
     )
@@ -47,18 +47,18 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
         default='none',
-        help='what started the processes of a distributed run',
+        help='launcher that started the processes of a distributed run',
     )
     # Older versions of torch.distributed.launch pass it.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
 
 
 def check_file(path: str, name: str) -> None:
-    """Stop early where a checkpoint does not exist.
+    """Stop early if a checkpoint does not exist.
 
     Args:
-        path: A local file, or anything with ``://``, which is not checked.
-        name: Of the argument, for the message.
+        path: Local file, or anything with ``://``, which is not checked.
+        name: Name of the argument, for the message.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -74,17 +74,17 @@ def load_config(args: argparse.Namespace) -> Config:
     """Read the config and apply the common arguments to it.
 
     Args:
-        args: With ``config``, a file or the name of a packaged config, and
-            what :func:`add_common_arguments` adds.
+        args: Parsed arguments: ``config``, a file or the name of a packaged
+            config, and those of :func:`add_common_arguments`.
 
     Returns:
-        The config. Single flags still win over ``--cfg-options``.
+        The config. Flags override ``--cfg-options``.
 
     Raises:
         FileNotFoundError: If the config is neither a file nor packaged.
         ValueError: If ``--amp`` or ``--fast`` does not fit the config.
     """
-    # mmengine reads it from there, whichever the launcher.
+    # mmengine reads the rank from there with every launcher.
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     path = find_config(args.config)
     cfg = Config.fromfile(path)
@@ -96,8 +96,8 @@ def load_config(args: argparse.Namespace) -> Config:
     elif cfg.get('work_dir') is None:
         stem = osp.splitext(osp.basename(path))[0]
         cfg.work_dir = osp.join('./work_dirs', stem)
-    # Not in the configs: MMAction2's own tools take their --seed only where
-    # a config has none.
+    # Not in the configs: MMAction2's own tools use their --seed only if the
+    # config has none.
     cfg.randomness = {'seed': 0, **(cfg.get('randomness') or {})}
     if args.amp:
         use_amp(cfg)
@@ -107,10 +107,10 @@ def load_config(args: argparse.Namespace) -> Config:
 
 
 def check_steps(runner: Runner) -> None:
-    """Stop early where there is not one batch to train on.
+    """Stop early if there is not a single batch to train on.
 
     Raises:
-        ValueError: If there is no step.
+        ValueError: If the run would have no training step.
     """
     loop = runner.train_loop
     loader = getattr(loop, 'dataloader', None)
@@ -118,9 +118,10 @@ def check_steps(runner: Runner) -> None:
     if loader is not None and not loop.max_iters:
         raise ValueError(
             f'train_dataloader: its {len(loader.dataset)} samples are fewer '
-            f'than batch_size={loader.batch_size}, and drop_last leaves out '
-            'what fills no batch. Give more data, or --cfg-options '
-            'train_dataloader.batch_size=... of as many or fewer'
+            f'than batch_size={loader.batch_size}, and drop_last drops '
+            'incomplete batches. Use more data, or --cfg-options '
+            'train_dataloader.batch_size=... with a batch_size no larger '
+            'than that'
         )
 
 
@@ -132,7 +133,7 @@ def build_runner(cfg: Config) -> Any:
     """
     cpu_distributed(cfg, cfg.launcher)
     if (cfg.get('randomness') or {}).get('deterministic'):
-        # Before CUDA starts: cuBLAS asks once.
+        # Before CUDA starts: cuBLAS reads it only once.
         os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
         cfg.setdefault('default_hooks', {})['deterministic'] = dict(
             type='DeterministicHook'
@@ -140,7 +141,7 @@ def build_runner(cfg: Config) -> Any:
     if cfg.get('load_from') and not cfg.get('resume'):
         check_file(
             cfg.load_from,
-            'load_from (the configs take it from the '
+            'load_from (which the configs read from the '
             'environment variable MOSI_PRETRAINED)',
         )
     return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)

@@ -1,4 +1,4 @@
-"""Write files whole or not at all."""
+"""Write files completely or not at all."""
 
 import os
 from collections.abc import Iterator
@@ -7,10 +7,10 @@ from pathlib import Path
 
 
 def part_of(path: Path) -> Path:
-    """Return where to make a file or directory, to be renamed when whole.
+    """Return the path where to make a file or directory before renaming it.
 
-    A process has its own, since several may make the same thing at once. The
-    suffix stays, as some writers go by it.
+    Each process has its own, as several may make the same file at once. The
+    suffix is kept, because some writers depend on it.
     """
     return path.with_name(f'.part-{os.getpid()}-{path.name}')
 
@@ -19,19 +19,19 @@ def part_of(path: Path) -> Path:
 def whole_file(
     path: str | os.PathLike, part: str | os.PathLike | None = None
 ) -> Iterator[Path]:
-    """Make a file appear under its name when it is whole, and on the disk.
+    """Make a file appear under its name once it is complete and on disk.
 
-    Directories above it are made. If the block raises, an older file of that
-    name is still there, and nothing else.
+    Parent directories are made. If the block raises, an older file of that
+    name is unchanged and nothing is left behind.
 
     Args:
-        path: The file.
-        part: Where to write it first, in the same directory. By default a
-            place of this process alone; a fixed one is overwritten the next
-            time, should the process be killed.
+        path: File to write.
+        part: Temporary path in the same directory. The default belongs to
+            this process alone; a fixed one is overwritten next time if the
+            process is killed.
 
     Yields:
-        Where to write it first.
+        The temporary path to write to.
     """
     path = Path(path)
     part = part_of(path) if part is None else Path(part)
@@ -43,7 +43,7 @@ def whole_file(
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-    # The name, too, has to reach the disk.
+    # The name must reach the disk as well.
     _to_disk(path.parent)
 
 
@@ -56,6 +56,6 @@ def _to_disk(path: Path) -> None:
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
-    """Write a text file, in UTF-8, and the directories above it."""
+    """Write a text file in UTF-8; make its parent directories."""
     with whole_file(path) as part:
         part.write_text(text, encoding='utf-8', errors='surrogateescape')

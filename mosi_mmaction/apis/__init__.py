@@ -1,1 +1,1 @@
-"""What to do with a trained network: build it, read clips, take features."""
+"""Use a trained network: build it, read clips, compute features."""

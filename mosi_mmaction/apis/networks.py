@@ -1,4 +1,4 @@
-"""Build networks from configs and checkpoints, and take their features."""
+"""Build networks from configs and checkpoints, and compute features."""
 
 import os.path as osp
 
@@ -39,18 +39,18 @@ def build_network(
     """Build the network of a config, in evaluation mode.
 
     Args:
-        cfg: Of pretraining or fine-tuning.
-        checkpoint: File to load; every weight must be in it. None leaves
+        cfg: Pretraining or fine-tuning config.
+        checkpoint: File to load, which must contain every weight. None keeps
             the random initialisation.
-        seed: Of the random initialisation.
-        device: Where to put it.
+        seed: Seed of the random initialisation.
+        device: Device of the network.
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
-        ValueError: If its weights are not those of the network.
+        ValueError: If its weights do not fit the network.
     """
     model_cfg = cfg.model.copy()
-    # The file that fine-tuning started from is of no interest here.
+    # The file that fine-tuning started from is not needed here.
     model_cfg.backbone = dict(model_cfg.backbone, pretrained=None)
     if (
         checkpoint is not None
@@ -60,7 +60,7 @@ def build_network(
         raise FileNotFoundError(f'CHECKPOINT: there is no file {checkpoint!r}')
     logger = MMLogger.get_current_instance()
     level = logger.level
-    logger.setLevel('WARNING')  # else: several lines for every weight
+    logger.setLevel('WARNING')  # otherwise several lines per weight
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -71,7 +71,7 @@ def build_network(
     except RuntimeError as error:
         raise ValueError(
             f'{checkpoint}: not a checkpoint of the network of '
-            f'{cfg.filename}; give the config it was trained with. '
+            f'{cfg.filename}; use the config it was trained with. '
             f'{error}'
         ) from error
     finally:
@@ -82,10 +82,10 @@ def build_network(
 def clip_settings(cfg: Config) -> tuple[int, int, int]:
     """Return (clip_len, frame_interval, crop side) that training uses.
 
-    Pretraining has no frame interval; 2 is taken for it.
+    Pretraining has no frame interval; 2 is used instead.
 
     Raises:
-        ValueError: If the training pipeline does not tell.
+        ValueError: If the training pipeline does not define them.
     """
     steps = {s['type']: s for s in training_pipeline(cfg)}
     if 'DrawPseudoMotion' in steps:
@@ -108,12 +108,12 @@ def clip_settings(cfg: Config) -> tuple[int, int, int]:
     raise ValueError(
         f'{cfg.filename}: its training pipeline has neither '
         'DrawPseudoMotion nor SampleFrames, so the length of a '
-        'clip is not known'
+        'clip is unknown'
     )
 
 
 def training_pipeline(cfg: Config) -> list:
-    """Return the training pipeline of a config, inside of wrappers too.
+    """Return the training pipeline of a config, also from inside wrappers.
 
     Raises:
         ValueError: If there is none.
@@ -131,10 +131,10 @@ def training_pipeline(cfg: Config) -> list:
 
 
 def pack(clip: np.ndarray) -> dict:
-    """Make the batch of one clip.
+    """Make a batch of one clip.
 
     Args:
-        clip: (N, H, W, 3) uint8 RGB.
+        clip: (N, H, W, 3) uint8 RGB clip.
     """
     inputs = torch.from_numpy(np.ascontiguousarray(clip))
     return dict(
@@ -147,8 +147,8 @@ def features(model: BaseRecognizer, clip: np.ndarray) -> np.ndarray:
     """Return the backbone's output for a clip, averaged: (D,) float32.
 
     Args:
-        model: A recognizer in evaluation mode.
-        clip: (N, H, W, 3) uint8 RGB.
+        model: Recognizer in evaluation mode.
+        clip: (N, H, W, 3) uint8 RGB clip.
     """
     with torch.no_grad():
         inputs = model.data_preprocessor(pack(clip))['inputs']

@@ -13,24 +13,25 @@ from ..media.paths import decode_lines, join, kind_of, read_list, scan_tree
 
 
 class Video(NamedTuple):
-    """A video file; the label is '' where none is known."""
+    """A video file; the label is '' if none is known."""
 
     path: str
     label: str
 
     @property
     def name(self) -> str:
-        """File name without folder and extension."""
+        """File name without directory and extension."""
         return osp.splitext(osp.basename(self.path))[0]
 
 
 def find_videos(sources: Iterable[str], data_root: str = '') -> list[Video]:
-    """List videos, with their labels where those are known.
+    """List videos, with their labels if known.
 
     Args:
-        sources: Video files; folders, whose first level of folders is the
-            label; list files (``.txt``) with a label at the line's end.
-        data_root: Folder that the paths in list files are relative to.
+        sources: Video files; directories, whose first level of
+            subdirectories is the label; list files (``.txt``) with a label at
+            the end of each line.
+        data_root: Directory that the paths in list files are relative to.
 
     Raises:
         FileNotFoundError: If a source or a listed video does not exist.
@@ -58,7 +59,7 @@ def find_videos(sources: Iterable[str], data_root: str = '') -> list[Video]:
         if not osp.isfile(video.path):
             raise FileNotFoundError(
                 f'there is no video {video.path!r}; --data-root is the '
-                'folder that the lines of a list are relative to'
+                'directory that the lines of a list are relative to'
             )
     if not videos:
         raise ValueError(f'no video in {list(sources)}')
@@ -68,13 +69,13 @@ def find_videos(sources: Iterable[str], data_root: str = '') -> list[Video]:
 def read_clips(
     path: str, clip_len: int, interval: int, num_clips: int = 1
 ) -> np.ndarray:
-    """Read clips that lie evenly over a video; one is from its middle.
+    """Read clips spaced evenly over a video; a single one from its middle.
 
-    The transforms of fine-tuning and testing read them.
+    They are read by the transforms of fine-tuning and testing.
 
     Returns:
         (num_clips, clip_len, H, W, 3) uint8 RGB. A video that is too short
-        starts again at its beginning.
+        is repeated from its beginning.
     """
     steps = [
         dict(type='VideoInit'),

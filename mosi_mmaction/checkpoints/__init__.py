@@ -1,1 +1,1 @@
-"""Checkpoint files: written whole, loaded safely, named, published."""
+"""Checkpoint files: atomic writing, safe loading, names, publishing."""

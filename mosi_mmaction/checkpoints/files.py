@@ -1,4 +1,4 @@
-"""Write checkpoint files whole or not at all, and check their digests."""
+"""Write checkpoint files completely or not at all; check their digests."""
 
 import io
 import zipfile
@@ -13,31 +13,30 @@ from ..files import whole_file
 
 @register_backend('atomic')
 class AtomicBackend(LocalBackend):
-    """The local disk, but a file is there whole or not at all.
+    """The local disk, on which files appear completely or not at all.
 
-    Beside the file, a new one with ``.tmp`` at its end is written and, as
-    soon as it is on the disk, renamed. What a kill leaves behind is
-    overwritten the next time.
+    The backend writes a new file with the suffix ``.tmp``, flushes it to disk
+    and renames it. A file left behind by a kill is overwritten next time.
     """
 
     def put(self, obj: bytes, filepath: str) -> None:
         """Write a file.
 
         Raises:
-            OSError: If the disk is full, or the place not writable; an
-                older file of that name is still there then.
+            OSError: If the disk is full or the path not writable; an older
+                file of that name is then unchanged.
         """
         with whole_file(filepath, f'{filepath}.tmp') as part:
             part.write_bytes(obj)
 
 
 def whole(path: str) -> bool:
-    """Say whether a checkpoint file was written to its end.
+    """Return whether a checkpoint file was written to its end.
 
     Args:
-        path: A local file. The archives that torch writes carry checksums,
-            which are compared; of files of older formats only the first
-            bytes are looked at.
+        path: Local file. The archives that torch writes contain checksums,
+            which are compared; of older formats only the first bytes are
+            checked.
     """
     with open(path, 'rb') as file:
         start = file.read(4)
@@ -53,12 +52,13 @@ def whole(path: str) -> bool:
 def save_published(
     content: dict, stem: str, backend_args: dict | None = None
 ) -> str:
-    """Save a checkpoint under a name that tells its checksum.
+    """Save a checkpoint under a name that contains its checksum.
 
     Args:
-        content: The checkpoint.
+        content: Checkpoint to save.
         stem: Path without extension.
-        backend_args: Of MMEngine's file backend; None is the local disk.
+        backend_args: Arguments of MMEngine's file backend; None is the local
+            disk.
 
     Returns:
         The path: stem, ``-``, the first eight hexadecimal digits of the
@@ -73,7 +73,7 @@ def save_published(
 
 
 def check_digest(path: str, digest: str) -> str:
-    """Compare the SHA-256 of a file with its first digits; return it whole.
+    """Compare the SHA-256 of a file with its first digits; return it in full.
 
     Raises:
         ValueError: If they differ.

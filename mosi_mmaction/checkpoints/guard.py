@@ -1,4 +1,4 @@
-"""Load checkpoints without executing what is in them."""
+"""Load checkpoints without executing their content."""
 
 import functools
 import pickle
@@ -26,8 +26,8 @@ def _guard(load: Callable) -> Callable:
             what = f' ({found[0]})' if found else ''
             raise ValueError(
                 f'{filename}: refused, as it holds more than weights and '
-                f'numbers{what}. Loading that would run code of whoever '
-                'made the file'
+                f'numbers{what}. Loading it would run code written by '
+                'whoever made the file'
             ) from error
         except (RuntimeError, EOFError, zipfile.BadZipFile) as error:
             reason = (str(error) or repr(error)).split('\n')[0]
@@ -50,9 +50,9 @@ def _guard(load: Callable) -> Callable:
 
 
 def guard_loading() -> None:
-    """Say clearly what is wrong with a checkpoint; ignore code in it.
+    """Refuse checkpoints that contain code; say what is wrong with others.
 
-    For every scheme that MMEngine's CheckpointLoader knows, hence for
+    This applies to every scheme of MMEngine's CheckpointLoader, and so to
     ``load_from``, ``--resume``, tests, and its ``load_checkpoint()``.
     """
     for prefix, load in list(CheckpointLoader._schemes.items()):

@@ -1,10 +1,10 @@
-"""How the weights of a backbone are named."""
+"""Names of the weights of a backbone."""
 
 import torch
 
 
 def backbone_weights(file: dict) -> dict[str, torch.Tensor]:
-    """Return a checkpoint's backbone weights, names without prefix."""
+    """Return the backbone weights of a checkpoint, names without prefix."""
     weights = file.get('state_dict', file)
     prefixed = {
         k[len('backbone.') :]: v

@@ -16,22 +16,22 @@ from torch import nn
 from .files import check_digest
 from .weights import backbone_weights
 
-# What ships with the package: in a clone these are links to the top level.
+# Directories that ship with the package; in a clone, links to the top level.
 _SHIPPED = Path(__file__).resolve().parents[1] / '.mim'
 
-#: What an entry's name follows where MMEngine wants a checkpoint.
+#: Prefix of an entry's name where MMEngine takes a checkpoint.
 SCHEME = 'mosi://'
 
-# Arguments of a backbone that fetch weights from elsewhere.
+# Arguments with which a backbone loads weights from elsewhere.
 _INITIALISED_FROM = ('pretrained', 'init_cfg')
 
 
 def zoo_entries() -> dict[str, dict]:
-    """Return the entries of all ``metafile.yml``, by name.
+    """Return the entries of all ``metafile.yml`` by name.
 
     Returns:
-        Name to entry: ``Config``, ``Metadata``, and ``Weights``, a URL or
-        a path relative to the repository, where there is a file.
+        Name to entry: ``Config``, ``Metadata``, and, if there is a file,
+        ``Weights``, a URL or a path relative to the repository.
     """
     return {
         model['Name']: model
@@ -43,23 +43,24 @@ def zoo_entries() -> dict[str, dict]:
 def load_backbone(name_or_path: str) -> nn.Module:
     """Build a pretrained backbone and load its weights.
 
-    A name needs no network connection if its file ships with the package or
-    was downloaded before (into torch.hub's folder), and its checksum is
-    always compared; that of a file whose name ends in eight digits of it,
-    such as ``…-1a2b3c4d.pth``, too.
+    A name needs no internet connection if its file ships with the package or
+    was downloaded before (into torch.hub's directory). Its checksum is always
+    compared. So is that of a file whose name ends in eight digits of the
+    checksum, such as ``…-1a2b3c4d.pth``.
 
     Args:
         name_or_path: Name of an entry of the zoo, or a checkpoint file of
-            this package: of a run, published, or a backbone alone.
+            this package: from a run, published, or only a backbone.
 
     Returns:
-        The backbone in eval mode on the CPU; (N, 3, T, H, W) float32 clips,
-        normalised as by the config's preprocessor, in; feature maps out.
+        The backbone in eval mode on the CPU. It takes (N, 3, T, H, W) float32
+        clips, normalised as by the config's preprocessor, and returns feature
+        maps.
 
     Raises:
         ValueError: If neither name nor file is known, the checksum differs,
             the file does not say which network it belongs to, or its
-            weights do not fit that.
+            weights do not fit that network.
     """
     path = str(name_or_path)
     if osp.isfile(path):
@@ -92,15 +93,15 @@ def load_backbone(name_or_path: str) -> nn.Module:
             f'another shape {sorted(shapes)}'
         )
     backbone.load_state_dict(weights)
-    backbone.eval()  # which returns nothing where a network overrides train
+    backbone.eval()  # returns None if a network overrides train
     return backbone
 
 
 def checkpoint_path(name: str) -> str:
     """Return the file of an entry of the zoo.
 
-    It is downloaded if it neither ships with the package nor was downloaded
-    before; its checksum is compared in any case.
+    The file is downloaded if it neither ships with the package nor was
+    downloaded before. Its checksum is always compared.
 
     Args:
         name: Name of the entry.
@@ -138,13 +139,13 @@ def checkpoint_path(name: str) -> str:
 
 
 def _checked(config: dict, path: str) -> dict[str, Any]:
-    """Return a backbone's config that builds nothing but a network.
+    """Return a backbone's config after checking that it only builds a network.
 
-    A registry imports whatever a type with dots in it names, and the file
-    may be a stranger's.
+    A registry imports whatever a type with dots names, and the file may be
+    untrusted.
 
     Raises:
-        ValueError: If it asks for anything else.
+        ValueError: If it would build anything else.
     """
 
     def plain(node: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Distributed training on CPUs, and an orderly end of a rank."""
+"""Distributed training on CPUs, and a clean exit of each rank."""
 
 import atexit
 import os
@@ -21,14 +21,14 @@ class CPUDistributedDataParallel(MMDistributedDataParallel):
 
     ``mmengine/runner/runner.py:900`` gives every wrapper
     ``device_ids=[LOCAL_RANK]``, which DistributedDataParallel refuses on
-    CPU, and SyncBN does not train there. SyncBN layers become plain ones as
-    they do in mmengine's one-process runs, whatever their dimensions;
-    parameters and state keys stay.
+    CPUs, and SyncBN does not train there. SyncBN layers of any dimension
+    become plain ones, as in mmengine's one-process runs; parameters and state
+    keys stay the same.
 
     Args:
-        module: The model.
+        module: Model to wrap.
         device_ids: Ignored.
-        **kwargs: As of DistributedDataParallel.
+        **kwargs: Arguments of DistributedDataParallel.
     """
 
     def __init__(
@@ -40,20 +40,20 @@ class CPUDistributedDataParallel(MMDistributedDataParallel):
 
 
 def cpu_distributed(cfg: Config, launcher: str) -> None:
-    """Prepare a run of several processes on CPU, through gloo.
+    """Prepare a run of several processes on CPUs, with gloo.
 
-    To be called before the Runner is built. Does nothing for
+    Call this before building the Runner. It does nothing for
     ``launcher='none'`` and on machines with an accelerator.
 
     mmengine calls ``torch.cuda.set_device`` before it joins the process
-    group, whichever the backend (``mmengine/dist/utils.py:130``), but its
-    Runner takes a group that exists already (``runner.py:673``). So the
-    group is joined here. ``cfg`` is changed: ``model_wrapper_cfg`` becomes
+    group, with every backend (``mmengine/dist/utils.py:130``), but its Runner
+    accepts an existing group (``runner.py:673``). So the group is joined
+    here. ``cfg`` is changed: ``model_wrapper_cfg`` becomes
     :class:`CPUDistributedDataParallel` unless the config has another
-    wrapper; ``sync_bn`` is dropped.
+    wrapper, and ``sync_bn`` is dropped.
 
     Args:
-        cfg: The run's config, modified in place.
+        cfg: Config of the run, modified in place.
         launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
 
     Raises:
@@ -74,7 +74,7 @@ def cpu_distributed(cfg: Config, launcher: str) -> None:
     if is_distributed():
         return
     env_cfg = cfg.get('env_cfg') or {}
-    # As the Runner does first: init_dist would choose 'spawn'.
+    # The Runner does this first; otherwise init_dist would choose 'spawn'.
     set_multi_processing(**env_cfg.get('mp_cfg', {}), distributed=True)
     dist_cfg = {**env_cfg.get('dist_cfg', {}), 'backend': 'gloo'}
     set_device = torch.cuda.set_device
@@ -84,7 +84,7 @@ def cpu_distributed(cfg: Config, launcher: str) -> None:
     except KeyError as error:
         raise ValueError(
             f'--launcher {launcher}: the environment variable {error} is '
-            'not set; start through tools/dist_*.sh or tools/slurm_*.sh, or '
+            'not set; start with tools/dist_*.sh or tools/slurm_*.sh, or '
             'leave --launcher out for one process'
         ) from error
     finally:
@@ -92,25 +92,25 @@ def cpu_distributed(cfg: Config, launcher: str) -> None:
 
 
 def end_rank() -> None:
-    """End this process here if it is one of a distributed run; else return.
+    """Exit if this process is part of a distributed run; otherwise return.
 
-    To be called where a program has done all it should: the exit status is
-    0. Threads are waited for, the callbacks of :mod:`atexit` run and what
-    was printed is written, but the interpreter is not torn down. gloo's
-    threads outlive ``destroy_process_group``, and one that lets go of the
-    last reference to a tensor during the teardown aborts the process,
-    rarely (https://github.com/pytorch/pytorch/pull/179291): a training that
-    had done everything was reported as failed.
+    Call this when a program has finished its work: the exit status is 0. It
+    waits for threads, runs the callbacks of :mod:`atexit` and flushes the
+    output, but does not tear down the interpreter. gloo's threads outlive
+    ``destroy_process_group``. In rare cases, one of them releases the last
+    reference to a tensor during the teardown, which aborts the process
+    (https://github.com/pytorch/pytorch/pull/179291), so that a finished
+    training was reported as failed.
     """
     if not is_distributed():
         return
-    # As the interpreter does it, the group last: callbacks ask for the rank.
+    # In the interpreter's order, the group last: callbacks ask for the rank.
     threading._shutdown()
     atexit._run_exitfuncs()
     try:
         torch.distributed.destroy_process_group()
     except RuntimeError as error:  # a peer is gone; the work is done
-        print(f'The process group did not end well: {error}', file=sys.stderr)
+        print(f'The process group did not shut down: {error}', file=sys.stderr)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os._exit(0)

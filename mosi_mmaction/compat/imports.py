@@ -1,8 +1,8 @@
-"""What today's versions of the stack need, one function per trouble.
+"""Workarounds for current dependency versions, one function per issue.
 
-Every function names what it works around, so that it can be deleted on the
-day its cause is gone. File and line refer to mmengine 0.10.7 and mmaction2
-1.2.0. Nothing of mmaction is imported before :func:`apply` is called.
+Every function names what it works around, so that it can be deleted once the
+cause is gone. File and line refer to mmengine 0.10.7 and mmaction2 1.2.0.
+Nothing from mmaction is imported before :func:`apply` is called.
 """
 
 import importlib.util
@@ -26,14 +26,14 @@ from mmengine.utils import digit_version, package_utils
 
 
 def apply() -> None:
-    """Mend what must be mended before mmaction is imported; idempotent.
+    """Apply the workarounds that must precede importing mmaction.
 
-    It also helps where mmaction was imported before, and where an import of
-    ``mmaction.models`` was tried and failed.
+    Calling it again has no further effect. It also works if mmaction has
+    already been imported, or if importing ``mmaction.models`` has failed.
 
     Raises:
-        ImportError: If mmcv or importlib_metadata is missing or unfit; the
-            message names the command that mends it.
+        ImportError: If mmcv or importlib_metadata is missing or unsuitable;
+            the message names the command that fixes it.
     """
     check_mmcv()
     check_importlib_metadata()
@@ -46,11 +46,11 @@ def apply() -> None:
 
 
 def silence_mmcv_lite() -> None:
-    """Leave out the advice to install the compiled mmcv.
+    """Suppress the advice to install the compiled mmcv.
 
     mmcv-lite warns on import that it lacks MultiScaleDeformableAttention
-    (``mmcv/cnn/bricks/transformer.py:33``); no network of this package and
-    none of MMAction2's recognizers uses it.
+    (``mmcv/cnn/bricks/transformer.py:33``). No network of this package and
+    no recognizer of MMAction2 uses it.
     """
     warnings.filterwarnings(
         'ignore', message='Fail to import ``MultiScaleDeformableAttention``'
@@ -58,11 +58,11 @@ def silence_mmcv_lite() -> None:
 
 
 def check_mmcv() -> None:
-    """Check that there is an mmcv, compiled or lite, that mmaction2 takes.
+    """Check for an mmcv, compiled or lite, that mmaction2 accepts.
 
-    mmaction2 asserts its upper bound (``mmaction/__init__.py:19``). No mmcv
-    is among the hard requirements, as the distributions ``mmcv`` and
-    ``mmcv-lite`` both install the folder ``mmcv`` and would overwrite each
+    mmaction2 asserts its upper bound (``mmaction/__init__.py:19``). mmcv is
+    not a hard requirement, because the distributions ``mmcv`` and
+    ``mmcv-lite`` both install the directory ``mmcv`` and would overwrite each
     other.
 
     Raises:
@@ -78,7 +78,7 @@ def check_mmcv() -> None:
         raise ImportError(
             f'{needs}, which is missing: run `{install}`'
         ) from error
-    # An interrupted removal leaves a folder without a version behind.
+    # An interrupted removal leaves behind a directory without a version.
     version = getattr(mmcv, '__version__', '0')
     if not (
         digit_version('2.0.1') <= digit_version(version) < digit_version('2.2')
@@ -90,10 +90,10 @@ def check_mmcv() -> None:
 
 
 def check_importlib_metadata() -> None:
-    """Check the requirement that mmaction2 imports and does not declare.
+    """Check the requirement that mmaction2 imports but does not declare.
 
-    ``mmaction/utils/dependency.py:6``. It is declared in our setup.cfg, so
-    it is missing only where that was overruled (``pip install --no-deps``).
+    See ``mmaction/utils/dependency.py:6``. Our setup.cfg declares it, so it
+    is only missing if that was overridden (``pip install --no-deps``).
 
     Raises:
         ImportError: If it is missing.
@@ -106,33 +106,33 @@ def check_importlib_metadata() -> None:
 
 
 def _history_buffer_method(owner: Any, name: str) -> Callable:
-    """Stand in for getattr while a checkpoint is unpickled."""
+    """Replace getattr while a checkpoint is unpickled."""
     if owner is HistoryBuffer and name in ('min', 'max', 'mean', 'current'):
         return getattr(HistoryBuffer, name)
     raise pickle.UnpicklingError(
-        f'getattr({owner!r}, {name!r}): a checkpoint may fetch nothing but '
+        f'getattr({owner!r}, {name!r}): a checkpoint may only fetch '
         'min, max, mean and current of HistoryBuffer'
     )
 
 
 def allow_history_buffers() -> None:
-    """Let torch load the checkpoints that mmengine writes, and no code.
+    """Let torch load the checkpoints that mmengine writes, but no code.
 
     torch >= 2.6 loads with ``weights_only=True``, and mmengine stores
-    HistoryBuffers, hence NumPy arrays, in ``message_hub``
+    HistoryBuffers, and so NumPy arrays, in ``message_hub``
     (``mmengine/runner/checkpoint.py:347``; open-mmlab/mmengine#1655). Their
     methods are pickled as calls of getattr (``mmengine/logging/
-    history_buffer.py:211``). The real getattr would reach any code, so the
+    history_buffer.py:211``). The real getattr could reach any code, so the
     name is mapped to a stand-in; ``weights_only`` is never turned off.
 
     Older versions of torch, which prebuilt wheels of the compiled mmcv pin,
-    have neither that default nor a list that could be extended: there
-    mmengine loads these files as it is, and files of strangers unprotected.
+    have neither this default nor a list that could be extended. With them,
+    mmengine loads these files anyway, and untrusted files without protection.
     """
     if digit_version(torch.__version__) < digit_version('2.6'):
         return
-    # Taken from values, as numpy 1 and 2 keep the functions in different
-    # modules; a file may have been written with either.
+    # Taken from values, because numpy 1 and 2 keep the functions in different
+    # modules, and a file may have been written with either.
     functions = [np.float64(0).__reduce__()[0], np.empty(0).__reduce__()[0]]
     names = [
         (function, f'numpy.{core}.multiarray.{function.__name__}')
@@ -152,11 +152,11 @@ def allow_history_buffers() -> None:
 
 
 def stand_in_for_drn() -> None:
-    """Stand in for DRN, which is missing from mmaction2's wheel and sdist.
+    """Replace DRN, which is missing from mmaction2's wheel and sdist.
 
     ``mmaction/models/localizers/drn`` has no ``__init__.py`` and is not
     packaged, but ``localizers/__init__.py:4`` imports it
-    (open-mmlab/mmaction2#2714). Where the real one lies on disk, it is used.
+    (open-mmlab/mmaction2#2714). If the real one is on disk, it is used.
     """
     name = 'mmaction.models.localizers.drn.drn'
     # find_spec() of the submodule itself would import the broken parent.
@@ -171,7 +171,7 @@ def stand_in_for_drn() -> None:
         return
 
     class DRN:
-        """Placeholder of a localizer that mmaction2 does not package."""
+        """Placeholder for a localizer that mmaction2 does not package."""
 
         def __init__(self, *args, **kwargs) -> None:
             raise NotImplementedError(
@@ -185,7 +185,7 @@ def stand_in_for_drn() -> None:
     sys.modules[name] = module
 
 
-#: What mmaction/models/multimodal/vindlu imports when it is imported.
+#: Modules that mmaction/models/multimodal/vindlu imports.
 _MULTIMODAL_IMPORTS = {
     'timm.models.layers': ['DropPath'],
     'transformers': ['BertTokenizer'],
@@ -212,11 +212,11 @@ _MULTIMODAL_IMPORTS = {
 
 
 def disable_broken_multimodal() -> None:
-    """Switch off mmaction2's multimodal models where they cannot import.
+    """Switch off mmaction2's multimodal models if they cannot be imported.
 
-    ``mmaction/utils/dependency.py:68`` takes any transformers >= 4.28 for
-    enough, but the models import timm and functions that transformers 5
-    removed, and ``import mmaction.models`` then fails as a whole.
+    ``mmaction/utils/dependency.py:68`` accepts any transformers >= 4.28, but
+    the models import timm and functions that transformers 5 removed, and
+    then ``import mmaction.models`` fails altogether.
     """
     if (
         'mmaction.models.multimodal' in sys.modules
@@ -230,7 +230,7 @@ def disable_broken_multimodal() -> None:
         for module, names in _MULTIMODAL_IMPORTS.items():
             for name in names:
                 getattr(import_module(module), name)
-    # transformers wraps the failures of its lazy imports in RuntimeError.
+    # transformers raises RuntimeError when one of its lazy imports fails.
     except (ImportError, AttributeError, RuntimeError):
         dependency.WITH_MULTIMODAL = False
 
@@ -254,24 +254,24 @@ def _package2module(package: str) -> str:
 
 
 def _get_installed_path(package: str) -> str:
-    """Return the folder of a package, editable installs included."""
+    """Return the directory of a package, also of editable installs."""
     spec = importlib.util.find_spec(package)
     if spec is None:
         spec = importlib.util.find_spec(_package2module(package))
     if spec is None or spec.origin is None:
         raise RuntimeError(
-            f'{package} is a namespace package, which has no one folder'
+            f'{package} is a namespace package, which has no single directory'
         )
     return osp.dirname(spec.origin)
 
 
 def replace_pkg_resources() -> None:
-    """Give mmengine's package helpers a base that still exists.
+    """Make mmengine's package helpers work without pkg_resources.
 
     ``mmengine/utils/package_utils.py:17,48,85`` import pkg_resources, which
     setuptools 82 removed; ``_base_ = 'mmaction::...'`` and absolute
-    ``read_base()`` imports need them. Where pkg_resources is installed,
-    nothing is replaced.
+    ``read_base()`` imports need them. If pkg_resources is installed, nothing
+    is replaced.
     """
     if importlib.util.find_spec('pkg_resources') is not None:
         return
@@ -279,7 +279,7 @@ def replace_pkg_resources() -> None:
         name = new.__name__[1:]
         old = getattr(package_utils, name)
         for key, module in list(sys.modules.items()):
-            # Whoever imported the helper by name holds a copy of its own.
+            # Modules that imported the helper by name hold their own copy.
             if (
                 key.partition('.')[0] == 'mmengine'
                 and vars(module).get(name) is old
@@ -287,17 +287,17 @@ def replace_pkg_resources() -> None:
                 setattr(module, name, new)
 
 
-#: ``{{$NAME:default}}`` within a string; ``{{'$NAME:default'}}``, which
+#: ``{{$NAME:default}}`` inside a string; ``{{'$NAME:default'}}``, which
 #: stands for a whole expression, is left to MMEngine.
 _VARIABLE = re.compile(r'\{\{\s*\$(\w+)\s*:\s*\S*?\s*\}\}')
 
 
 def quote_environment() -> None:
-    """Let environment variables hold quotes, backslashes and odd bytes.
+    """Let environment variables contain quotes, backslashes and any byte.
 
     MMEngine pastes their text into the source of a config
-    (``mmengine/config/config.py:_substitute_env_variables``): ``O'Brien``
-    ends the string there, and a backslash is read twice.
+    (``mmengine/config/config.py:_substitute_env_variables``), where
+    ``O'Brien`` ends the string and a backslash is read twice.
     """
     old = Config._substitute_env_variables
     if getattr(old, 'quotes', False):
