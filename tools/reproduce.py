@@ -139,7 +139,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         nargs='?',
         const=Path(TOOLS.parent / 'docs'),
         metavar='DOCS',
-        help='write the tables of DOCS/results.md and the pages '
+        help='write the tables of DOCS/*.md and the pages '
         'DOCS/results/TABLE.md from --out; default docs beside tools',
     )
     data = parser.add_argument_group('data')

@@ -1,7 +1,7 @@
 """Write the tables of the documentation from the results.
 
-A page ``DOCS/results/TABLE.md`` is made whole. In ``DOCS/results.md`` the
-blocks between two comments are, and say what they are made of::
+A page ``DOCS/results/TABLE.md`` is made whole. In ``DOCS/*.md`` the blocks
+between two comments are, and say what they are made of::
 
     <!-- results: gains table1_loso
     words of a row = condition of the table
@@ -14,7 +14,9 @@ blocks between two comments are, and say what they are made of::
 Kinds of blocks: ``gains TABLE``, top-1 and difference to the baseline;
 ``pairs``, each row against its baseline, conditions as TABLE/CONDITION;
 ``curves TABLE EPOCH …``, mean accuracy at these epochs; ``demo``;
-``budgets``; ``budget_curves EPOCH …``.
+``budgets``; ``budget_curves EPOCH …``; ``claims``, a prediction and its
+verdicts, in lines ``words ; > ; TABLE/CONDITION − BASELINE ; …``, a column
+for each data set, where ``–`` is what was not run.
 """
 
 import re
@@ -25,6 +27,7 @@ from pathlib import Path
 from ..files import write_text
 from .store import Results
 from .tables import format_gain, format_page
+from .verdicts import PREDICTIONS, compare, judge, replicates_needed
 
 _BLOCK = re.compile(
     r'(<!-- results: (\w+) ?([^\n]*?)(?:\n(.*?))?-->\n\n)'
@@ -56,28 +59,34 @@ def make_pages(results: Results, docs: Path) -> dict[Path, str]:
     """Return the text of every page by its path, as it should be.
 
     Raises:
-        ValueError: If a block of results.md asks for what there is not.
+        ValueError: If a block of a page asks for what there is not.
     """
     pages = {
         docs / 'results' / f'{name}.md': format_page(table)
         for name, table in results.tables().items()
     }
-    page = docs / 'results.md'
-    if page.exists():
-
-        def fill(match: re.Match) -> str:
-            head, kind, arguments, body, tail = match.groups()
-            try:
-                block = _KINDS[kind](results, arguments.split(), _rows(body))
-            except KeyError as error:
-                raise ValueError(
-                    f'{page}: the block "results: {kind} {arguments}" asks '
-                    f'for {error}, which results do not have'
-                ) from error
-            return head + block + tail
-
-        pages[page] = _BLOCK.sub(fill, page.read_text(encoding='utf-8'))
+    for page in sorted(docs.glob('*.md')):
+        text = page.read_text(encoding='utf-8')
+        if _BLOCK.search(text):
+            pages[page] = _fill(results, page, text)
     return pages
+
+
+def _fill(results: Results, page: Path, text: str) -> str:
+    def fill(match: re.Match) -> str:
+        head, kind, arguments, body, tail = match.groups()
+        make = _KINDS[kind]
+        rows = body if make is _claims else _rows(body)
+        try:
+            block = make(results, arguments.split(), rows)
+        except KeyError as error:
+            raise ValueError(
+                f'{page}: the block "results: {kind} {arguments}" asks '
+                f'for {error}, which results do not have'
+            ) from error
+        return head + block + tail
+
+    return _BLOCK.sub(fill, text)
 
 
 def _rows(body: str | None) -> list[tuple[str, str]]:
@@ -190,7 +199,33 @@ def _budget_curves(results: Results, arguments: list[str], rows: list) -> str:
     return _table(['epoch', *arguments], *lines)
 
 
+def _claims(results: Results, arguments: list[str], body: str) -> str:
+    lines = []
+    for line in body.splitlines():
+        words, predicted, *places = (part.strip() for part in line.split(';'))
+        cells = [_verdict(results, place, predicted) for place in places]
+        lines.append([words, PREDICTIONS[predicted], *cells])
+    return _table(
+        ['difference', 'predicted', *' '.join(arguments).split(', ')], *lines
+    )
+
+
+def _verdict(results: Results, place: str, predicted: str) -> str:
+    if place == '–':
+        return 'not run'
+    name, conditions = place.split('/', 1)
+    rows = [_find(results, name, c) for c in conditions.split(' − ')]
+    difference = compare(*(row['top1'] for row in rows))
+    verdict = judge(difference, predicted)
+    text = f'**{verdict}** {format_gain(dict(difference=difference))}'
+    if verdict == 'open':
+        needed = replicates_needed(difference)
+        text += f' (n = {difference["n"]} of about {needed})'
+    return text
+
+
 _KINDS = dict(
+    claims=_claims,
     gains=_gains,
     pairs=_pairs,
     curves=_curves,

@@ -1,0 +1,77 @@
+"""What a measured difference says about what was predicted of it."""
+
+import math
+import statistics
+
+from .tables import bootstrap_interval
+
+#: Differences within so many points of 0 count as none.
+MARGIN = 4.0
+#: What may be predicted: the sign of a difference, or that there is none.
+PREDICTIONS = {'>': 'above 0', '<': 'below 0', '=': 'no difference'}
+
+
+def compare(ours: list[float], theirs: list[float]) -> dict:
+    """Return the paired difference of two rows.
+
+    Args:
+        ours: Accuracies in %, one a replicate.
+        theirs: Those of the baseline, of the same replicates.
+
+    Returns:
+        ``mean``, ``low`` and ``high`` of the 95 % bootstrap interval, and
+        ``n``, the number of replicates.
+
+    Raises:
+        ValueError: If the rows have different numbers of replicates.
+    """
+    if len(ours) != len(theirs):
+        raise ValueError(
+            f'{len(ours)} and {len(theirs)} replicates cannot be paired'
+        )
+    gains = [one - other for one, other in zip(ours, theirs)]
+    low, high = bootstrap_interval(gains)
+    return dict(mean=statistics.mean(gains), low=low, high=high, n=len(gains))
+
+
+def judge(difference: dict, predicted: str) -> str:
+    """Return the verdict on a prediction.
+
+    Args:
+        difference: Of :func:`compare`.
+        predicted: A key of :data:`PREDICTIONS`.
+
+    Returns:
+        ``'yes'``: the interval excludes 0 on the predicted side, or lies
+        within :data:`MARGIN` of 0 where no difference was predicted.
+        ``'no'``: it excludes 0 on the other side, or lies within the margin
+        where a difference was predicted, or outside of it where none was.
+        ``'open'``: all else.
+
+    Raises:
+        ValueError: If there is no such prediction.
+    """
+    if predicted not in PREDICTIONS:
+        raise ValueError(
+            f'prediction {predicted!r}: must be one of '
+            f'{", ".join(PREDICTIONS)}'
+        )
+    low, high = difference['low'], difference['high']
+    if predicted == '<':
+        low, high = -high, -low
+    small = -MARGIN <= low and high <= MARGIN
+    if predicted == '=':
+        apart = low > MARGIN or high < -MARGIN
+        return 'yes' if small else 'no' if apart else 'open'
+    if low > 0:
+        return 'yes'
+    return 'no' if high < 0 or small else 'open'
+
+
+def replicates_needed(difference: dict) -> int:
+    """Return how many replicates would narrow the interval to the margin.
+
+    The interval is taken to shrink with the square root of their number.
+    """
+    half = (difference['high'] - difference['low']) / 2
+    return math.ceil(difference['n'] * (half / MARGIN) ** 2)
