@@ -1,4 +1,4 @@
-"""All edits of configs: each a call after ``_base_`` in a leaf config."""
+"""All edits of configs, each one call below ``_base_`` in a leaf config."""
 
 from .finetuning import (
     set_clips,

@@ -10,7 +10,7 @@ from mmaction.registry import MODELS
 from .running import set_epochs
 from .tree import find_pipelines, find_step, is_sampling, walk
 
-#: What the two transforms of a decoder, Init and Decode, begin with.
+#: Name prefix of the two transforms of a decoder, Init and Decode.
 _DECODERS = {'decord': 'Decord', 'pyav': 'PyAV', 'video': 'Video'}
 
 #: Backbones that freeze when they are built; MMAction2's freeze in train().
@@ -29,20 +29,20 @@ _TRAINING = (
 
 
 def set_videos(cfg: dict, videos: str, lists: str) -> None:
-    """Fine-tune on a folder of videos of one's own, in place.
+    """Fine-tune on a directory of your own videos, in place.
 
     The number of classes becomes the number of lines of ``classes.txt``.
     tools/data/split_videos.py writes the lists, and a config with this call.
 
     Args:
-        cfg: A config of fine-tuning, or ``_base_`` inside a leaf.
-        videos: Folder that the paths of the lists are relative to.
-        lists: Folder of ``train.txt`` and ``test.txt``, a line ``path label``
-            for every video, and of ``classes.txt``, a name a line in the
-            order of the labels.
+        cfg: Fine-tuning config, or ``_base_`` inside a leaf.
+        videos: Directory that the paths of the lists are relative to.
+        lists: Directory of ``train.txt`` and ``test.txt``, with a line
+            ``path label`` for every video, and of ``classes.txt``, with one
+            name per line in the order of the labels.
 
     Raises:
-        FileNotFoundError: If a list is not there.
+        FileNotFoundError: If a list does not exist.
         ValueError: If the config has no classifier of videos.
     """
     files = [Path(lists) / f'{n}.txt' for n in ('train', 'test', 'classes')]
@@ -56,7 +56,7 @@ def set_videos(cfg: dict, videos: str, lists: str) -> None:
     if 'num_classes' not in head:
         raise ValueError(
             'set_videos: model.cls_head has no num_classes; is '
-            'the config one of fine-tuning?'
+            'this a fine-tuning config?'
         )
     names = files[2].read_text(encoding='utf-8').splitlines()
     head['num_classes'] = len([n for n in names if n.strip()])
@@ -71,11 +71,11 @@ def set_videos(cfg: dict, videos: str, lists: str) -> None:
 
 
 def set_decoder(cfg: dict, name: str) -> None:
-    """Choose what decodes the videos of a fine-tuning config, in place.
+    """Choose the decoder of a fine-tuning config's videos, in place.
 
-    Ours needs no choice: it takes PyAV, or what MOSI_DECODER says.
-    MMAction2's are for its own tools, such as the inferencer. In a leaf
-    config::
+    The default decoder needs no configuration: it is PyAV, or the one named
+    in MOSI_DECODER. MMAction2's own tools, such as the inferencer, need
+    MMAction2's decoders. In a leaf config::
 
         _base_ = 'finetune_r2p1d_hmdb.py'
 
@@ -104,10 +104,10 @@ def set_decoder(cfg: dict, name: str) -> None:
     if not steps:
         raise ValueError(
             'set_decoder: no pipeline of this config decodes '
-            'videos; is it one of pretraining? That needs no choice'
+            'videos; is it a pretraining config? That needs no choice'
         )
     for step in steps:
-        # Arguments are kept where both have them.
+        # Keep the arguments that both have.
         new = dict(type=_DECODERS[name] + kinds[step['type']])
         if name != 'video':
             new.update(
@@ -119,8 +119,8 @@ def set_decoder(cfg: dict, name: str) -> None:
     if loader and name == 'video':
         loader['collate_fn'] = dict(type='mosi_collate')
     elif loader:
-        # MMAction2's inferencer looks a collate function up by its name and
-        # does not take a config of one.
+        # MMAction2's inferencer looks up a collate function by its name and
+        # does not accept a config.
         loader.pop('collate_fn', None)
 
 
@@ -133,7 +133,7 @@ def set_clips(
 ) -> None:
     """Change the clips of a fine-tuning config in all pipelines, in place.
 
-    Arguments that are left out change nothing. In a leaf config::
+    Omitted arguments change nothing. In a leaf config::
 
         _base_ = 'finetune_r2p1d_hmdb.py'
 
@@ -144,9 +144,10 @@ def set_clips(
     Args:
         cfg: The config, or ``_base_`` inside a leaf.
         clip_len: Number of frames.
-        frame_interval: Distance between two of them, in frames.
-        size: Side of the clips in pixels. What is resized before a centre
-            crop follows, so that the crop's share of the frame stays.
+        frame_interval: Distance between consecutive frames of a clip, in
+            frames of the video.
+        size: Side of the clips in pixels. Resizing before a centre crop is
+            scaled with it, which keeps the crop's share of the frame.
 
     Raises:
         ValueError: If no pipeline samples frames.
@@ -158,8 +159,8 @@ def set_clips(
     }
     if not pipelines:
         raise ValueError(
-            'set_clips: no pipeline of this config samples frames; is it one '
-            'of pretraining? set_motion has its clip_len and crop_size'
+            'set_clips: no pipeline of this config samples frames; is it a '
+            'pretraining config? set_motion sets its clip_len and crop_size'
         )
     sampled = dict(clip_len=clip_len, frame_interval=frame_interval)
     sampled = {k: v for k, v in sampled.items() if v is not None}
@@ -188,9 +189,9 @@ def _set_size(pipeline: list, size: int) -> None:
 def set_three_crops(cfg: dict) -> None:
     """Test three crops of every clip instead of the centre, in place.
 
-    The frame's longer side is cut into a left, a right and a middle square
-    (MMAction2's ``ThreeCrop``), and the middle of each is taken, at the size
-    the config crops. The third crop is therefore the usual centre crop.
+    A left, a right and a middle square are cut along the frame's longer side
+    (MMAction2's ``ThreeCrop``), and the centre of each is cropped to the
+    config's crop size. So the third crop is the usual centre crop.
 
     Args:
         cfg: The config, or ``_base_`` inside a leaf.
@@ -209,7 +210,7 @@ def set_three_crops(cfg: dict) -> None:
             'set_three_crops: test_dataloader.dataset.pipeline needs '
             'Resize(scale=(-1, SIDE)) and then CenterCrop'
         )
-    # Other data loaders may hold the very same list.
+    # Other data loaders may refer to the same list.
     pipeline = copy.deepcopy(pipeline)
     at = pipeline.index(find_step(pipeline, 'CenterCrop'))
     pipeline.insert(at, dict(type='ThreeCrop', crop_size=resize['scale'][1]))
@@ -226,9 +227,9 @@ def set_linear_probe(
 ) -> None:
     """Turn a fine-tuning config into a linear probe, in place.
 
-    Only the classifier learns, without dropout, on the features of a frozen
-    backbone; the running statistics of its batch norms are frozen, too. In a
-    leaf config::
+    Only the classifier is trained, without dropout, on the features of a
+    frozen backbone; the running statistics of its batch norms are frozen too.
+    In a leaf config::
 
         _base_ = 'finetune_r2p1d_hmdb.py'
 
@@ -238,9 +239,9 @@ def set_linear_probe(
 
     Args:
         cfg: The config, or ``_base_`` inside a leaf. Backbones that take
-            ``frozen_stages`` and ``norm_eval``, as ours and the residual
-            networks of MMAction2 do, freeze themselves; all others are
-            frozen by :class:`~mosi_mmaction.FreezeHook`.
+            ``frozen_stages`` and ``norm_eval``, like ours and the residual
+            networks of MMAction2, freeze themselves; all others are frozen
+            by :class:`~mosi_mmaction.FreezeHook`.
         lr: Learning rate of the classifier.
         weight_decay: Weight decay of the classifier.
         epochs: Number of epochs, see :func:`~mosi_mmaction.set_epochs`; None
@@ -271,15 +272,15 @@ def set_linear_probe(
     head['dropout_ratio'] = 0.0
     cfg['optim_wrapper']['optimizer'].update(lr=lr, weight_decay=weight_decay)
     if backbone['type'] not in _FROZEN_WHEN_BUILT:
-        # DistributedDataParallel has wrapped these before they freeze.
+        # DistributedDataParallel wraps these before they freeze.
         cfg['find_unused_parameters'] = True
 
 
 def _freezes_itself(kind: str | type) -> bool:
-    """Return whether a backbone has stages and norm layers that freeze.
+    """Return whether a backbone can freeze its stages and norm layers.
 
-    Unknown arguments are no error everywhere: VisionTransformer swallows
-    them, and would train on.
+    Passing the arguments is not enough: VisionTransformer ignores unknown
+    ones and would continue to train.
     """
     backbone = kind if isinstance(kind, type) else MODELS.get(kind)
     return backbone is not None and any(
@@ -289,11 +290,11 @@ def _freezes_itself(kind: str | type) -> bool:
 
 
 def set_retrieval(cfg: dict) -> None:
-    """Turn a fine-tuning config into one of retrieval and k-NN, in place.
+    """Turn a fine-tuning config into one for retrieval and k-NN, in place.
 
-    Nothing is trained: the test videos are looked up among the training
-    videos by the backbone's features, both through the test pipeline. For
-    tools/test.py with a pretrained checkpoint. In a leaf config::
+    Nothing is trained: the training videos are searched for every test video
+    by the backbone's features, using the test pipeline for both. Use it with
+    tools/test.py and a pretrained checkpoint. In a leaf config::
 
         _base_ = 'finetune_r2p1d_hmdb.py'
 
@@ -317,7 +318,7 @@ def set_retrieval(cfg: dict) -> None:
         raise ValueError(
             'set_retrieval: train_dataloader.dataset and '
             'test_dataloader.dataset need an ann_file each, and the test '
-            'pipeline PackActionInputs; is the config one of fine-tuning?'
+            'pipeline PackActionInputs; is this a fine-tuning config?'
         )
     datasets = []
     for role, dataset in (('gallery', gallery), ('query', query)):

@@ -1,4 +1,4 @@
-"""Find our configs from anywhere."""
+"""Find the package's configs from anywhere."""
 
 import difflib
 import os.path as osp
@@ -8,7 +8,7 @@ _CONFIGS = Path(__file__).resolve().parents[1] / '.mim' / 'configs'
 
 
 def config_path(name: str) -> str:
-    """Return the path of a config that came with the package.
+    """Return the path of a config of this package.
 
     In another project's config::
 
@@ -19,7 +19,7 @@ def config_path(name: str) -> str:
         name: Path below ``configs``, with or without ``.py``.
 
     Raises:
-        FileNotFoundError: If there is no such config; with those there are.
+        FileNotFoundError: If there is no such config; lists those there are.
     """
     path = _CONFIGS / (name if name.endswith('.py') else name + '.py')
     if not path.is_file():
@@ -39,13 +39,13 @@ def config_path(name: str) -> str:
 
 
 def find_config(config: str) -> str:
-    """Return the path of what a user gave as CONFIG.
+    """Return the path of a user's CONFIG argument.
 
     Args:
         config: Path of any config file, or a name for :func:`config_path`.
 
     Raises:
-        FileNotFoundError: If it is neither; with the names there are.
+        FileNotFoundError: If it is neither; lists the names there are.
     """
     if osp.isfile(config):
         return config

@@ -1,4 +1,4 @@
-"""Change the pretext task of a whole config in one call."""
+"""Change the pretext task of a config in one call."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,8 +20,8 @@ class _Keep:
         return 'KEEP'
 
 
-#: Default of the arguments of :func:`set_motion` for which None means
-#: something: it removes a step. KEEP leaves the config's step unchanged.
+#: Default of the arguments of :func:`set_motion` where None removes a step.
+#: KEEP leaves the config's step unchanged.
 KEEP: Any = _Keep()
 
 
@@ -48,10 +48,10 @@ def set_motion(
     background: Any = KEEP,
     color_jitter: Any = KEEP,
 ) -> None:
-    """Change the pseudo-motion of a whole config, in place.
+    """Change the pseudo-motion of a config, in place.
 
-    Reaches the training pipeline, the validation pipeline and the head
-    together. Arguments that are left out change nothing. In a leaf config::
+    The training pipeline, the validation pipeline and the head are changed
+    together. Omitted arguments change nothing. In a leaf config::
 
         _base_ = 'mosi_r2p1d_hmdb.py'
 
@@ -65,21 +65,21 @@ def set_motion(
         axes: ``'x'``, ``'y'`` or ``'xy'``.
         decoupled: False for all |S|² pairs of speeds.
         static: Whether standing still is a label.
-        separate: Whether each axis has a classifier of its own.
-        clip_len: Number of frames. The source image's side follows, so
-            that the motion in pixels a frame stays (paper Table 2).
+        separate: Whether each axis has its own classifier.
+        clip_len: Number of frames. The source image's side changes with it,
+            which keeps the motion in pixels per frame (paper Table 2).
         crop_size: Side of the clips in pixels. The source image's side
-            follows, so that the room to move in stays.
-        source_size: Side of the source image in pixels, instead of the one
-            that follows.
+            changes with it, which keeps the range of the motion.
+        source_size: Side of the source image in pixels, if it should not be
+            derived.
         motions: Kinds of motion, see :class:`~mosi_mmaction.LabelPool`.
         signed: Whether a motion and its mirror image have two labels.
         ease: Largest acceleration along the path.
         shake: Largest deviation from the path.
         shape: Shape of the static mask, see
             :class:`~mosi_mmaction.DrawStaticMask`.
-        soft: Width of its soft edge.
-        travels: Whether it goes with its content.
+        soft: Width of the mask's soft edge.
+        travels: Whether the mask moves with its content.
         num_distractors: Number of shapes in the background.
         static_mask: Side of the static mask as a ratio of the crop's side, or
             (smallest, largest); None removes the mask.
@@ -113,7 +113,7 @@ def set_motion(
     if not found:
         raise ValueError(
             'set_motion: no pipeline of this config has a '
-            'DrawPseudoMotion; is it one of fine-tuning?'
+            'DrawPseudoMotion; is it a fine-tuning config?'
         )
     training = [
         id(pipeline)
@@ -156,7 +156,7 @@ def set_layers(cfg: dict) -> None:
     """Pretrain on clips made of layers, in place (docs/layers.md).
 
     Unsigned shifts and turns on eased paths, in mattes of mixed shapes with
-    soft edges, over a background that slides: moderate settings of
+    soft edges, in front of a sliding background: moderate settings of
     :func:`set_motion`. In a leaf config::
 
         _base_ = 'mosi_r2p1d_hmdb.py'
@@ -166,11 +166,11 @@ def set_layers(cfg: dict) -> None:
         set_layers(_base_)
 
     Args:
-        cfg: The config, or ``_base_`` inside a leaf. What is to be otherwise
-            is changed by :func:`set_motion` after it.
+        cfg: The config, or ``_base_`` inside a leaf. Call :func:`set_motion`
+            afterwards to change single settings.
 
     Raises:
-        ValueError: If it is no config of pretraining with a static mask.
+        ValueError: If this is not a pretraining config with a static mask.
     """
     set_motion(
         cfg,
@@ -187,8 +187,8 @@ def _update_mask(pipeline: list, matte: dict) -> None:
     step = find_step(pipeline, 'DrawStaticMask')
     if step is None:
         raise ValueError(
-            f'set_motion: {sorted(matte)} are of the static mask, and a '
-            'pipeline has none; give static_mask=(0.3, 0.5), too'
+            f'set_motion: {sorted(matte)} belong to the static mask, and a '
+            'pipeline has none; also set static_mask=(0.3, 0.5)'
         )
     step.update(matte)
 
@@ -216,7 +216,7 @@ def _set_sizes(
     if source is None:
         raise ValueError(
             f'set_motion.{names[0]}: a pipeline has no CropSource, '
-            'which makes the source image as large as the motion needs'
+            'which makes the source image as large as the motion requires'
         )
     room = source.get('size', 320) - motion.get('crop_size', 112)
     if clip_len is not None:
@@ -231,10 +231,10 @@ def _set_sizes(
 
 
 def render_on_device(cfg: dict | Config) -> None:
-    """Move the rendering of a whole config to the device, in place.
+    """Move the rendering of a config to the device, in place.
 
-    Takes ``RenderPseudoMotion`` out of all pipelines and sets ``render`` of
-    the data preprocessor. In a leaf config::
+    This removes ``RenderPseudoMotion`` from all pipelines and sets ``render``
+    of the data preprocessor. In a leaf config::
 
         _base_ = 'mosi_r2p1d_hmdb.py'
 
@@ -263,11 +263,11 @@ def render_on_device(cfg: dict | Config) -> None:
             else 'MoSIDataPreprocessor'
         )
         raise ValueError(
-            f'render_on_device: this config has no {missing}; is it one of '
-            'fine-tuning, or does it render on the device already?'
+            f'render_on_device: this config has no {missing}; is it a '
+            'fine-tuning config, or does it already render on the device?'
         )
     for pipeline in pipelines:
-        # One list may stand in several places of a config.
+        # The same list may occur in several places of a config.
         step = find_step(pipeline, 'RenderPseudoMotion')
         if step is not None:
             pipeline.remove(step)

@@ -1,4 +1,4 @@
-"""Change how a run goes in one call: its length, its speed, its place."""
+"""Change the length, the speed or the device of a run in one call."""
 
 from mmengine.config import Config
 from mmengine.device import get_device
@@ -23,12 +23,13 @@ def set_epochs(
     Args:
         cfg: The config, or ``_base_`` inside a leaf.
         epochs: Number of epochs.
-        warmup_epochs: Number of those that warm up, 0 for none; None keeps
-            the config's.
+        warmup_epochs: Number of warm-up epochs, 0 for none; None keeps the
+            config's.
 
     Raises:
-        ValueError: If the warm-up leaves no epoch, or is to change and is
-            not of one schedule that begins with the run.
+        ValueError: If no epoch is left after the warm-up, or if the warm-up
+            should change but is not a single schedule that begins with the
+            run.
     """
     *warmup, last = cfg['param_scheduler']
     whole = last['type'] == 'WarmupCosineLR'
@@ -38,8 +39,8 @@ def set_epochs(
     if epochs <= begin:
         raise ValueError(
             f'set_epochs: {epochs} epochs leave none after the '
-            f'warm-up of {begin}; give at least {begin + 1}, or do without '
-            f'warm-up: set_epochs(_base_, {epochs}, warmup_epochs=0)'
+            f'warm-up of {begin}; use at least {begin + 1}, or no warm-up: '
+            f'set_epochs(_base_, {epochs}, warmup_epochs=0)'
         )
     if warmup_epochs is not None:
         _set_warmup(cfg, warmup_epochs)
@@ -63,8 +64,9 @@ def _set_warmup(cfg: dict, epochs: int) -> None:
         return
     if len(warmup) != 1 or warmup[0].get('begin', 0) != 0:
         raise ValueError(
-            'set_epochs: warmup_epochs changes a warm-up of one schedule '
-            f'that begins with the run; param_scheduler has {warmup}'
+            'set_epochs: warmup_epochs can change a warm-up that is a single '
+            'schedule and begins with the run; param_scheduler has '
+            f'{warmup}'
         )
     warmup[0]['end'] = last['begin'] = epochs
     if not epochs:
@@ -75,10 +77,9 @@ def _set_warmup(cfg: dict, epochs: int) -> None:
 def fast_recipe(cfg: dict | Config, compile: bool | dict = False) -> None:
     """Make a config train fast, in place.
 
-    bfloat16 autocast where the device has it, clips and weights in
-    ``channels_last_3d``; on CPUs freed memory is kept and, in those without
-    bfloat16, convolutions are folded.
-    In a leaf config::
+    Training uses bfloat16 autocast if the device supports it, and clips and
+    weights in ``channels_last_3d``. On CPUs freed memory is kept, and on CPUs
+    without bfloat16 convolutions are folded. In a leaf config::
 
         _base_ = 'mosi_r2p1d_hmdb.py'
 
@@ -87,13 +88,12 @@ def fast_recipe(cfg: dict | Config, compile: bool | dict = False) -> None:
         fast_recipe(_base_)
 
     Args:
-        cfg: The config, or ``_base_`` inside a leaf; one without an
-            ``optim_wrapper`` only tests, and does so as fast.
+        cfg: The config, or ``_base_`` inside a leaf. Test-only configs,
+            without ``optim_wrapper``, become fast too.
         compile: See :class:`FastModelHook`.
 
     Raises:
-        ValueError: If the optimizer wrapper is none that has a counterpart
-            in bfloat16.
+        ValueError: If the optimizer wrapper has no bfloat16 counterpart.
     """
     cfg = getattr(cfg, '_cfg_dict', cfg)
     wrapper = cfg.get('optim_wrapper')
@@ -101,7 +101,7 @@ def fast_recipe(cfg: dict | Config, compile: bool | dict = False) -> None:
     # not replace these.
     hooks = cfg.setdefault('default_hooks', {})
     autocast = hooks.setdefault('autocast', dict(type='AutocastHook'))
-    if wrapper is None:  # a config that only tests
+    if wrapper is None:  # a test-only config
         autocast['dtype'] = 'bfloat16'
     else:
         kind = wrapper.get('type', 'OptimWrapper')
@@ -109,7 +109,7 @@ def fast_recipe(cfg: dict | Config, compile: bool | dict = False) -> None:
             raise ValueError(
                 f'fast_recipe: optim_wrapper is {kind!r}; it switches '
                 "'OptimWrapper' to bfloat16 and leaves "
-                "'AutocastOptimWrapper' as it is"
+                "'AutocastOptimWrapper' unchanged"
             )
         wrapper['type'] = 'AutocastOptimWrapper'
     for preprocessor in walk(cfg):
@@ -123,15 +123,15 @@ def fast_recipe(cfg: dict | Config, compile: bool | dict = False) -> None:
 def use_amp(cfg: Config) -> None:
     """Switch a config to mixed precision, in place.
 
-    On an accelerator that is mmengine's AmpOptimWrapper; it refuses to run
-    on a CPU (``mmengine/optim/optimizer/amp_optimizer_wrapper.py:76``),
-    where AutocastOptimWrapper with bfloat16 takes its place.
+    On an accelerator this is mmengine's AmpOptimWrapper. It refuses to run on
+    a CPU (``mmengine/optim/optimizer/amp_optimizer_wrapper.py:76``), where
+    AutocastOptimWrapper with bfloat16 is used instead.
 
     Args:
-        cfg: Config; one that only tests gets an AutocastHook instead.
+        cfg: Config; a test-only one gets an AutocastHook instead.
 
     Raises:
-        ValueError: If the config has an optimizer wrapper of another kind.
+        ValueError: If the config has another kind of optimizer wrapper.
     """
     wrapper = cfg.get('optim_wrapper')
     on_cpu = get_device() == 'cpu'
@@ -143,7 +143,7 @@ def use_amp(cfg: Config) -> None:
         return
     kind = wrapper.get('type', 'OptimWrapper')
     if kind == 'AutocastOptimWrapper':
-        return  # is mixed precision, by the config's own choice
+        return  # the config already chose mixed precision
     if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise ValueError(
             f'--amp: optim_wrapper.type={kind!r} has no mixed-precision '
@@ -158,22 +158,22 @@ def use_amp(cfg: Config) -> None:
 
 
 def choose_rendering(cfg: Config, where: str) -> str | None:
-    """Decide where the clips of pretraining are rendered, in place.
+    """Choose where the clips of pretraining are rendered, in place.
 
-    The pixels are the same, to one grey level. A config that renders on the
-    device already keeps to that.
+    The pixels are the same to within one grey level. A config that already
+    renders on the device keeps doing so.
 
     Args:
         cfg: The config.
-        where: ``'device'``, ``'worker'``, or ``'auto'`` for the device
-            where that is a GPU.
+        where: ``'device'``, ``'worker'``, or ``'auto'``, which means the
+            device if it is a GPU and the workers otherwise.
 
     Returns:
-        What was decided, a line for the log; None for a config that renders
+        The choice, as a line for the log; None for a config that renders
         nothing.
 
     Raises:
-        ValueError: If the config cannot do what was asked for.
+        ValueError: If the config does not allow the requested choice.
     """
     steps = [step.get('type') for step in walk(cfg)]
     in_worker = 'RenderPseudoMotion' in steps
@@ -186,8 +186,8 @@ def choose_rendering(cfg: Config, where: str) -> str | None:
         )
     if where == 'worker' and not in_worker:
         raise ValueError(
-            '--render worker: this config renders on the device; take '
-            'render_on_device() out of it'
+            '--render worker: this config renders on the device; remove '
+            'render_on_device() from it'
         )
     device = get_device()
     on_device = where == 'device' or (where == 'auto' and device != 'cpu')

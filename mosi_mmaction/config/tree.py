@@ -5,7 +5,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-#: The steps that draw a plan, in the order in which they have to stand.
+#: The steps that draw a plan, in their required order.
 _DRAWING = (
     'DrawPseudoMotion',
     'DrawStaticMask',
@@ -13,14 +13,14 @@ _DRAWING = (
     'DrawColorJitter',
 )
 
-#: Transforms that choose the frames of clips.
+#: Transforms that choose the frames of a clip.
 SAMPLING = ('SampleFrames', 'SampleFramesAtRate')
 
 
 def set_step(pipeline: list, kind: str, value: dict | None) -> None:
-    """Set a drawing step of a pipeline, or take it away with None.
+    """Set a drawing step of a pipeline, or remove it with None.
 
-    A step that is new comes right after those that have to be drawn before.
+    A new step is inserted right after those that must be drawn before it.
     """
     step = find_step(pipeline, kind)
     if value is None:
@@ -51,7 +51,7 @@ def is_sampling(step: Any) -> bool:
 
 def walk(node: Any) -> Iterator[dict]:
     """Yield every dict of a config, outer ones first."""
-    if isinstance(node, (dict, Config)):  # a Config is no dict
+    if isinstance(node, (dict, Config)):  # a Config is not a dict
         yield node
         node = list(node.values())
     if isinstance(node, (list, tuple)):

@@ -1,4 +1,4 @@
-"""The registered pipeline transforms. Thin: they call motion and color."""
+"""The registered pipeline transforms, thin wrappers of method and media."""
 
 from .crop import CropSource
 from .finetune import ClipColorJitter, DriftingCrop, SetRole

@@ -1,4 +1,4 @@
-"""What happens to a source image before it is set in motion."""
+"""Crop and flip a source image before it is set in motion."""
 
 import cv2
 import numpy as np
@@ -10,10 +10,11 @@ from .seeding import results_rng
 
 @TRANSFORMS.register_module()
 class CropSource(BaseTransform):
-    """Cut a random square of the short side and resize it (Sec. 3.3).
+    """Crop a random square of the short side and resize it (Sec. 3.3).
 
-    The horizontal flip happens here, *before* there is any motion: flipped
-    afterwards, a clip that moves right would keep its label and move left.
+    The horizontal flip happens here, *before* the motion is drawn: if a
+    finished clip were flipped, its motion would change and its label would
+    not.
 
     Required Keys:
         - img (np.ndarray): (H, W, 3) uint8 RGB.
@@ -24,8 +25,8 @@ class CropSource(BaseTransform):
     Args:
         size: Side of the source image L_s in pixels.
         flip_ratio: Probability of a horizontal flip.
-        random_crop: Whether the place of the square is drawn; otherwise
-            the centre is taken, as for validation.
+        random_crop: Whether the position of the square is random; otherwise
+            it is the centre, as for validation.
 
     Raises:
         ValueError: If a value is out of range.
@@ -61,7 +62,7 @@ class CropSource(BaseTransform):
             else room // 2
         )
         flip = rng.random() < self.flip_ratio
-        # Cropping first resizes no pixel that is thrown away.
+        # Cropping first avoids resizing pixels that are thrown away.
         img = img[y : y + side, x : x + side]
         if side != self.size:
             method = cv2.INTER_AREA if side > self.size else cv2.INTER_LINEAR

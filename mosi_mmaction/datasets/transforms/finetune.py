@@ -1,4 +1,4 @@
-"""For labelled videos: fine-tuning and evaluation."""
+"""Transforms for labelled videos: fine-tuning and evaluation."""
 
 import cv2
 import numpy as np
@@ -11,10 +11,10 @@ from .seeding import results_rng
 
 @TRANSFORMS.register_module()
 class ClipColorJitter(BaseTransform):
-    """Jitter the colours of a clip, all frames alike (paper appendix).
+    """Jitter the colours of a clip, the same for all frames (paper appendix).
 
-    Instead of MMAction2's ``ColorJitter``, which fails on NumPy 2. Contrast
-    pivots on the mean luma of all frames, so that it does not flicker.
+    It replaces MMAction2's ``ColorJitter``, which fails with NumPy 2.
+    Contrast pivots on the mean luma of all frames, so it does not flicker.
 
     Required Keys:
         - imgs (list[np.ndarray]): Frames, each (H, W, 3) uint8 RGB.
@@ -23,7 +23,7 @@ class ClipColorJitter(BaseTransform):
         - imgs
 
     Args:
-        brightness, contrast, saturation, hue, grayscale: Those of
+        brightness, contrast, saturation, hue, grayscale: Strengths, as in
             :class:`~mosi_mmaction.ColorJitter`.
 
     Raises:
@@ -44,8 +44,8 @@ class ClipColorJitter(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Jitter."""
-        # One pass that sums and one that maps; OpenCV's sums of bytes are
-        # exact, as NumPy's mean of them is.
+        # One pass for the sums and one for the mapping; OpenCV's sums of
+        # bytes are exact, like NumPy's mean of them.
         imgs = [np.ascontiguousarray(img) for img in results['imgs']]
         params = self.jitter.draw((1, 1), results_rng(results))
         mean = np.mean([_mean_color(img) @ LUMA for img in imgs])
@@ -61,7 +61,7 @@ def _mean_color(img: np.ndarray) -> np.ndarray:
 
 @TRANSFORMS.register_module()
 class SetRole(BaseTransform):
-    """Say what a video is for in a retrieval.
+    """Mark a video as gallery or query of a retrieval.
 
     Added Keys:
         - role (str)
@@ -88,28 +88,29 @@ class SetRole(BaseTransform):
 
 @TRANSFORMS.register_module()
 class DriftingCrop(BaseTransform):
-    """Crop a window that slides over the frames: a panning camera.
+    """Crop a window that slides over the frames, like a panning camera.
 
-    For videos whose camera rests. Every clip has a way of its own, steady,
-    whose start and end are uniform over where the window fits and no farther
-    apart than ``max_drift``. Put it after decoding and resizing, in front of
-    other crops.
+    It is meant for videos from a still camera. Every clip has its own steady
+    path, whose start and end are uniform over the positions where the window
+    fits and at most ``max_drift`` apart. Put it after decoding and resizing
+    and before other crops.
 
     Required Keys:
         - imgs (list[np.ndarray]): Frames, each (H, W, 3) uint8.
         - rng (numpy.random.Generator, optional)
-        - num_clips (int, optional): Clips that the frames belong to; 1.
+        - num_clips (int, optional): Number of clips that the frames form;
+          default 1.
     Modified Keys:
-        - imgs: Frames of equal, smaller size; views.
+        - imgs: Views of the frames, all of the same, smaller size.
         - img_shape (tuple[int, int])
 
     Args:
         size_ratio: Sides of the window as a ratio of those of the frame, in
             (0, 1].
-        max_drift: Largest way of the window on each axis from a clip's first
-            frame to its last, as a ratio of the window's side; no farther
-            than the frame leaves room.
-        prob: Probability that a clip drifts; else its window rests.
+        max_drift: Largest displacement of the window on each axis from a
+            clip's first frame to its last, as a ratio of the window's side;
+            limited by the frame.
+        prob: Probability that a clip drifts; otherwise its window is still.
 
     Raises:
         ValueError: If a value is out of range.

@@ -1,4 +1,4 @@
-"""Load source images: whole image files, or single frames of videos."""
+"""Load source images: image files, or single frames of videos."""
 
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
@@ -13,9 +13,9 @@ from .seeding import results_rng
 
 @TRANSFORMS.register_module()
 class LoadSourceImage(BaseTransform):
-    """Load an image file, whatever Pillow or OpenCV can read.
+    """Load an image file of any kind that Pillow or OpenCV can read.
 
-    EXIF rotation is honoured; of an animation the first frame is taken;
+    EXIF rotation is applied; for an animation the first frame is used;
     16-bit, palette, CMYK and transparent images become 8-bit RGB.
 
     Required Keys:
@@ -25,10 +25,10 @@ class LoadSourceImage(BaseTransform):
         - img (np.ndarray): (H, W, 3) uint8 RGB.
 
     Args:
-        short_side: Side L_s that the image is going to be resized to, in
-            pixels. A JPEG file at least twice as large is decoded at 1/2,
-            1/4 or 1/8, as long as its short side stays at least this long.
-            None decodes at full size.
+        short_side: Side L_s that the image will be resized to, in pixels. A
+            JPEG file at least twice as large is decoded at 1/2, 1/4 or 1/8,
+            as long as its short side is still at least this long. None
+            decodes at full size.
     """
 
     def __init__(self, short_side: int | None = None) -> None:
@@ -41,7 +41,9 @@ class LoadSourceImage(BaseTransform):
             BadSourceError: If the file cannot be read.
         """
         if 'img_path' not in results:
-            kind = 'a video' if 'filename' in results else 'a folder of frames'
+            kind = (
+                'a video' if 'filename' in results else 'a directory of frames'
+            )
             raise ValueError(
                 f'LoadSourceImage got {kind}, '
                 f'{results.get("filename", results.get("frame_dir"))!r}: '
@@ -56,11 +58,11 @@ class LoadSourceImage(BaseTransform):
 
 @TRANSFORMS.register_module()
 class LoadSourceFrame(LoadSourceImage):
-    """Load one frame of a video or of a folder of frames (Sec. 3.3).
+    """Load one frame of a video or of a directory of frames (Sec. 3.3).
 
     With an :class:`~mosi_mmaction.datasets.EpochSampler` every epoch draws
-    another frame. A source that is an image is loaded whole, so a data set
-    may mix images and videos.
+    another frame. If the source is an image, it is loaded, so a dataset may
+    mix images and videos.
 
     Required Keys:
         - filename (str), frame_dir (str) or img_path (str)
@@ -68,19 +70,19 @@ class LoadSourceFrame(LoadSourceImage):
         - rng (numpy.random.Generator, optional)
     Added Keys:
         - img (np.ndarray): (H, W, 3) uint8 RGB.
-        - frame_index (int): Which frame was taken.
+        - frame_index (int): Index of the loaded frame.
 
     Args:
-        frame: ``'random'``; ``'middle'`` for validation; ``'keyframe'`` for
+        frame: ``'random'``; ``'middle'`` for validation; or ``'keyframe'``,
             a random one of the frames that are coded without reference to
-            others, much faster to read from long MP4, MKV and WebM videos.
-            Where frames have to be counted, and in folders of frames, it is
-            any frame.
+            others, which are much faster to read from long MP4, MKV and WebM
+            videos. In files whose frames must be counted, and in directories
+            of frames, it is any frame.
         short_side: See :class:`LoadSourceImage`; for image files only.
         decoder: See :class:`~mosi_mmaction.VideoInit`.
 
     Raises:
-        ValueError: If ``frame`` is none of the three or there is no such
+        ValueError: If ``frame`` is not one of these or there is no such
             decoder.
     """
 
@@ -134,7 +136,7 @@ class LoadSourceFrame(LoadSourceImage):
                 folder, error.strerror or str(error)
             ) from error
         if not names:
-            raise BadSourceError(folder, 'holds no image file')
+            raise BadSourceError(folder, 'contains no image file')
         path = join(folder, names[choose(len(names))], backend_args)
         raw = read_bytes(path, backend_args)
         results['img'] = decode_image(raw, path, self.short_side)

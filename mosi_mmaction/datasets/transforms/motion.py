@@ -39,16 +39,17 @@ class DrawPseudoMotion(BaseTransform):
         clip_len: Number of frames N.
         crop_size: Side L of the moving window in pixels.
         num_speeds: |S|, odd and at least 3.
-        axes: ``'x'``, ``'y'`` or ``'xy'``.
-        decoupled: False gives all |S|² pairs of speeds.
+        axes: Axes of the motion, ``'x'``, ``'y'`` or ``'xy'``.
+        decoupled: Whether at most one axis moves at a time; False gives all
+            |S|² pairs of speeds.
         static: Whether standing still is a label.
-        motions: Kinds of motion, out of ``'shift'``, ``'zoom'``, ``'turn'``
+        motions: Kinds of motion, from ``'shift'``, ``'zoom'``, ``'turn'``
             and ``'swing'``; see :class:`~mosi_mmaction.LabelPool`.
         signed: Whether a motion and its mirror image have two labels.
         ease: Largest acceleration along the path, in [0, 1]; the net motion
-            stays.
+            does not change.
         shake: Largest deviation from the path, as a ratio of the crop's
-            side, in [0, 0.5]; the net motion stays.
+            side, in [0, 0.5]; the net motion does not change.
 
     Raises:
         ValueError: If a value is out of range, the crop does not fit into
@@ -119,13 +120,13 @@ class DrawStaticMask(BaseTransform):
         side_ratio: Smallest and largest side of the box as a ratio of the
             crop's side; one number fixes it.
         shape: Shape of the matte in the box: ``'box'``, ``'ellipse'``,
-            ``'polygon'``, ``'blob'``, or ``'mixed'``, one of these for each
-            clip.
+            ``'polygon'``, ``'blob'``, or ``'mixed'``, which draws one of
+            these for each clip.
         soft: Width of the matte's soft edge as a ratio of its side, in
             [0, 1]; 0 is hard.
-        travels: Whether the matte goes with its content, as an object does,
-            instead of staying where it is. The path is shortened so that it
-            stays in the frame.
+        travels: Whether the matte moves with its content, as an object does,
+            instead of staying in place. The path is shortened so that the
+            matte stays inside the frame.
         num_distractors: Number of further shapes that belong to the
             background; half of them flicker.
 
@@ -164,10 +165,10 @@ class DrawStaticMask(BaseTransform):
 
 @TRANSFORMS.register_module()
 class DrawMovingBackground(BaseTransform):
-    """Draw a camera: the background slides on a path of its own.
+    """Draw a camera: the background slides along its own path.
 
-    Beyond the paper, whose background is frozen; its Fig. 8b shows what a
-    moving one does to a network that never saw one.
+    This goes beyond the paper, whose background is frozen; its Fig. 8b shows
+    how a moving background misleads a network that has never seen one.
 
     Required Keys:
         - motion (PseudoMotion): With a mask.
@@ -176,15 +177,16 @@ class DrawMovingBackground(BaseTransform):
         - motion (PseudoMotion): Gains a camera.
 
     Args:
-        max_shift: Largest displacement from first to last frame on an axis,
+        max_shift: Largest displacement from first to last frame on each axis,
             as a ratio of the crop's side.
         max_zoom: Largest factor by which the background grows or shrinks,
             in [1, 2]; 1 does not zoom.
-        label: ``'absolute'``, labels are motions relative to the frame, or
-            ``'relative'``, to the background.
-        texture: ``'same'``, or ``'other'``: the foreground shows the source
-            image of the next sample of the batch. Such clips are made where
-            the batch is, by ``mosi_collate`` or on the device.
+        label: Reference of the labels: the frame, ``'absolute'``, or the
+            background, ``'relative'``.
+        texture: ``'same'``, or ``'other'`` for a foreground that shows the
+            source image of the next sample of the batch. Such clips are
+            rendered where the batch is known, by ``mosi_collate`` or on the
+            device.
 
     Raises:
         ValueError: If a value is out of range, or the source image leaves
@@ -218,8 +220,8 @@ class DrawMovingBackground(BaseTransform):
 class DrawColorJitter(BaseTransform):
     """Draw the colour jitter of every frame (paper appendix).
 
-    Every frame has its own brightness, contrast, saturation and hue; whether
-    the colours are dropped is drawn once a clip, as in the release.
+    Every frame has its own brightness, contrast, saturation and hue;
+    greyscale is drawn once per clip, as in the release.
 
     Required Keys:
         - motion (PseudoMotion)
@@ -229,7 +231,7 @@ class DrawColorJitter(BaseTransform):
 
     Args:
         brightness, contrast, saturation, hue, grayscale, per_frame,
-            grayscale_per_frame: Those of
+            grayscale_per_frame: Arguments of
             :class:`~mosi_mmaction.ColorJitter`.
 
     Raises:
@@ -266,10 +268,10 @@ class DrawColorJitter(BaseTransform):
 
 @TRANSFORMS.register_module()
 class RenderPseudoMotion(BaseTransform):
-    """Render the plan in the worker. Draws nothing.
+    """Render the plan in the worker; this draws nothing random.
 
-    Left out of a pipeline, source image and plan are packed instead, for a
-    :class:`~mosi_mmaction.MoSIDataPreprocessor` with ``render=True``.
+    If a pipeline leaves this out, source image and plan are packed instead,
+    for a :class:`~mosi_mmaction.MoSIDataPreprocessor` with ``render=True``.
 
     Required Keys:
         - img (np.ndarray): Source image, (H, W, 3) uint8 RGB.
@@ -285,7 +287,7 @@ class RenderPseudoMotion(BaseTransform):
             results['render_in_batch'] = True
             return results
         plan = results['motion']
-        # In a worker straight into the memory that the batch is sent in.
+        # In a worker, directly into the memory in which the batch is sent.
         out = empty_sample(plan.shape)
         results['imgs'] = render(results['img'], plan, out)
         results['label'] = results['motion'].labels
@@ -308,8 +310,8 @@ class PackMoSIInputs(BaseTransform):
         - inputs (torch.Tensor): uint8, (C, 3, N, L, L) clips, or
           (3, H, W) for the source image.
         - data_samples (MoSIDataSample): ``gt_label`` (C,) int64; meta
-          ``label_pool``, ``img_path``, ``sample_idx``, and ``motion`` where
-          the clips are yet to be rendered.
+          ``label_pool``, ``img_path``, ``sample_idx``, and ``motion`` if the
+          clips have not been rendered yet.
     """
 
     def transform(self, results: dict) -> dict:

@@ -1,4 +1,4 @@
-"""Choose frames by time instead of by number."""
+"""Choose frames by time instead of by frame number."""
 
 import math
 
@@ -12,16 +12,16 @@ from .seeding import results_rng
 
 @TRANSFORMS.register_module()
 class SampleFramesAtRate(BaseTransform):
-    """Sample clips that last equally long at every frame rate.
+    """Sample clips of the same duration at every frame rate.
 
-    In the place of MMAction2's ``SampleFrames``, with its arguments and
-    keys; the sampling is that of the authors' release. A clip spans
+    This replaces MMAction2's ``SampleFrames`` and has its arguments and keys;
+    the sampling is that of the authors' release. A clip spans
     ``clip_len * frame_interval`` frames of a video of ``target_fps`` frames
     a second, so ``len = clip_len * frame_interval * fps / target_fps``
-    frames of this one. Its frames lie evenly from ``start`` to
+    frames of this video. Its frames are spaced evenly from ``start`` to
     ``start + len - 1``: 16 frames with an interval of 4 are 63 / 15 = 4.2
     frames apart at 30 fps. Positions are rounded down. A video that is too
-    short holds its last frame; ``SampleFrames`` starts it again.
+    short holds its last frame, whereas ``SampleFrames`` repeats the video.
 
     In training each start is uniform in ``[0, room]``, where ``room`` is
     ``max(total_frames - len, 0)``. With ``test_mode``, clip i of n starts at
@@ -29,9 +29,9 @@ class SampleFramesAtRate(BaseTransform):
 
     Required Keys:
         - total_frames (int)
-        - avg_fps (float): Frames a second. Where a decoder adds none, as
-          ``PyAVInit`` and ``OpenCVInit`` do not, its ``video_reader`` is
-          asked. Not needed without ``target_fps``.
+        - avg_fps (float): Frames a second. If the decoder's transform does
+          not add it, such as ``PyAVInit`` and ``OpenCVInit``, its
+          ``video_reader`` is asked. Not needed without ``target_fps``.
         - start_index (int, optional): Number of the first frame.
         - rng (numpy.random.Generator, optional): For training.
     Added Keys:
@@ -42,9 +42,9 @@ class SampleFramesAtRate(BaseTransform):
         clip_len: Number of frames in a clip.
         frame_interval: Distance of frames at ``target_fps``, in frames.
         num_clips: Number of clips.
-        target_fps: Frame rate that ``frame_interval`` is meant at; None for
-            that of the video, whatever it is.
-        test_mode: Whether the clips lie at fixed places.
+        target_fps: Frame rate that ``frame_interval`` refers to; None for
+            the video's own.
+        test_mode: Whether the clips have fixed positions.
 
     Raises:
         ValueError: If an argument is not positive.
@@ -80,13 +80,13 @@ class SampleFramesAtRate(BaseTransform):
         """Choose.
 
         Raises:
-            ValueError: If nothing tells the frame rate.
+            ValueError: If the frame rate is unknown.
             BadSourceError: If the video has no frames, or a frame rate that
                 is not a positive number.
         """
         total = results['total_frames']
         if total < 1:
-            # PyAVInit believes the header, where not all files have it.
+            # PyAVInit uses the header, in which not all files have it.
             unknown = hasattr(results.get('video_reader'), 'streams')
             raise BadSourceError(
                 _name(results),
@@ -103,8 +103,8 @@ class SampleFramesAtRate(BaseTransform):
             starts = np.array([room / 2])
         else:
             starts = room * np.arange(self.num_clips) / self.num_clips
-        # A frame that a position falls on exactly must not be missed for the
-        # error of a float.
+        # A position that falls exactly on a frame must not miss it because
+        # of a rounding error.
         way = np.linspace(0, max(length - 1, 0), self.clip_len)
         places = np.floor(starts[:, None] + way + 1e-6)
         places = np.clip(places, 0, total - 1) + results.get('start_index', 0)
@@ -124,7 +124,7 @@ class SampleFramesAtRate(BaseTransform):
 
 
 def _frame_rate(results: dict) -> float:
-    """Return frames a second, from what a decoder's Init has left."""
+    """Return the frames a second that a decoder's Init provides."""
     rate = results.get('avg_fps')
     if rate is None:
         reader = results.get('video_reader')
@@ -136,9 +136,9 @@ def _frame_rate(results: dict) -> float:
             rate = reader.streams.video[0].average_rate or 0
         else:
             raise ValueError(
-                f'SampleFramesAtRate: nothing tells the frame rate of '
-                f'{_name(results)!r}: put it into the sample as avg_fps, or '
-                'give target_fps=None to sample without it'
+                f'SampleFramesAtRate: the frame rate of {_name(results)!r} '
+                'is unknown: put it into the sample as avg_fps, or set '
+                'target_fps=None to sample without it'
             )
     if not 0 < rate < math.inf:
         raise BadSourceError(

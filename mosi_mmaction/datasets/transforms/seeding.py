@@ -12,11 +12,10 @@ from ..samplers.epoch_sampler import sample_rng
 
 
 def results_rng(results: dict) -> np.random.Generator:
-    """Return ``results['rng']``, made from ``sample_idx`` where absent.
+    """Return ``results['rng']``, made from ``sample_idx`` if missing.
 
     Args:
-        results: A sample on its way through a pipeline. Gains the key
-            ``rng``.
+        results: Sample in a pipeline, to which the key ``rng`` is added.
     """
     if 'rng' not in results:
         results['rng'] = sample_rng(results.get('sample_idx', 0))
@@ -27,17 +26,17 @@ def results_rng(results: dict) -> np.random.Generator:
 class SeedSample(BaseTransform):
     """Make the sample's generator, and seed the global ones from it.
 
-    The head of every pipeline, fine-tuning included: the stock transforms
-    draw from the generators of ``random`` and NumPy, and with an
-    :class:`~mosi_mmaction.datasets.EpochSampler` their draws become a
-    function of (seed, epoch, index) as well. Torch's generator is seeded in
-    worker processes only: in the main process it drives the training
-    (dropout), which samples must not disturb.
+    This is the first step of every pipeline, also in fine-tuning: stock
+    transforms draw from the generators of ``random`` and NumPy, and with an
+    :class:`~mosi_mmaction.datasets.EpochSampler` their draws also become a
+    function of (seed, epoch, index). Torch's generator is seeded in worker
+    processes only: in the main process, training uses it (dropout), and
+    samples must not disturb that.
 
     Required Keys:
-        - sample_idx (int): Put there by every data set.
+        - sample_idx (int): Added by every dataset.
     Added Keys:
-        - rng (numpy.random.Generator): If it is not there yet.
+        - rng (numpy.random.Generator): Unless it exists already.
     """
 
     def transform(self, results: dict) -> dict:
@@ -47,7 +46,7 @@ class SeedSample(BaseTransform):
         random.seed(seeds[0])
         np.random.seed(seeds[1])
         if get_worker_info() is not None:
-            # torch.manual_seed would also note, with a stack trace and for
-            # ever, what to do should this process ever use a GPU.
+            # torch.manual_seed would also queue a call, with a stack trace
+            # that is never freed, in case this process ever uses a GPU.
             torch.default_generator.manual_seed(seeds[2])
         return results

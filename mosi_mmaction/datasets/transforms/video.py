@@ -1,4 +1,4 @@
-"""Decode videos for fine-tuning: in the place of DecordInit, DecordDecode."""
+"""Decode videos for fine-tuning; replaces DecordInit and DecordDecode."""
 
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
@@ -10,12 +10,13 @@ from ...media.video import VideoFile
 
 @TRANSFORMS.register_module()
 class VideoInit(BaseTransform):
-    """Open a video, for SampleFrames and VideoDecode.
+    """Open a video for SampleFrames and VideoDecode.
 
-    Frame k is the k-th frame that decoding from the start presents, upright.
-    MMAction2's ``DecordInit`` lets decord seek, which gives other frames in
-    many AVI, MPEG and WMV files, and crashes on truncated ones. Here another
-    process decodes, so that no file can crash or hang this one.
+    Frame k is the k-th frame presented when the video is decoded from the
+    start, upright. MMAction2's ``DecordInit`` lets decord seek, which returns
+    wrong frames from many AVI, MPEG and WMV files and crashes on truncated
+    ones. Here a separate process decodes, so no file can crash or hang this
+    one.
 
     Required Keys:
         - filename (str)
@@ -24,14 +25,13 @@ class VideoInit(BaseTransform):
         - video_reader (VideoFile), total_frames (int), avg_fps (float)
 
     Args:
-        cache_mb: Decoded frames that every worker keeps, in units of 2**20
-            bytes: for many epochs over small videos, where to decode them
-            again costs more than to train on them. What does not fit in is
-            decoded each time. 0 keeps nothing.
-        decoder: The decoder to force, ``'pyav'`` or ``'decord'``: it gives
-            the right frames or refuses the file. None takes that of the
-            environment variable ``MOSI_DECODER``, and without one chooses
-            for each file.
+        cache_mb: Size of the decoded frames that every worker keeps, in units
+            of 2**20 bytes. It helps in many epochs over small videos, which
+            take longer to decode again than to train on. Videos that do not
+            fit are decoded each time. 0 keeps none.
+        decoder: Decoder to force, ``'pyav'`` or ``'decord'``: it gives the
+            right frames or refuses the file. None uses the environment
+            variable ``MOSI_DECODER``, or else chooses for each file.
 
     Raises:
         ValueError: If ``cache_mb`` is negative or there is no such decoder.
