@@ -17,17 +17,19 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mosi_mmaction.method.color import ColorJitter
-from mosi_mmaction.method.draw_layers import draw_moving_background
-from mosi_mmaction.method.labels import MOTIONS, LabelPool
-from mosi_mmaction.method.layers import layers_of
-from mosi_mmaction.method.motion import (
+from ..method.color import ColorJitter
+from ..method.draw_layers import draw_moving_background
+from ..method.labels import MOTIONS, LabelPool
+from ..method.layers import layers_of
+from ..method.motion import (
     draw_color_jitter,
     draw_motion,
     draw_static_mask,
     render,
 )
-from mosi_mmaction.method.plan import PseudoMotion
+from ..method.plan import PseudoMotion
+from .render import source_image
+from .timing import medians, report
 
 _ALL = dict(
     motions=MOTIONS,
@@ -126,18 +128,14 @@ def warps_alone(image: np.ndarray, plan: PseudoMotion) -> None:
                     )
 
 
-def bench_layers(
-    args: argparse.Namespace, report: Callable, medians: Callable
-) -> None:
-    """Time drawing and rendering, all cases in turn.
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this case."""
+    parser.add_argument('--repeats', type=int, default=15)
 
-    Args:
-        args: ``repeats``.
-        report: Prints a case.
-        medians: Runs functions that return seconds in turn.
-    """
-    noise = np.random.default_rng(0).integers(0, 256, (320, 320, 3), np.uint8)
-    image = cv2.GaussianBlur(noise, (0, 0), 3)
+
+def bench(args: argparse.Namespace) -> None:
+    """Time drawing and rendering, all cases in turn."""
+    image = source_image()
     other = image[::-1].copy()
 
     def seconds(run: Callable, *args: Any) -> float:

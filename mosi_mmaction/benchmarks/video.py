@@ -18,9 +18,11 @@ import cv2
 import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmengine.dataset import Compose
+from mmengine.registry import init_default_scope
 
-from mosi_mmaction.media import decoder_client
-from mosi_mmaction.media.video import VideoFile, read_frame
+from ..media.decoder_client import decoder_pid, drop_decoder
+from ..media.video import VideoFile, read_frame
+from .timing import medians, pss, report
 
 #: Codec, width, height, frames, frame rate, options.
 KINDS = {
@@ -58,11 +60,6 @@ def draw(path: str, kind: tuple) -> None:
             )
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
-
-
-def decoder_pid() -> int:
-    """Return the number of the process that decodes for this thread."""
-    return decoder_client._local.decoder._process.pid
 
 
 def cpu() -> float:
@@ -109,24 +106,32 @@ def our_frame(path: str, share: float) -> np.ndarray:
     return read_frame(path, lambda count: int(share * count))
 
 
-def bench_video(
-    args: argparse.Namespace, report: Callable, medians: Callable
-) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this case."""
+    parser.add_argument(
+        '--videos',
+        metavar='FILE',
+        nargs='+',
+        help='videos to read; default: some are drawn',
+    )
+    parser.add_argument('--repeats', type=int, default=15)
+
+
+def bench(args: argparse.Namespace) -> None:
     """Time samples of videos, and measure the process that decodes."""
+    init_default_scope('mmaction')
     with tempfile.TemporaryDirectory() as folder:
         paths = args.videos
         if not paths:
             paths = [osp.join(folder, name) for name in KINDS]
             for path in paths:
                 draw(path, KINDS[osp.basename(path)])
-        bench_child(args, report, paths[0])
+        bench_child(paths[0])
         for path in paths:
-            bench_file(args, report, medians, path)
+            bench_file(args, path)
 
 
-def bench_file(
-    args: argparse.Namespace, report: Callable, medians: Callable, path: str
-) -> None:
+def bench_file(args: argparse.Namespace, path: str) -> None:
     """Time what is read of one file, in turns with stock decord."""
     ours, stock = pipelines('Video'), pipelines('Decord')
     facts = VideoFile(path).facts
@@ -187,23 +192,16 @@ def wrong(path: str, right: np.ndarray, name: str, other: dict) -> None:
         other['of'] += 1
 
 
-def memory(pid: int) -> int:
-    """Return the memory of a process in bytes; shared pages in parts."""
-    with open(f'/proc/{pid}/smaps_rollup') as file:
-        [line] = [x for x in file if x.startswith('Pss:')]
-    return int(line.split()[1]) * 1024
-
-
-def bench_child(args: argparse.Namespace, report: Callable, path: str) -> None:
+def bench_child(path: str) -> None:
     """Measure the start and the memory of the process that decodes."""
-    decoder_client._local.__dict__.clear()
+    drop_decoder()
     video = VideoFile(path)
     video.read([0])
     start = time.clock_gettime(~decoder_pid() << 3 | 2)
     for _ in range(100):
         video = VideoFile(path)
         video.read(range(0, video.num_frames, 4))
-    after = memory(decoder_pid())
+    after = pss(decoder_pid())
     pids, ready, done = [], threading.Barrier(9), threading.Event()
 
     def work() -> None:
@@ -216,7 +214,7 @@ def bench_child(args: argparse.Namespace, report: Callable, path: str) -> None:
     for thread in threads:
         thread.start()
     ready.wait()
-    together = sum(map(memory, pids))
+    together = sum(map(pss, pids))
     done.set()
     for thread in threads:
         thread.join()

@@ -89,6 +89,11 @@ class _Decoder:
         #: Whether the process was started and not seen to end.
         self.running = False
 
+    @property
+    def pid(self) -> int:
+        """Number of the process that was started last."""
+        return self._process.pid
+
     def start(self) -> None:
         """Start the process unless it runs.
 
@@ -124,14 +129,14 @@ class _Decoder:
         self._connection = Connection(os.dup(ours.fileno()))
         try:
             if not self._connection.poll(60):
-                self._stop(0)
+                self.stop(0)
                 raise RuntimeError(
                     'the process that decodes videos did not start within a '
                     'minute'
                 )
             self._connection.recv()
         except (EOFError, ConnectionError) as error:
-            code = self._stop(2)
+            code = self.stop(2)
             said = os.pread(errors, 2**16, 0).decode('utf-8', 'replace')
             last = said.strip().rpartition('\n')[2]
             raise RuntimeError(
@@ -141,7 +146,12 @@ class _Decoder:
         finally:
             os.close(errors)
 
-    def _stop(self, patience: float) -> str:
+    def stop(self, patience: float) -> str:
+        """End the process; return how it ended.
+
+        Args:
+            patience: Seconds in which it may end by itself.
+        """
         self.running = False
         self._connection.close()
         self._handles.close()
@@ -172,7 +182,7 @@ class _Decoder:
             kind = 'busy'
             while kind == 'busy':
                 if not self._wait():
-                    self._stop(0)
+                    self.stop(0)
                     raise DecoderLostError(
                         path,
                         f'decoding took more than {VIDEO_SECONDS:g} s '
@@ -184,11 +194,11 @@ class _Decoder:
                 return _mapped(self._handles, shape), index
         except (EOFError, ConnectionError) as error:
             # It is over in an instant; a kill would hide how.
-            raise _DiedError(self._stop(2)) from error
+            raise _DiedError(self.stop(2)) from error
         except BaseException:
             # Interrupted: what comes late must not answer the next request.
             if self.running:
-                self._stop(0)
+                self.stop(0)
             raise
         if kind == 'refused':
             raise BadSourceError(path, f'cannot be decoded: {answer[0]}')
@@ -273,3 +283,23 @@ def ask(
         _local.decoder = _Decoder()
     request = what, os.path.abspath(local), decoder, argument
     return _local.decoder.ask(request, path)
+
+
+def decoder_pid() -> int | None:
+    """Return the number of the process that decodes for this thread.
+
+    Returns:
+        None where none runs.
+    """
+    decoder = getattr(_local, 'decoder', None)
+    running = decoder is not None and decoder.running
+    return decoder.pid if running else None
+
+
+def drop_decoder() -> None:
+    """End the process that decodes for this thread; the next call starts one.
+
+    Does nothing where none runs.
+    """
+    if decoder_pid() is not None:
+        _local.decoder.stop(0)

@@ -40,7 +40,7 @@ def videos(tmp_path_factory):
 
 
 def pid():
-    return decoder_client._local.decoder._process.pid
+    return decoder_client._local.decoder.pid
 
 
 def gone(number, seconds=10):
@@ -121,7 +121,7 @@ import os, sys
 from mosi_mmaction.media import decoder_client
 from mosi_mmaction.media.video import VideoFile
 video = VideoFile(sys.argv[1])
-print(decoder_client._local.decoder._process.pid, flush=True)
+print(decoder_client._local.decoder.pid, flush=True)
 while True:
     video.read(range(video.num_frames))
 """
@@ -168,7 +168,7 @@ def test_it_dies_with_its_parent_though_it_computes_without_end(
             f'c.decoder_process.__file__ = {str(script)!r}\n'
             'd = c._Decoder()\n'
             'd.start()\n'
-            'print(d._process.pid, flush=True)\n'
+            'print(d.pid, flush=True)\n'
             'sys.stdin.read()',
         ],
         stdin=subprocess.PIPE,

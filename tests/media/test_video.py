@@ -106,7 +106,7 @@ def test_decoder_that_cannot_start_is_told(video, monkeypatch, tmp_path):
 
 # -------------------------------------------------------------------- cache
 def kill_decoder():
-    os.kill(decoding._local.decoder._process.pid, signal.SIGKILL)
+    os.kill(decoding._local.decoder.pid, signal.SIGKILL)
     decoding._local.decoder._process.wait()
 
 

@@ -488,10 +488,10 @@ def test_video_that_aborts_decord_is_read(shared_data, tmp_path, good):
 def test_decoder_that_dies_is_the_files_fault_only_once(tmp_path):
     path = str(write_video(tmp_path / 'a.avi'))
     video = VideoFile(path)
-    os.kill(decoding._local.decoder._process.pid, signal.SIGKILL)
+    os.kill(decoding._local.decoder.pid, signal.SIGKILL)
     # It died after its last answer: the next request is not to blame.
     assert frame_number(video.read([3])[0]) == 3
-    os.kill(decoding._local.decoder._process.pid, signal.SIGKILL)
+    os.kill(decoding._local.decoder.pid, signal.SIGKILL)
     time.sleep(0.2)
     assert frame_number(VideoFile(path).read([5])[0]) == 5
 
@@ -499,7 +499,7 @@ def test_decoder_that_dies_is_the_files_fault_only_once(tmp_path):
 def test_decoder_that_hangs_is_given_up(tmp_path, monkeypatch):
     path = str(write_video(tmp_path / 'a.avi'))
     video = VideoFile(path)
-    pid = decoding._local.decoder._process.pid
+    pid = decoding._local.decoder.pid
     os.kill(pid, signal.SIGSTOP)
     with monkeypatch.context() as patch:
         patch.setattr(decoding, 'VIDEO_SECONDS', 1.5)
@@ -527,7 +527,7 @@ def count_decoders(path, out):
         os._exit(0 if right else 3)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     with open(out, 'w') as file:
-        file.write(f'{right} {status} {decoding._local.decoder._process.pid}')
+        file.write(f'{right} {status} {decoding._local.decoder.pid}')
 
 
 def test_forked_worker_has_a_decoder_of_its_own_and_none_stays(tmp_path):

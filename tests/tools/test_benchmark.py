@@ -10,9 +10,16 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
 
 from helpers.paths import TOOLS
-from mosi_mmaction import LabelPool
+from mosi_mmaction import LabelPool, config_path, render_on_device
+from mosi_mmaction.benchmarks.index import write_list
+from mosi_mmaction.benchmarks.pipeline import packed_dataset
+from mosi_mmaction.benchmarks.render import draw
+from mosi_mmaction.benchmarks.timing import take_turns
+from mosi_mmaction.benchmarks.train import data_wait, teraflop
 
 TOOL = TOOLS / 'benchmark.py'
 
@@ -20,7 +27,6 @@ TOOL = TOOLS / 'benchmark.py'
 @pytest.fixture(scope='module')
 def tool():
     threads = torch.get_num_threads()
-    # By its own name, under which the processes that it starts find it.
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(TOOL.parent)
         yield importlib.import_module('benchmark')
@@ -56,7 +62,7 @@ def test_video_reads_the_right_frames_beside_stock(run, tmp_path):
     assert stock.endswith('of 160')
 
 
-def test_turns_are_medians_without_the_warm_up(tool):
+def test_turns_are_medians_without_the_warm_up():
     ticks = iter(
         [
             0,
@@ -78,7 +84,7 @@ def test_turns_are_medians_without_the_warm_up(tool):
         ]
     )
     order = []
-    times = tool.take_turns(
+    times = take_turns(
         {'a': lambda: order.append('a'), 'b': lambda: order.append('b')},
         3,
         clock=lambda: next(ticks),
@@ -111,14 +117,14 @@ def test_render(run):
     ] == [8, 16, 32, 64]
 
 
-def test_cases_differ_in_what_they_draw(tool, rng):
-    plan = tool.draw(rng, num_speeds=7, clip_len=8)
+def test_cases_differ_in_what_they_draw(rng):
+    plan = draw(rng, num_speeds=7, clip_len=8)
     assert plan.pool == LabelPool(7)
     assert plan.shape == (13, 8, 112, 112, 3)
     assert plan.source_size == (320, 320)
     assert plan.boxes is not None and plan.color is not None
-    assert tool.draw(rng, mask=False).boxes is None
-    assert tool.draw(rng, jitter=False).color is None
+    assert draw(rng, mask=False).boxes is None
+    assert draw(rng, jitter=False).color is None
 
 
 def test_render_times_a_local_clone_of_the_release(run, tmp_path):
@@ -192,13 +198,11 @@ def test_pipeline(run, tmp_path):
         )
 
 
-def test_pipeline_packs_clips_or_images(tool, tmp_path, textured):
+def test_pipeline_packs_clips_or_images(tmp_path, textured):
     cv2.imwrite(str(tmp_path / 'a.jpg'), textured((200, 300)))
-    clips = tool.packed_dataset(str(tmp_path), ['a.jpg'], None)[0]
+    clips = packed_dataset(str(tmp_path), ['a.jpg'], None)[0]
     assert clips['inputs'].shape == (9, 3, 16, 112, 112)
-    image = tool.packed_dataset(
-        str(tmp_path), ['a.jpg'], tool.render_on_device
-    )[0]
+    image = packed_dataset(str(tmp_path), ['a.jpg'], render_on_device)[0]
     assert image['inputs'].shape == (3, 320, 320)
 
 
@@ -226,13 +230,12 @@ def test_index(run):
 
 
 PSS = """
-import mmap, sys
-sys.path.insert(0, sys.argv[1])
-import benchmark
+import mmap
+from mosi_mmaction.benchmarks.timing import pss
 block = mmap.mmap(-1, 64 * 2**20)
-before = benchmark.pss()
+before = pss()
 block.write(bytes(len(block)))
-print(benchmark.pss() - before)
+print(pss() - before)
 """
 
 
@@ -240,7 +243,7 @@ def test_pss_sees_memory():
     # In a process of its own: here pages are shared with workers of earlier
     # tests, which may end in between.
     out = subprocess.run(
-        [sys.executable, '-W', 'ignore', '-c', PSS, str(TOOL.parent)],
+        [sys.executable, '-W', 'ignore', '-c', PSS],
         check=True,
         capture_output=True,
         text=True,
@@ -248,28 +251,28 @@ def test_pss_sees_memory():
     assert int(out.splitlines()[-1]) == pytest.approx(64 * 2**20, rel=0.1)
 
 
-def test_list_of_the_index(tool, tmp_path):
+def test_list_of_the_index(tmp_path):
     path = tmp_path / 'list.txt'
-    tool.write_list(path, 5000)
+    write_list(path, 5000)
     lines = path.read_text().splitlines()
     assert len(lines) == len(set(lines)) == 5000
     assert lines[0] == 'first.jpg'
     assert lines[1301] == 'n00000001/n00000001_1301.JPEG'
 
 
-def test_data_wait_counts_the_wait(tool):
-    cfg = tool.Config.fromfile(tool.config_path('tiny/mosi_r2p1d_deadleaves'))
+def test_data_wait_counts_the_wait():
+    cfg = Config.fromfile(config_path('tiny/mosi_r2p1d_deadleaves'))
     cfg.model.backbone.base_channels = 2
     cfg.model.cls_head.in_channels = 16
     cfg.train_dataloader.update(
         batch_size=1, num_workers=0, persistent_workers=False
     )
     cfg.train_dataloader.dataset.num_images = 6
-    tool.init_default_scope('mmaction')
-    times = tool.data_wait(cfg, 2)
+    init_default_scope('mmaction')
+    times = data_wait(cfg, 2)
     assert 0 < times['wait'] < times['step']
     with pytest.raises(ValueError, match='--steps.*has 6 steps'):
-        tool.data_wait(cfg, 30)
+        data_wait(cfg, 30)
 
 
 @pytest.mark.skipif(
@@ -282,9 +285,9 @@ def test_train(run):
     assert cases['R(2+1)D-10, fast']['clips'] % 3 == 0
 
 
-def test_operations_of_a_step_are_counted(tool):
+def test_operations_of_a_step_are_counted():
     a = torch.randn(10, 20, requires_grad=True)
     b = torch.randn(20, 30)
     # A product forward, and one backward.
-    count = tool.teraflop(lambda: (a @ b).sum().backward())
+    count = teraflop(lambda: (a @ b).sum().backward())
     assert count == pytest.approx(2 * 2 * 10 * 20 * 30 / 1e12)
