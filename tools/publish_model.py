@@ -13,7 +13,8 @@ SHA-256:
 The state of optimizer and training is left out; of ``meta`` stay config,
 seed, versions, and what was recorded of data, decoder and label pool. In the
 second file names have no ``backbone.`` before them, as ``init_cfg`` of type
-Pretrained and plain torch want them.
+Pretrained and plain torch want them. ``--half`` stores kernels in half
+precision, which halves the files; normalisation stays in float32.
 
 Both are then loaded in another process that never imports mosi_mmaction, and
 the entry for a ``metafile.yml`` is printed.
@@ -106,14 +107,26 @@ def parse_args() -> argparse.Namespace:
         default=datetime.date.today().strftime('%Y%m%d'),
         help='as in the file names, default: today',
     )
+    parser.add_argument(
+        '--half',
+        action='store_true',
+        help='kernels in half precision: half the size',
+    )
     args = parser.parse_args()
     if not re.fullmatch(r'\d{8}', args.date):
         parser.error(f'--date {args.date}: write it as 20261122')
     return args
 
 
-def published(checkpoint: dict, path: str) -> dict:
+def published(checkpoint: dict, path: str, half: bool = False) -> dict:
     """Return what of a checkpoint is for others.
+
+    Args:
+        checkpoint: Of a run.
+        path: Where it is from, for messages.
+        half: Whether tensors of more than one axis, which are kernels,
+            become float16. Weights and averages of normalisation layers
+            have one axis and may exceed what float16 holds.
 
     Raises:
         ValueError: If it has no weights, or does not say where it is from.
@@ -137,7 +150,13 @@ def published(checkpoint: dict, path: str) -> dict:
         meta.get('cfg', ''),
         flags=re.M,
     )
-    return dict(meta=meta, state_dict=checkpoint['state_dict'])
+    weights = checkpoint['state_dict']
+    if half:
+        weights = {
+            k: v.half() if v.is_floating_point() and v.ndim > 1 else v
+            for k, v in weights.items()
+        }
+    return dict(meta=meta, state_dict=weights)
 
 
 def entry(name: str, path: str, backbone_path: str, content: dict) -> dict:
@@ -172,6 +191,7 @@ def main() -> None:
     content = published(
         CheckpointLoader.load_checkpoint(args.checkpoint, map_location='cpu'),
         args.checkpoint,
+        args.half,
     )
     name = args.name or re.sub(
         r'_\d{8}_\d{6}$', '', content['meta'].get('experiment_name', '')

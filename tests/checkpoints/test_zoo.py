@@ -154,7 +154,8 @@ def test_downloads_are_checked(saved, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_publish_model(saved, tmp_path):
+@pytest.mark.parametrize('half', [False, True])
+def test_publish_model(saved, tmp_path, half):
     content, path = saved
     done = subprocess.run(
         [
@@ -167,6 +168,7 @@ def test_publish_model(saved, tmp_path):
             tmp_path / 'zoo',
             '--date',
             '20260102',
+            *['--half'] * half,
         ],
         capture_output=True,
         text=True,
@@ -178,8 +180,13 @@ def test_publish_model(saved, tmp_path):
         ' '.join(names),
     )
     assert 'ResNet2Plus1d of MMAction2' in done.stdout
+    sizes = [(tmp_path / 'zoo' / name).stat().st_size for name in names]
+    assert (max(sizes) < 0.8 * path.stat().st_size) == half, sizes
     for name in names:
         file = torch.load(tmp_path / 'zoo' / name, weights_only=True)
+        for key, value in file['state_dict'].items():
+            half_here = half and value.ndim > 1
+            assert (value.dtype == torch.float16) == half_here, key
         assert set(file) == {'meta', 'state_dict'}
         assert zoo.check_digest(tmp_path / 'zoo' / name, '') in done.stdout
         load_backbone(tmp_path / 'zoo' / name)
