@@ -1,146 +1,28 @@
 """MoSI for MMAction2: teach video networks motion from still images.
 
-Importing the package registers all its classes in MMAction2's registries, so
-``custom_imports=dict(imports=['mosi_mmaction'])`` is all that a config needs.
+Importing the package registers everything of it into MMAction2's own
+registries, so that ``custom_imports=dict(imports=['mosi_mmaction'])`` is
+all that a config needs. Only the package's own tools put that off until they
+have parsed their arguments, see :mod:`mosi_mmaction.cli.start`.
 """
 
-from .compat.imports import apply
+from typing import TYPE_CHECKING, Any
 
-apply()  # before anything imports mmaction.models
+from .cli.start import parses_first
 
-from .checkpoints.zoo import load_backbone, zoo_entries
-from .config import (
-    config_path,
-    fast_recipe,
-    render_on_device,
-    set_clips,
-    set_decoder,
-    set_epochs,
-    set_layers,
-    set_linear_probe,
-    set_motion,
-    set_retrieval,
-    set_three_crops,
-    set_videos,
-)
-from .datasets import ActionVideoDataset, DeadLeavesDataset, SourceImageDataset
-from .datasets.samplers import EpochSampler, RoundBatchSampler
-from .datasets.transforms import (
-    ClipColorJitter,
-    CropSource,
-    DrawColorJitter,
-    DrawMovingBackground,
-    DrawPseudoMotion,
-    DrawStaticMask,
-    DriftingCrop,
-    LoadSourceFrame,
-    LoadSourceImage,
-    PackMoSIInputs,
-    RenderPseudoMotion,
-    SampleFramesAtRate,
-    SeedSample,
-    SetRole,
-    VideoDecode,
-    VideoInit,
-)
-from .engine.autocast import AutocastOptimWrapper
-from .engine.hooks import (
-    AutocastHook,
-    CheckLabelsHook,
-    CheckLoadedHook,
-    DeterministicHook,
-    FastModelHook,
-    FreezeHook,
-    RecordHook,
-    SafeCheckpointHook,
-    StreamHook,
-)
-from .engine.runner import RoundTrainLoop
-from .engine.schedulers import WarmupCosineLR
-from .evaluation.metrics import MoSIMetric, NearestNeighborMetric
-from .method.color import ColorJitter, ColorParams
-from .method.draw_layers import draw_moving_background
-from .method.motion import (
-    LabelPool,
-    PseudoMotion,
-    draw_color_jitter,
-    draw_motion,
-    draw_static_mask,
-    render,
-)
-from .method.render_torch import render_batch
-from .models.backbones import MoSIResNet2Plus1d, ResNet2d3d
-from .models.data_preprocessors import MoSIDataPreprocessor
-from .models.heads import MoSIHead, PooledFeatureHead
-from .structures import MoSIDataSample, mosi_collate
-from .version import __version__
+if TYPE_CHECKING or not parses_first():
+    from .public import *  # noqa: F403
+    from .public import __all__  # noqa: F401
+else:
 
-__all__ = [
-    'ActionVideoDataset',
-    'AutocastHook',
-    'AutocastOptimWrapper',
-    'CheckLabelsHook',
-    'CheckLoadedHook',
-    'ClipColorJitter',
-    'ColorJitter',
-    'ColorParams',
-    'CropSource',
-    'DeadLeavesDataset',
-    'DrawColorJitter',
-    'DrawMovingBackground',
-    'DrawPseudoMotion',
-    'DrawStaticMask',
-    'DriftingCrop',
-    'DeterministicHook',
-    'EpochSampler',
-    'FastModelHook',
-    'FreezeHook',
-    'LabelPool',
-    'LoadSourceFrame',
-    'LoadSourceImage',
-    'MoSIDataPreprocessor',
-    'MoSIDataSample',
-    'MoSIHead',
-    'MoSIMetric',
-    'MoSIResNet2Plus1d',
-    'NearestNeighborMetric',
-    'PackMoSIInputs',
-    'PooledFeatureHead',
-    'PseudoMotion',
-    'RecordHook',
-    'RenderPseudoMotion',
-    'ResNet2d3d',
-    'RoundBatchSampler',
-    'RoundTrainLoop',
-    'SafeCheckpointHook',
-    'SampleFramesAtRate',
-    'SeedSample',
-    'SetRole',
-    'SourceImageDataset',
-    'StreamHook',
-    'VideoDecode',
-    'VideoInit',
-    'WarmupCosineLR',
-    '__version__',
-    'config_path',
-    'draw_color_jitter',
-    'draw_motion',
-    'draw_moving_background',
-    'draw_static_mask',
-    'fast_recipe',
-    'load_backbone',
-    'mosi_collate',
-    'render',
-    'render_batch',
-    'render_on_device',
-    'set_clips',
-    'set_decoder',
-    'set_epochs',
-    'set_layers',
-    'set_linear_probe',
-    'set_motion',
-    'set_retrieval',
-    'set_three_crops',
-    'set_videos',
-    'zoo_entries',
-]
+    def __getattr__(name: str) -> Any:
+        """Import the rest as soon as a public name is asked for."""
+        from importlib import import_module
+        from importlib.util import find_spec
+
+        # A submodule, which `from mosi_mmaction import NAME` imports next.
+        if name.startswith('__') and name not in ('__version__', '__all__'):
+            raise AttributeError(name)
+        if find_spec(f'{__name__}.{name}') is not None:
+            raise AttributeError(name)
+        return getattr(import_module('.public', __name__), name)

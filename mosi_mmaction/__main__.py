@@ -11,12 +11,8 @@ import ast
 import difflib
 import runpy
 import sys
-from pathlib import Path
 
-TOOLS = Path(__file__).resolve().parent / '.mim' / 'tools'
-
-#: Modules that the extra [vis] installs.
-_VIS = ('matplotlib', 'sklearn', 'tensorboard')
+from .cli.start import TOOLS
 
 
 def find_tools() -> dict[str, str]:
@@ -41,7 +37,9 @@ def main() -> None:
             print(f'    {tool:<{max(map(len, tools))}}  {line}')
         return
     if name not in tools:
-        near = difflib.get_close_matches(name, tools)
+        # split_videos is data/split_videos.
+        near = [tool for tool in tools if tool.endswith(f'/{name}')]
+        near = near or difflib.get_close_matches(name, tools)
         sys.exit(
             f'python -m mosi_mmaction: there is no tool {name!r}'
             + (f'; did you mean {" or ".join(near)}?' if near else '')
@@ -51,16 +49,7 @@ def main() -> None:
     script = TOOLS / f'{name}.py'
     sys.argv[:2] = [str(script)]
     sys.path.insert(0, str(script.parent))
-    try:
-        runpy.run_path(str(script), run_name='__main__')
-    except ImportError as error:
-        missing = getattr(error.__cause__ or error, 'name', None) or ''
-        if missing.partition('.')[0] not in _VIS:
-            raise
-        sys.exit(
-            f'{name}: there is no module {missing!r}; run '
-            '`pip install "mosi_mmaction[vis]"`'
-        )
+    runpy.run_path(str(script), run_name='__main__')
 
 
 if __name__ == '__main__':

@@ -19,10 +19,53 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mosi_mmaction.cli.arguments import add_config_options, read_options
+from mosi_mmaction.cli.start import start
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        'config', help='config file, or name of a config of mosi_mmaction'
+    )
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument('--image', metavar='FILE', help='source image')
+    source.add_argument(
+        '--video', metavar='FILE', help='video to take a frame or a clip of'
+    )
+    parser.add_argument(
+        '--index',
+        type=int,
+        default=0,
+        help='of the source in the training set',
+    )
+    parser.add_argument(
+        '--epoch', type=int, default=0, help='whose draws to show'
+    )
+    parser.add_argument('--seed', type=int, default=0, help='of the draws')
+    parser.add_argument('--out-dir', default='work_dirs/browse_motion')
+    parser.add_argument(
+        '--side',
+        type=int,
+        default=112,
+        help='height of a frame in the pictures, in pixels',
+    )
+    parser.add_argument('--fps', type=float, default=8)
+    add_config_options(parser)
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    start(parse_args)
+
 import cv2
 import numpy as np
 from mmaction.registry import DATASETS, TRANSFORMS
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
 from mosi_mmaction.apis.networks import read_config, training_pipeline
 from mosi_mmaction.datasets import EpochIndex
@@ -312,52 +355,10 @@ def browse(cfg: Config, args: argparse.Namespace) -> list[Path]:
     return files
 
 
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        'config', help='config file, or name of a config of mosi_mmaction'
-    )
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument('--image', metavar='FILE', help='source image')
-    source.add_argument(
-        '--video', metavar='FILE', help='video to take a frame or a clip of'
-    )
-    parser.add_argument(
-        '--index',
-        type=int,
-        default=0,
-        help='of the source in the training set',
-    )
-    parser.add_argument(
-        '--epoch', type=int, default=0, help='whose draws to show'
-    )
-    parser.add_argument('--seed', type=int, default=0, help='of the draws')
-    parser.add_argument('--out-dir', default='work_dirs/browse_motion')
-    parser.add_argument(
-        '--side',
-        type=int,
-        default=112,
-        help='height of a frame in the pictures, in pixels',
-    )
-    parser.add_argument('--fps', type=float, default=8)
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override the config',
-    )
-    return parser.parse_args(argv)
-
-
 def main(argv: list[str] | None = None) -> None:
     """Run the tool."""
     args = parse_args(argv)
-    cfg = read_config(args.config, args.cfg_options)
+    cfg = read_config(args.config, read_options(args.cfg_options))
     for file in browse(cfg, args):
         print(f'wrote {file}')
 

@@ -24,6 +24,61 @@ from multiprocessing.connection import Connection, wait
 
 from tqdm import tqdm
 
+from mosi_mmaction.cli.start import start
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description='Find images and videos that cannot be read'
+    )
+    parser.add_argument(
+        'source',
+        help='folder, or list file: a path on each line, which a '
+        'label may follow',
+    )
+    parser.add_argument(
+        '--root',
+        help='folder that the paths of a list are relative to; '
+        'default: that of the list',
+    )
+    parser.add_argument(
+        '--jobs', type=int, default=os.cpu_count(), help='number of processes'
+    )
+    parser.add_argument(
+        '--timeout',
+        type=float,
+        default=60,
+        metavar='SECONDS',
+        help='a file that takes longer is bad',
+    )
+    parser.add_argument(
+        '--output',
+        metavar='FILE',
+        help='write the bad files here, each with a tab and the reason',
+    )
+    parser.add_argument(
+        '--all-frames',
+        action='store_true',
+        help='decode all frames of every video',
+    )
+    parser.add_argument(
+        '--videos',
+        metavar='FILE',
+        help='write a table of the readable videos here: path, decoder, '
+        'container, codec, how frames are found, number of frames that the '
+        'header states (0: none), number of frames',
+    )
+    args = parser.parse_args()
+    if args.jobs < 1:
+        parser.error(f'--jobs {args.jobs}: at least 1')
+    return args
+
+
+if __name__ == '__main__':
+    start(parse_args, package=False)
+
+
 from mosi_mmaction.media.errors import BadSourceError
 from mosi_mmaction.media.image import decode_image, read_bytes
 from mosi_mmaction.media.paths import kind_of, read_list, scan_tree
@@ -167,54 +222,6 @@ def list_paths(source: str, root: str | None) -> list[str]:
         )
     root = osp.dirname(source) if root is None else root
     return [osp.join(root, path) for path in read_list(source, root)]
-
-
-def parse_args() -> argparse.Namespace:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description='Find images and videos that cannot be read'
-    )
-    parser.add_argument(
-        'source',
-        help='folder, or list file: a path on each line, which a '
-        'label may follow',
-    )
-    parser.add_argument(
-        '--root',
-        help='folder that the paths of a list are relative to; '
-        'default: that of the list',
-    )
-    parser.add_argument(
-        '--jobs', type=int, default=os.cpu_count(), help='number of processes'
-    )
-    parser.add_argument(
-        '--timeout',
-        type=float,
-        default=60,
-        metavar='SECONDS',
-        help='a file that takes longer is bad',
-    )
-    parser.add_argument(
-        '--output',
-        metavar='FILE',
-        help='write the bad files here, each with a tab and the reason',
-    )
-    parser.add_argument(
-        '--all-frames',
-        action='store_true',
-        help='decode all frames of every video',
-    )
-    parser.add_argument(
-        '--videos',
-        metavar='FILE',
-        help='write a table of the readable videos here: path, decoder, '
-        'container, codec, how frames are found, number of frames that the '
-        'header states (0: none), number of frames',
-    )
-    args = parser.parse_args()
-    if args.jobs < 1:
-        parser.error(f'--jobs {args.jobs}: at least 1')
-    return args
 
 
 def report_videos(videos: dict[str, dict], output: str | None) -> None:

@@ -32,6 +32,30 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from mosi_mmaction.cli.start import start
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('src', help='checkpoint of the authors')
+    parser.add_argument('dst', help='where to write ours')
+    parser.add_argument('--arch', required=True, choices=['r2d3d', 'r2p1d'])
+    parser.add_argument(
+        '--depth',
+        type=int,
+        choices=(10, 18, 34),
+        help='number of layers; read off the file by default',
+    )
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    start(parse_args)
+
 import torch
 
 from mosi_mmaction.models.backbones.paper_resnet import (
@@ -233,24 +257,6 @@ def convert(
         ),
     ]
     return placed, left_over, [key for key in expected if key not in placed]
-
-
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('src', help='checkpoint of the authors')
-    parser.add_argument('dst', help='where to write ours')
-    parser.add_argument('--arch', required=True, choices=sorted(ARCHS))
-    parser.add_argument(
-        '--depth',
-        type=int,
-        choices=(10, 18, 34),
-        help='number of layers; read off the file by default',
-    )
-    return parser.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> int:

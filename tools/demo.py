@@ -12,6 +12,27 @@ import statistics
 import time
 from pathlib import Path
 
+from mosi_mmaction.cli.start import start
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        '--work-dir', type=Path, default=Path('work_dirs/demo')
+    )
+    parser.add_argument(
+        '--seeds', type=int, default=3, help='fine-tunings of each kind'
+    )
+    parser.add_argument(
+        '--jobs', type=int, default=2, help='training processes at once'
+    )
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    start(parse_args)
+
 import matplotlib
 import numpy as np
 
@@ -184,19 +205,9 @@ def _draw_motions(figure) -> None:
         row[0].set_ylabel(name, rotation=0, ha='right', va='center')
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     """Run the demo."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        '--work-dir', type=Path, default=Path('work_dirs/demo')
-    )
-    parser.add_argument(
-        '--seeds', type=int, default=3, help='fine-tunings of each kind'
-    )
-    parser.add_argument(
-        '--jobs', type=int, default=2, help='training processes at once'
-    )
-    args = parser.parse_args()
+    args = parse_args(argv)
     start = time.time()
     root = args.work_dir
     root.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,9 @@ if [ $# -lt 3 ]; then
     echo "usage: $0 CONFIG CHECKPOINT GPUS [arguments of test.py]" >&2
     exit 2
 fi
+# What Ctrl-C tells to type again.
+MOSI_COMMAND=$(printf '%q ' "$0" "$@")
+export MOSI_COMMAND
 CONFIG=$1
 CHECKPOINT=$2
 GPUS=$3
@@ -25,6 +28,6 @@ else
                 --master-port="${PORT:-29500}")
 fi
 
-exec "${PYTHON:-python}" -m torch.distributed.run "${RENDEZVOUS[@]}" \
+exec "${PYTHON:-python}" -m mosi_mmaction.cli.launch "${RENDEZVOUS[@]}" \
     --nproc-per-node="$GPUS" \
     "$(dirname "$0")/test.py" "$CONFIG" "$CHECKPOINT" --launcher pytorch "$@"

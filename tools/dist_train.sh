@@ -11,6 +11,9 @@ if [ $# -lt 2 ]; then
     echo "usage: $0 CONFIG GPUS [arguments of train.py]" >&2
     exit 2
 fi
+# What Ctrl-C tells to type again.
+MOSI_COMMAND=$(printf '%q ' "$0" "$@")
+export MOSI_COMMAND
 CONFIG=$1
 GPUS=$2
 shift 2
@@ -24,6 +27,6 @@ else
                 --master-port="${PORT:-29500}")
 fi
 
-exec "${PYTHON:-python}" -m torch.distributed.run "${RENDEZVOUS[@]}" \
+exec "${PYTHON:-python}" -m mosi_mmaction.cli.launch "${RENDEZVOUS[@]}" \
     --nproc-per-node="$GPUS" \
     "$(dirname "$0")/train.py" "$CONFIG" --launcher pytorch "$@"

@@ -16,9 +16,59 @@ import json
 from collections import Counter
 from pathlib import Path
 
+from mosi_mmaction.cli.arguments import add_config_options, read_options
+from mosi_mmaction.cli.start import start
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        'config', help='config file, or name of a config of mosi_mmaction'
+    )
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument(
+        'data',
+        nargs='+',
+        metavar='DATA',
+        help='folder of videos, list file or videos',
+    )
+    parser.add_argument(
+        '--data-root',
+        default='',
+        metavar='DIR',
+        help='folder that list files are relative to',
+    )
+    parser.add_argument('--out-dir', default='work_dirs/embed')
+    parser.add_argument('--clusters', type=int, default=5)
+    parser.add_argument(
+        '--height',
+        type=int,
+        help='of the clips in pixels; default: 96, or '
+        'the side of the training clips if that is more',
+    )
+    parser.add_argument(
+        '--interval',
+        type=int,
+        help="frames between two of a clip; default: the config's, or 2",
+    )
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--device', default='cpu')
+    add_config_options(parser)
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    start(parse_args)
+
+# First, as it says what to install where matplotlib is missing.
+import mosi_mmaction.visualization  # noqa: F401  isort: skip
+
 import numpy as np
 from matplotlib import pyplot as plt
-from mmengine.config import DictAction
 from sklearn.cluster import KMeans
 from sklearn.manifold import TSNE
 from sklearn.metrics import normalized_mutual_info_score
@@ -31,8 +81,6 @@ from mosi_mmaction.apis.networks import (
     read_config,
 )
 from mosi_mmaction.apis.videos import Video, find_videos, read_clips
-
-# First, as it says what to install where matplotlib is missing.
 from mosi_mmaction.visualization import draw
 from mosi_mmaction.visualization.measure import (
     DIRECTIONS,
@@ -210,57 +258,10 @@ def draw_clusters(
     return figure
 
 
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        'config', help='config file, or name of a config of mosi_mmaction'
-    )
-    parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument(
-        'data',
-        nargs='+',
-        metavar='DATA',
-        help='folder of videos, list file or videos',
-    )
-    parser.add_argument(
-        '--data-root',
-        default='',
-        metavar='DIR',
-        help='folder that list files are relative to',
-    )
-    parser.add_argument('--out-dir', default='work_dirs/embed')
-    parser.add_argument('--clusters', type=int, default=5)
-    parser.add_argument(
-        '--height',
-        type=int,
-        help='of the clips in pixels; default: 96, or '
-        'the side of the training clips if that is more',
-    )
-    parser.add_argument(
-        '--interval',
-        type=int,
-        help="frames between two of a clip; default: the config's, or 2",
-    )
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--device', default='cpu')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override the config',
-    )
-    return parser.parse_args(argv)
-
-
 def main(argv: list[str] | None = None) -> None:
     """Run the tool."""
     args = parse_args(argv)
-    cfg = read_config(args.config, args.cfg_options)
+    cfg = read_config(args.config, read_options(args.cfg_options))
     clip_len, interval, side = clip_settings(cfg)
     videos = find_videos(args.data, args.data_root)
     if len(videos) <= args.clusters:

@@ -25,9 +25,117 @@ import copy
 import json
 from pathlib import Path
 
+from mosi_mmaction.cli.arguments import add_config_options, read_options
+from mosi_mmaction.cli.start import start
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        'config', help='config file, or name of a config of mosi_mmaction'
+    )
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument(
+        'videos',
+        nargs='*',
+        metavar='VIDEO',
+        help='video file, folder of videos, or list file',
+    )
+    parser.add_argument(
+        '--data-root',
+        default='',
+        metavar='DIR',
+        help='folder that list files are relative to',
+    )
+    parser.add_argument('--out-dir', default='work_dirs/gradcam')
+    parser.add_argument(
+        '--height',
+        type=int,
+        help='of the clips in pixels; default: 96, or '
+        'the side of the training clips if that is more',
+    )
+    parser.add_argument(
+        '--interval',
+        type=int,
+        help="frames between two of a clip; default: the config's, or 2",
+    )
+    parser.add_argument(
+        '--num-clips',
+        type=int,
+        default=1,
+        help='clips a video, spread evenly; default: 1, from the middle',
+    )
+    parser.add_argument(
+        '--target-layer',
+        metavar='NAME',
+        help='such as backbone/layer4; default: last stage',
+    )
+    parser.add_argument(
+        '--explain',
+        choices=('top', 'motion'),
+        default='top',
+        help="the network's top prediction, or that anything moves: all "
+        'moving labels against the static one (pretraining only)',
+    )
+    parser.add_argument(
+        '--random-inits',
+        type=int,
+        default=5,
+        metavar='N',
+        help='randomly initialised networks to compare with',
+    )
+    parser.add_argument(
+        '--recrop',
+        type=int,
+        default=0,
+        metavar='N',
+        help='also cut N random windows out of each clip that show the '
+        'motion off centre',
+    )
+    parser.add_argument(
+        '--recrop-side',
+        type=float,
+        default=0.6,
+        help='sides of those windows, as a share',
+    )
+    parser.add_argument(
+        '--rendered',
+        type=int,
+        default=0,
+        metavar='N',
+        help="also render clips of N of the config's validation images",
+    )
+    parser.add_argument(
+        '--mask-ratio',
+        nargs=2,
+        type=float,
+        metavar=('MIN', 'MAX'),
+        help="of --rendered: side of the box as a share of the clip's; "
+        "default: the config's; the paper has 0.3 0.5",
+    )
+    parser.add_argument(
+        '--pictures', type=int, default=6, metavar='N', help='videos to draw'
+    )
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--device', default='cpu')
+    add_config_options(parser)
+    # Videos may also come behind the options.
+    args = parser.parse_intermixed_args(argv)
+    if not args.videos and not args.rendered:
+        parser.error('nothing to look at: give a VIDEO, or --rendered N')
+    return args
+
+
+if __name__ == '__main__':
+    start(parse_args)
+
 import numpy as np
 from mmaction.registry import DATASETS
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from torch.utils.data import Dataset
 
 from mosi_mmaction.apis.networks import (
@@ -322,117 +430,10 @@ def look_at_rendered(
     )
 
 
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        'config', help='config file, or name of a config of mosi_mmaction'
-    )
-    parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument(
-        'videos',
-        nargs='*',
-        metavar='VIDEO',
-        help='video file, folder of videos, or list file',
-    )
-    parser.add_argument(
-        '--data-root',
-        default='',
-        metavar='DIR',
-        help='folder that list files are relative to',
-    )
-    parser.add_argument('--out-dir', default='work_dirs/gradcam')
-    parser.add_argument(
-        '--height',
-        type=int,
-        help='of the clips in pixels; default: 96, or '
-        'the side of the training clips if that is more',
-    )
-    parser.add_argument(
-        '--interval',
-        type=int,
-        help="frames between two of a clip; default: the config's, or 2",
-    )
-    parser.add_argument(
-        '--num-clips',
-        type=int,
-        default=1,
-        help='clips a video, spread evenly; default: 1, from the middle',
-    )
-    parser.add_argument(
-        '--target-layer',
-        metavar='NAME',
-        help='such as backbone/layer4; default: last stage',
-    )
-    parser.add_argument(
-        '--explain',
-        choices=('top', 'motion'),
-        default='top',
-        help="the network's top prediction, or that anything moves: all "
-        'moving labels against the static one (pretraining only)',
-    )
-    parser.add_argument(
-        '--random-inits',
-        type=int,
-        default=5,
-        metavar='N',
-        help='randomly initialised networks to compare with',
-    )
-    parser.add_argument(
-        '--recrop',
-        type=int,
-        default=0,
-        metavar='N',
-        help='also cut N random windows out of each clip that show the '
-        'motion off centre',
-    )
-    parser.add_argument(
-        '--recrop-side',
-        type=float,
-        default=0.6,
-        help='sides of those windows, as a share',
-    )
-    parser.add_argument(
-        '--rendered',
-        type=int,
-        default=0,
-        metavar='N',
-        help="also render clips of N of the config's validation images",
-    )
-    parser.add_argument(
-        '--mask-ratio',
-        nargs=2,
-        type=float,
-        metavar=('MIN', 'MAX'),
-        help="of --rendered: side of the box as a share of the clip's; "
-        "default: the config's; the paper has 0.3 0.5",
-    )
-    parser.add_argument(
-        '--pictures', type=int, default=6, metavar='N', help='videos to draw'
-    )
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--device', default='cpu')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override the config',
-    )
-    # Videos may also come behind the options.
-    args = parser.parse_intermixed_args(argv)
-    if not args.videos and not args.rendered:
-        parser.error('nothing to look at: give a VIDEO, or --rendered N')
-    return args
-
-
 def main(argv: list[str] | None = None) -> None:
     """Run the tool."""
     args = parse_args(argv)
-    cfg = read_config(args.config, args.cfg_options)
+    cfg = read_config(args.config, read_options(args.cfg_options))
     clip_len, interval, side = clip_settings(cfg)
     args.height = args.height or max(96, side)
     # What can be wrong with the data is said before anything is computed.

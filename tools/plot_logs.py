@@ -17,12 +17,52 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from mosi_mmaction.cli.arguments import add_config_options, read_options
+from mosi_mmaction.cli.start import start
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest='command', required=True)
+    for name in ('curves', 'confusion', 'versus'):
+        command = commands.add_parser(name)
+        command.add_argument(
+            '--out', default=f'work_dirs/{name}.png', metavar='FILE.png'
+        )
+        if name == 'confusion':
+            command.add_argument('config', help='pretraining config')
+            command.add_argument('checkpoint', help='checkpoint file')
+            command.add_argument('--device', default='cpu')
+            add_config_options(command)
+            continue
+        command.add_argument(
+            'runs', nargs='+', metavar='RUN', help='work dir, or scalars.json'
+        )
+        if name == 'versus':
+            command.add_argument(
+                '--x', required=True, choices=('mask_size', 'frozen_stages')
+            )
+            command.add_argument(
+                '--key',
+                help='the accuracy, such as '
+                'acc/top1; default: the only .../top1',
+            )
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    start(parse_args)
+
 # First, as it says what to install where matplotlib is missing.
 import mosi_mmaction.visualization  # noqa: F401  isort: skip
 
 import numpy as np
 from matplotlib import pyplot as plt
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mosi_mmaction.apis.networks import build_network, read_config
@@ -330,45 +370,6 @@ def draw_versus(name: str, rows: list, x: str):
     return figure
 
 
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    commands = parser.add_subparsers(dest='command', required=True)
-    for name in ('curves', 'confusion', 'versus'):
-        command = commands.add_parser(name)
-        command.add_argument(
-            '--out', default=f'work_dirs/{name}.png', metavar='FILE.png'
-        )
-        if name == 'confusion':
-            command.add_argument('config', help='pretraining config')
-            command.add_argument('checkpoint', help='checkpoint file')
-            command.add_argument('--device', default='cpu')
-            command.add_argument(
-                '--cfg-options',
-                nargs='+',
-                action=DictAction,
-                metavar='KEY=VALUE',
-                help='override the config',
-            )
-            continue
-        command.add_argument(
-            'runs', nargs='+', metavar='RUN', help='work dir, or scalars.json'
-        )
-        if name == 'versus':
-            command.add_argument(
-                '--x', required=True, choices=('mask_size', 'frozen_stages')
-            )
-            command.add_argument(
-                '--key',
-                help='the accuracy, such as '
-                'acc/top1; default: the only .../top1',
-            )
-    return parser.parse_args(argv)
-
-
 def main(argv: list[str] | None = None) -> None:
     """Run the tool."""
     args = parse_args(argv)
@@ -378,7 +379,7 @@ def main(argv: list[str] | None = None) -> None:
         )
     elif args.command == 'confusion':
         counts, names = confusion(
-            read_config(args.config, args.cfg_options),
+            read_config(args.config, read_options(args.cfg_options)),
             args.checkpoint,
             args.device,
         )

@@ -29,6 +29,39 @@ import sys
 import tempfile
 from pathlib import Path
 
+from mosi_mmaction.cli.start import start
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('checkpoint', help='of a run of this package')
+    parser.add_argument('--out', default='zoo', help='folder to write to')
+    parser.add_argument(
+        '--name', help='default: the name of the config of the run'
+    )
+    parser.add_argument(
+        '--date',
+        default=datetime.date.today().strftime('%Y%m%d'),
+        help='as in the file names, default: today',
+    )
+    parser.add_argument(
+        '--half',
+        action='store_true',
+        help='kernels in half precision: half the size',
+    )
+    args = parser.parse_args()
+    if not re.fullmatch(r'\d{8}', args.date):
+        parser.error(f'--date {args.date}: write it as 20261122')
+    return args
+
+
+if __name__ == '__main__':
+    start(parse_args)
+
 import yaml
 from mmengine.runner import CheckpointLoader
 
@@ -89,33 +122,6 @@ if importlib.util.find_spec('mmaction') is not None:
               f'{len(weights)} of {len(weights)} tensors')
 assert not any(m.partition('.')[0] == 'mosi_mmaction' for m in sys.modules)
 """
-
-
-def parse_args() -> argparse.Namespace:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('checkpoint', help='of a run of this package')
-    parser.add_argument('--out', default='zoo', help='folder to write to')
-    parser.add_argument(
-        '--name', help='default: the name of the config of the run'
-    )
-    parser.add_argument(
-        '--date',
-        default=datetime.date.today().strftime('%Y%m%d'),
-        help='as in the file names, default: today',
-    )
-    parser.add_argument(
-        '--half',
-        action='store_true',
-        help='kernels in half precision: half the size',
-    )
-    args = parser.parse_args()
-    if not re.fullmatch(r'\d{8}', args.date):
-        parser.error(f'--date {args.date}: write it as 20261122')
-    return args
 
 
 def published(checkpoint: dict, path: str, half: bool = False) -> dict:

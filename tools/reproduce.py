@@ -27,33 +27,33 @@ import signal
 import sys
 from pathlib import Path
 
-import torch
-
-from mosi_mmaction.files import write_text
-from mosi_mmaction.reproduction.experiments import EXPERIMENTS, table1_loso
-from mosi_mmaction.reproduction.launch import TOOLS, make_launch
-from mosi_mmaction.reproduction.mocap import (
-    CAMERAS,
-    MOCAP_EXPERIMENTS,
-    Mocap,
-)
-from mosi_mmaction.reproduction.pages import write_pages
-from mosi_mmaction.reproduction.paper import Paper
-from mosi_mmaction.reproduction.plan import print_plan
-from mosi_mmaction.reproduction.presets import Preset
-from mosi_mmaction.reproduction.process import read_run
-from mosi_mmaction.reproduction.runs import portable_command
-from mosi_mmaction.reproduction.schedule import execute
-from mosi_mmaction.reproduction.store import Results, collect, experiment_of
-from mosi_mmaction.reproduction.tables import format_page, make_table
-from mosi_mmaction.reproduction.tiny import Tiny
-from mosi_mmaction.reproduction.transformers import TINY_EXPERIMENTS
+from mosi_mmaction.cli.start import start
 
 #: Epochs of fine-tuning in the tiny preset.
 BUDGETS = {'short': 40, 'long': 600}
-
 #: (epochs, training videos a class; None for all) with --data mocap.
 MOCAP_BUDGETS = {'short': (40, 15), 'long': (60, None)}
+
+
+ROOT = Path(__file__).resolve().parents[1]
+
+#: Of mosi_mmaction.reproduction, without importing it.
+NAMES = (
+    'table1',
+    'table2',
+    'table3',
+    'table4',
+    'table5',
+    'fig6',
+    'fig7',
+    'flip',
+    'sources',
+    'rates',
+    'layers',
+    'panned',
+)
+TINY_NAMES = ('transformers',)
+MOCAP_NAMES = ('mocap_flip',)
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -66,9 +66,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'experiments',
         nargs='*',
         metavar='EXPERIMENT',
-        help=f'of {", ".join(EXPERIMENTS)}; or all of these; with the tiny '
-        f'preset of {", ".join(TINY_EXPERIMENTS)}, too; with --data mocap of '
-        f'{", ".join(MOCAP_EXPERIMENTS)}, too',
+        help=f'of {", ".join(NAMES)}; or all of these; with the tiny '
+        f'preset of {", ".join(TINY_NAMES)}, too; with --data mocap of '
+        f'{", ".join(MOCAP_NAMES)}, too',
     )
     parser.add_argument('--preset', choices=['tiny', 'paper'], default='tiny')
     parser.add_argument(
@@ -137,7 +137,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--pages',
         type=Path,
         nargs='?',
-        const=Path(TOOLS.parent / 'docs'),
+        const=Path(ROOT / 'docs'),
         metavar='DOCS',
         help='write the tables of DOCS/*.md and the pages '
         'DOCS/results/TABLE.md from --out; default docs beside tools',
@@ -152,7 +152,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'tools/data/mocap_videos.py, whose --out is --videos',
     )
     data.add_argument(
-        '--camera', choices=CAMERAS, default='still', help='with --data mocap'
+        '--camera',
+        choices=('still', 'panning'),
+        default='still',
+        help='with --data mocap',
     )
     data.add_argument('--images', type=Path, help='tiny: photographs')
     data.add_argument('--videos', type=Path, help='tiny: labelled videos')
@@ -195,20 +198,18 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--partition', help='of Slurm')
     args = parser.parse_args(argv)
-    known = [*EXPERIMENTS, *TINY_EXPERIMENTS, *MOCAP_EXPERIMENTS, 'all']
+    known = [*NAMES, *TINY_NAMES, *MOCAP_NAMES, 'all']
     for name in args.experiments:
         if name not in known:
             parser.error(f'{name}: there are {", ".join(known)}')
     if bool(args.collect or args.pages) == bool(args.experiments):
         parser.error('either EXPERIMENT, or --collect or --pages')
     if 'all' in args.experiments:
-        args.experiments = list(EXPERIMENTS)
+        args.experiments = list(NAMES)
     if args.loso and (args.experiments != ['table1'] or args.preset != 'tiny'):
         parser.error('--loso is for table1 of the tiny preset')
-    if args.preset == 'paper' and set(args.experiments) & set(
-        TINY_EXPERIMENTS
-    ):
-        parser.error(f'{", ".join(TINY_EXPERIMENTS)}: of the tiny preset')
+    if args.preset == 'paper' and set(args.experiments) & set(TINY_NAMES):
+        parser.error(f'{", ".join(TINY_NAMES)}: of the tiny preset')
     if args.preset == 'paper' and args.budget:
         parser.error("--budget: the paper preset has the paper's")
     args.mocap = args.preset == 'tiny' and str(args.data) == 'mocap'
@@ -217,8 +218,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
             '--data mocap: its folds and seeds are given, without --loso, '
             '--seeds and --splits'
         )
-    if not args.mocap and set(args.experiments) & set(MOCAP_EXPERIMENTS):
-        parser.error(f'{", ".join(MOCAP_EXPERIMENTS)}: with --data mocap')
+    if not args.mocap and set(args.experiments) & set(MOCAP_NAMES):
+        parser.error(f'{", ".join(MOCAP_NAMES)}: with --data mocap')
     if not args.mocap and (args.videos is None) != (args.splits is None):
         parser.error('--videos and --splits go together')
     for name in ('seeds', 'jobs', 'gpus'):
@@ -226,6 +227,31 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         if value is not None and value < 1:
             parser.error(f'--{name} {value}: at least 1')
     return args
+
+
+if __name__ == '__main__':
+    start(parse_args)
+
+import torch
+
+from mosi_mmaction.files import write_text
+from mosi_mmaction.reproduction.experiments import EXPERIMENTS, table1_loso
+from mosi_mmaction.reproduction.launch import TOOLS, make_launch
+from mosi_mmaction.reproduction.mocap import (
+    MOCAP_EXPERIMENTS,
+    Mocap,
+)
+from mosi_mmaction.reproduction.pages import write_pages
+from mosi_mmaction.reproduction.paper import Paper
+from mosi_mmaction.reproduction.plan import print_plan
+from mosi_mmaction.reproduction.presets import Preset
+from mosi_mmaction.reproduction.process import read_run
+from mosi_mmaction.reproduction.runs import portable_command
+from mosi_mmaction.reproduction.schedule import execute
+from mosi_mmaction.reproduction.store import Results, collect, experiment_of
+from mosi_mmaction.reproduction.tables import format_page, make_table
+from mosi_mmaction.reproduction.tiny import Tiny
+from mosi_mmaction.reproduction.transformers import TINY_EXPERIMENTS
 
 
 def budgets(args: argparse.Namespace) -> list[tuple[str, int]]:

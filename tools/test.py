@@ -10,16 +10,8 @@ goes to the work dir as test_<name of the config>.py.
 import argparse
 from pathlib import Path
 
-from mmengine.config import Config
-
-from mosi_mmaction.cli import (
-    add_common_arguments,
-    build_runner,
-    check_file,
-    load_config,
-)
-from mosi_mmaction.compat.distributed import end_rank
-from mosi_mmaction.config.tree import walk
+from mosi_mmaction.cli.arguments import add_common_arguments
+from mosi_mmaction.cli.start import start
 
 
 def parse_args() -> argparse.Namespace:
@@ -54,6 +46,20 @@ def parse_args() -> argparse.Namespace:
         help='how long a window stays, in seconds',
     )
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    start(parse_args)
+
+from mmengine.config import Config
+
+from mosi_mmaction.cli.runs import (
+    build_runner,
+    check_file,
+    load_config,
+)
+from mosi_mmaction.compat.distributed import end_rank
+from mosi_mmaction.config.tree import walk
 
 
 def merge_args(cfg: Config, args: argparse.Namespace) -> None:

@@ -15,9 +15,57 @@ import os
 import statistics
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mosi_mmaction.cli.arguments import add_config_options, read_options
+from mosi_mmaction.cli.start import start
 
-from mosi_mmaction.cli import check_file
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        'config', help='config file, or name of a config of mosi_mmaction'
+    )
+    parser.add_argument(
+        '--init',
+        metavar='CHECKPOINT',
+        help='checkpoint to start from, with {split} for its number; none: '
+        "from scratch; default: the config's load_from",
+    )
+    parser.add_argument('--splits', type=int, nargs='+', default=[1, 2, 3])
+    parser.add_argument('--epochs', type=int, help="default: the config's")
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument(
+        '--work-dir',
+        type=Path,
+        help='default: work_dirs/<name of the config>_splits',
+    )
+    add_config_options(parser)
+    parser.add_argument('--jobs', type=int, default=1, help='runs at once')
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm'],
+        default='none',
+        help='what starts a run',
+    )
+    parser.add_argument(
+        '--gpus',
+        type=int,
+        default=8,
+        help='processes of a run, with a launcher',
+    )
+    parser.add_argument('--partition', help='of Slurm')
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    start(parse_args)
+
+from mmengine.config import Config
+
+from mosi_mmaction.cli.runs import check_file
 from mosi_mmaction.config.lookup import find_config
 from mosi_mmaction.reproduction.launch import make_launch
 from mosi_mmaction.reproduction.runs import Run
@@ -114,51 +162,9 @@ def summarize(results: dict[str, dict]) -> dict[str, dict]:
     return table
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     """Run the tool."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        'config', help='config file, or name of a config of mosi_mmaction'
-    )
-    parser.add_argument(
-        '--init',
-        metavar='CHECKPOINT',
-        help='checkpoint to start from, with {split} for its number; none: '
-        "from scratch; default: the config's load_from",
-    )
-    parser.add_argument('--splits', type=int, nargs='+', default=[1, 2, 3])
-    parser.add_argument('--epochs', type=int, help="default: the config's")
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument(
-        '--work-dir',
-        type=Path,
-        help='default: work_dirs/<name of the config>_splits',
-    )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='as for train.py',
-    )
-    parser.add_argument('--jobs', type=int, default=1, help='runs at once')
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm'],
-        default='none',
-        help='what starts a run',
-    )
-    parser.add_argument(
-        '--gpus',
-        type=int,
-        default=8,
-        help='processes of a run, with a launcher',
-    )
-    parser.add_argument('--partition', help='of Slurm')
-    args = parser.parse_args()
+    args = parse_args(argv)
     config = find_config(args.config)
     root = args.work_dir or Path('work_dirs') / f'{Path(config).stem}_splits'
     runs = declare(
@@ -167,7 +173,7 @@ def main() -> None:
         args.init,
         args.epochs,
         args.seed,
-        args.cfg_options,
+        read_options(args.cfg_options),
     )
     launch = make_launch(args.launcher, args.gpus, args.partition)
     table = summarize(execute(runs, root, args.jobs, launch=launch))

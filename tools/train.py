@@ -9,19 +9,9 @@ flags are those of MMAction2's tool of the same name.
 import argparse
 import logging
 
-from mmengine.config import Config
-from mmengine.logging import print_log
-from mmengine.runner import find_latest_checkpoint
-
-from mosi_mmaction.cli import (
-    add_common_arguments,
-    build_runner,
-    check_file,
-    check_steps,
-    load_config,
-)
-from mosi_mmaction.compat.distributed import end_rank
-from mosi_mmaction.config.running import choose_rendering
+from mosi_mmaction.cli.arguments import add_common_arguments
+from mosi_mmaction.cli.errors import command, when_interrupted
+from mosi_mmaction.cli.start import start
 
 
 def parse_args() -> argparse.Namespace:
@@ -70,6 +60,23 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+if __name__ == '__main__':
+    start(parse_args)
+
+from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.runner import find_latest_checkpoint
+
+from mosi_mmaction.cli.runs import (
+    build_runner,
+    check_file,
+    check_steps,
+    load_config,
+)
+from mosi_mmaction.compat.distributed import end_rank
+from mosi_mmaction.config.running import choose_rendering
+
+
 def merge_args(cfg: Config, args: argparse.Namespace) -> None:
     """Apply the flags of training to the config, in place.
 
@@ -115,6 +122,17 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
         }
 
 
+def describe_interruption(work_dir: str) -> str:
+    """Return what to tell of a training that was stopped by Ctrl-C."""
+    path = find_latest_checkpoint(work_dir)
+    if path is None:
+        return f'Interrupted before the first checkpoint of {work_dir}.'
+    return (
+        f'Interrupted. The work is safe up to {path}; to go on from there:\n'
+        f'    {command("--resume")}'
+    )
+
+
 def main() -> None:
     """Run the tool."""
     args = parse_args()
@@ -127,6 +145,7 @@ def main() -> None:
     if rendering:
         print_log(rendering, 'current')
     check_steps(runner)
+    when_interrupted(lambda: describe_interruption(cfg.work_dir))
     runner.train()
 
 

@@ -226,6 +226,10 @@ def disable_broken_multimodal() -> None:
     dependency: Any = import_module('mmaction.utils.dependency')
     if not dependency.WITH_MULTIMODAL:
         return
+    if not _multimodal_names_exist():
+        dependency.WITH_MULTIMODAL = False
+        return
+    # All names are there. mmaction imports these modules in any case then.
     try:
         for module, names in _MULTIMODAL_IMPORTS.items():
             for name in names:
@@ -233,6 +237,33 @@ def disable_broken_multimodal() -> None:
     # transformers raises RuntimeError when one of its lazy imports fails.
     except (ImportError, AttributeError, RuntimeError):
         dependency.WITH_MULTIMODAL = False
+
+
+def _multimodal_names_exist() -> bool:
+    """Look into the source files, as the imports take seconds."""
+    for module, names in _MULTIMODAL_IMPORTS.items():
+        package, *parts = module.split('.')
+        spec = importlib.util.find_spec(package)
+        if spec is None:
+            return False
+        if not parts:  # its names come from anywhere
+            continue
+        roots = spec.submodule_search_locations or []
+        files = [
+            file
+            for root in roots
+            for file in (
+                Path(root, *parts).with_suffix('.py'),
+                Path(root, *parts, '__init__.py'),
+            )
+            if file.is_file()
+        ]
+        if not files:
+            return False
+        words = re.findall(r'\w+', files[0].read_text(encoding='utf-8'))
+        if not set(names) <= set(words):
+            return False
+    return True
 
 
 def _is_installed(package: str) -> bool:

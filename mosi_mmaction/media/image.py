@@ -9,10 +9,10 @@ import warnings
 
 import cv2
 import numpy as np
-from mmengine import fileio
 from PIL import Image, ImageOps
 
 from .errors import BadSourceError
+from .storage import storage
 
 #: Images with more pixels than this are refused: three bytes each and a copy
 #: must fit into the memory of a worker.
@@ -79,7 +79,7 @@ def read_bytes(path: str, backend_args: dict | None = None) -> bytes:
     """
     try:
         check_local(path)
-        raw = fileio.get(path, backend_args=backend_args)
+        raw = storage(path, backend_args).get(path)
     except OSError as error:
         raise BadSourceError(path, error.strerror or str(error)) from error
     if not raw:

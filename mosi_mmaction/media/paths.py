@@ -14,8 +14,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
-from mmengine import fileio
 from natsort import natsorted
+
+from .storage import list_files, storage
 
 IMAGE_EXTENSIONS = frozenset(
     '.avif .bmp .dib .gif .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .pnm '
@@ -103,14 +104,12 @@ def scan_tree(
     wanted = IMAGE_EXTENSIONS | VIDEO_EXTENSIONS
     if frame_dirs:
         wanted = IMAGE_EXTENSIONS
-    names = fileio.list_dir_or_file(
-        root, list_dir=False, recursive=True, backend_args=backend_args
-    )
+    names = list_files(root, True, backend_args)
 
     def media() -> Iterator[str]:
         for name in names:
             if name.startswith('.') or f'{os.sep}.' in name:
-                continue
+                continue  # of a backend
             if (kind := extension(name)) in wanted:
                 yield name
             elif left_out is not None:
@@ -132,9 +131,7 @@ def describe_counts(left_out: Counter) -> str:
 
 def list_frames(folder: str, backend_args: dict | None = None) -> list[str]:
     """Return the image names of one folder of frames, in natural order."""
-    names = fileio.list_dir_or_file(
-        folder, list_dir=False, backend_args=backend_args
-    )
+    names = list_files(folder, backend_args=backend_args)
     return natsorted(n for n in names if extension(n) in IMAGE_EXTENSIONS)
 
 
@@ -212,7 +209,7 @@ def check_list(
                     f'{path!r} is not below {root!r}, but {other!r} is: '
                     f'{cause}. Write the list so'
                 )
-        if root and fileio.exists(path, backend_args):
+        if root and storage(path, backend_args).exists(path):
             raise ValueError(
                 f'{ann_file}: none of the files looked for is there: '
                 f'{path!r} is not below {root!r}, but is there without it. '
@@ -239,7 +236,7 @@ def read_list(
         FileNotFoundError: If the list does not exist.
         ValueError: If a line cannot be read; with its number.
     """
-    raw = fileio.get(ann_file, backend_args=backend_args)
+    raw = storage(ann_file, backend_args).get(ann_file)
     exists = _exists_below(root, backend_args)
     for number, text in decode_lines(raw, ann_file):
         if '\0' in text:
@@ -257,9 +254,9 @@ def _exists_below(
     root: str, backend_args: dict | None
 ) -> Callable[[str], bool]:
     if not root:
-        return lambda path: fileio.exists(path, backend_args)
+        return lambda path: storage(path, backend_args).exists(path)
     # Looked up once: finding the backend takes longer than asking it.
-    backend = fileio.get_file_backend(root, backend_args=backend_args)
+    backend = storage(root, backend_args)
     return lambda path: backend.exists(backend.join_path(root, path))
 
 
@@ -283,11 +280,7 @@ def _path_of_line(text: str, exists: Callable[[str], bool]) -> str:
 
 def join(root: str, path: str, backend_args: dict | None = None) -> str:
     """Join a root and a path of any file backend."""
-    return (
-        fileio.join_path(root, path, backend_args=backend_args)
-        if root
-        else path
-    )
+    return storage(root, backend_args).join_path(root, path) if root else path
 
 
 def kind_of(path: str) -> tuple[str, str]:

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
-from mmengine import fileio
 
 from .decoder_client import DecoderLostError, ask, check_decoder
 from .errors import BadSourceError
 from .image import MIN_SIDE, check_local
+from .storage import storage
 
 # What was read and how, as text; memory that forked workers share.
 _SLOTS, _WIDTH = 256, 64
@@ -66,7 +66,7 @@ class _File:
         try:
             check_local(path, sys.maxsize)
             # Kept, as the copy of a remote file is deleted with it.
-            self._copy = fileio.get_local_path(path, backend_args)
+            self._copy = storage(path, backend_args).get_local_path(path)
             self._local = self._copy.__enter__()
             if not os.path.getsize(self._local):
                 raise BadSourceError(path, 'the file is empty')

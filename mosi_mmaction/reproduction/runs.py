@@ -14,7 +14,8 @@ from unittest import mock
 
 from mmengine.config import Config
 
-from ..config import set_epochs, set_motion
+from ..config.pretraining import set_motion
+from ..config.running import set_epochs
 
 
 @dataclass(frozen=True)

@@ -257,7 +257,7 @@ def test_commands_name_what_there_is(page):
 
 def options_of(tool):
     """Return the source of everything that reads a tool's options."""
-    files = [ROOT / tool, ROOT / 'mosi_mmaction/cli.py']
+    files = [ROOT / tool, ROOT / 'mosi_mmaction/cli/arguments.py']
     if tool.endswith('.sh'):
         files[0] = ROOT / 'tools' / f'{tool[:-3].rpartition("_")[2]}.py'
     return '\n'.join(file.read_text(encoding='utf-8') for file in files)

@@ -164,7 +164,7 @@ def trained(monkeypatch, tmp_path, *args, text=''):
     file.write_text(
         f'_base_ = [{config_path("finetune_r2p1d_hmdb")!r}]\n{text}'
     )
-    from mosi_mmaction.cli import load_config
+    from mosi_mmaction.cli.runs import load_config
 
     parsed = parse('train', file, *args, monkeypatch=monkeypatch)
     cfg = load_config(parsed)

@@ -28,6 +28,35 @@ import re
 import zlib
 from pathlib import Path
 
+from mosi_mmaction.cli.start import start
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('bvh_dir', type=Path, metavar='BVH_DIR')
+    parser.add_argument('--out', type=Path, required=True)
+    parser.add_argument(
+        '--backgrounds', type=Path, help='directory of photographs'
+    )
+    parser.add_argument('--size', type=int, default=112, help='side, pixels')
+    parser.add_argument('--fps', type=float, default=15)
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument(
+        '--per-class',
+        type=int,
+        default=5,
+        help='test videos of a class and style',
+    )
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    start(parse_args)
+
 import cv2
 import numpy as np
 from tqdm import tqdm
@@ -134,25 +163,7 @@ def write_lists(
 
 def main(argv: list[str] | None = None) -> None:
     """Run the tool."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('bvh_dir', type=Path, metavar='BVH_DIR')
-    parser.add_argument('--out', type=Path, required=True)
-    parser.add_argument(
-        '--backgrounds', type=Path, help='directory of photographs'
-    )
-    parser.add_argument('--size', type=int, default=112, help='side, pixels')
-    parser.add_argument('--fps', type=float, default=15)
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument(
-        '--per-class',
-        type=int,
-        default=5,
-        help='test videos of a class and style',
-    )
-    args = parser.parse_args(argv)
+    args = parse_args(argv)
     files = sorted(args.bvh_dir.glob('*.bvh'))
     if not files:
         raise FileNotFoundError(f'there is no .bvh file in {args.bvh_dir}')

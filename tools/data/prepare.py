@@ -31,11 +31,60 @@ import re
 import sys
 from pathlib import Path
 
+from mosi_mmaction.cli.start import start
+
 # Number of (train, val) videos of splits 1 to 3.
 COUNTS = {
     'ucf101': ((9537, 3783), (9586, 3734), (9624, 3696)),
     'hmdb51': ((3570, 1530),) * 3,
 }
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('dataset', choices=sorted(COUNTS))
+    parser.add_argument(
+        '--splits',
+        type=Path,
+        required=True,
+        metavar='DIR',
+        help='official split files',
+    )
+    parser.add_argument(
+        '--videos',
+        type=Path,
+        required=True,
+        metavar='DIR',
+        help='folder of <class>/<video>.avi',
+    )
+    parser.add_argument(
+        '--out',
+        type=Path,
+        required=True,
+        metavar='DIR',
+        help='where the lists go',
+    )
+    parser.add_argument(
+        '--allow-missing',
+        action='store_true',
+        help='leave missing videos out of the lists',
+    )
+    parser.add_argument(
+        '--allow-other-counts',
+        action='store_true',
+        help='accept split files that are not the official',
+    )
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    start(parse_args, package=False)
+
+
 SPLITS = (1, 2, 3)
 SHOWN = 20  # missing videos named on the screen; the file names them all
 
@@ -213,47 +262,6 @@ def check_counts(
                     f'official are {count}'
                 )
     return complaints
-
-
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('dataset', choices=sorted(COUNTS))
-    parser.add_argument(
-        '--splits',
-        type=Path,
-        required=True,
-        metavar='DIR',
-        help='official split files',
-    )
-    parser.add_argument(
-        '--videos',
-        type=Path,
-        required=True,
-        metavar='DIR',
-        help='folder of <class>/<video>.avi',
-    )
-    parser.add_argument(
-        '--out',
-        type=Path,
-        required=True,
-        metavar='DIR',
-        help='where the lists go',
-    )
-    parser.add_argument(
-        '--allow-missing',
-        action='store_true',
-        help='leave missing videos out of the lists',
-    )
-    parser.add_argument(
-        '--allow-other-counts',
-        action='store_true',
-        help='accept split files that are not the official',
-    )
-    return parser.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -29,9 +29,64 @@ import sys
 from collections import Counter, defaultdict
 from pathlib import Path, PurePath
 
+from mosi_mmaction.cli.start import start
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('videos', type=Path, help='folder of <class>/<video>')
+    parser.add_argument(
+        '--out',
+        type=Path,
+        required=True,
+        metavar='DIR',
+        help='where lists and config go',
+    )
+    parser.add_argument(
+        '--test',
+        type=float,
+        default=0.25,
+        metavar='SHARE',
+        help='share of the videos (or groups) for test',
+    )
+    parser.add_argument(
+        '--group',
+        metavar='REGEX',
+        help='finds in a file name what a video must not be '
+        'separated from; its first (...) if it has one',
+    )
+    parser.add_argument(
+        '--seed', type=int, default=0, help='another one draws another split'
+    )
+    parser.add_argument(
+        '--base',
+        default='tiny/finetune_r2p1d_weizmann',
+        metavar='CONFIG',
+        help='name of the config that finetune.py inherits',
+    )
+    parser.add_argument(
+        '--checkpoint',
+        default='mosi://mosi_r2p1d_deadleaves',
+        metavar='FILE',
+        help='what to start from, a file or mosi:// and a name of the zoo; '
+        "'' leaves that to the base",
+    )
+    args = parser.parse_args(argv)
+    if not 0 < args.test < 1:
+        parser.error(f'--test {args.test}: a share between 0 and 1')
+    return args
+
+
+if __name__ == '__main__':
+    start(parse_args, package=False)
+
 from natsort import natsorted
 
-from mosi_mmaction import config_path
+from mosi_mmaction.config.lookup import config_path
 from mosi_mmaction.media.paths import (
     describe_counts,
     extension,
@@ -227,55 +282,6 @@ def split(
                 'change --test, --group or --seed'
             )
     return lists
-
-
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('videos', type=Path, help='folder of <class>/<video>')
-    parser.add_argument(
-        '--out',
-        type=Path,
-        required=True,
-        metavar='DIR',
-        help='where lists and config go',
-    )
-    parser.add_argument(
-        '--test',
-        type=float,
-        default=0.25,
-        metavar='SHARE',
-        help='share of the videos (or groups) for test',
-    )
-    parser.add_argument(
-        '--group',
-        metavar='REGEX',
-        help='finds in a file name what a video must not be '
-        'separated from; its first (...) if it has one',
-    )
-    parser.add_argument(
-        '--seed', type=int, default=0, help='another one draws another split'
-    )
-    parser.add_argument(
-        '--base',
-        default='tiny/finetune_r2p1d_weizmann',
-        metavar='CONFIG',
-        help='name of the config that finetune.py inherits',
-    )
-    parser.add_argument(
-        '--checkpoint',
-        default='mosi://mosi_r2p1d_deadleaves',
-        metavar='FILE',
-        help='what to start from, a file or mosi:// and a name of the zoo; '
-        "'' leaves that to the base",
-    )
-    args = parser.parse_args(argv)
-    if not 0 < args.test < 1:
-        parser.error(f'--test {args.test}: a share between 0 and 1')
-    return args
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -24,6 +24,39 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from mosi_mmaction.cli.start import start
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest='command', required=True)
+    images = commands.add_parser('images', help='from a tree of images')
+    images.add_argument(
+        'source', type=Path, metavar='ROOT', help='folder of <class>/<image>'
+    )
+    lowshot = commands.add_parser('lowshot', help='from a list of videos')
+    lowshot.add_argument(
+        'source', type=Path, metavar='LIST', help='lines of <path> <label>'
+    )
+    for command in (images, lowshot):
+        command.add_argument('-n', '--num-per-class', type=int, required=True)
+        command.add_argument('--seed', type=int, default=0)
+        command.add_argument('--out', type=Path, required=True)
+        command.add_argument(
+            '--allow-fewer',
+            action='store_true',
+            help='take all files of a class that has fewer than n',
+        )
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    start(parse_args, package=False)
+
 from natsort import natsorted
 
 IMAGES = {'.bmp', '.gif', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp'}
@@ -128,33 +161,6 @@ def read_list(path: Path) -> dict[str, list[str]]:
     if not groups:
         raise ValueError(f'{path}: holds no line')
     return groups
-
-
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    commands = parser.add_subparsers(dest='command', required=True)
-    images = commands.add_parser('images', help='from a tree of images')
-    images.add_argument(
-        'source', type=Path, metavar='ROOT', help='folder of <class>/<image>'
-    )
-    lowshot = commands.add_parser('lowshot', help='from a list of videos')
-    lowshot.add_argument(
-        'source', type=Path, metavar='LIST', help='lines of <path> <label>'
-    )
-    for command in (images, lowshot):
-        command.add_argument('-n', '--num-per-class', type=int, required=True)
-        command.add_argument('--seed', type=int, default=0)
-        command.add_argument('--out', type=Path, required=True)
-        command.add_argument(
-            '--allow-fewer',
-            action='store_true',
-            help='take all files of a class that has fewer than n',
-        )
-    return parser.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> int:

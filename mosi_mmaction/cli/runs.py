@@ -1,56 +1,20 @@
-"""Arguments and checks that the command-line tools share."""
+"""From the arguments of train.py and test.py to a runner."""
 
 import argparse
+import difflib
+import inspect
 import os
 import os.path as osp
 from typing import Any
 
 from mmaction.registry import RUNNERS
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.runner import Runner
 
-from .compat.distributed import cpu_distributed
-from .config.lookup import find_config
-from .config.running import fast_recipe, use_amp
-
-
-def add_common_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that train.py and test.py share."""
-    parser.add_argument(
-        '--work-dir',
-        help='directory for logs and checkpoints (default: work_dir of the '
-        'config, or ./work_dirs/<name of the config>)',
-    )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='settings that override the config, such as '
-        'train_dataloader.batch_size=4; lists as key="[a,b]"; blanks in '
-        'values are lost',
-    )
-    precision = parser.add_mutually_exclusive_group()
-    precision.add_argument(
-        '--amp',
-        action='store_true',
-        help='mixed precision: float16 on a GPU, bfloat16 on a CPU that '
-        'has it',
-    )
-    precision.add_argument(
-        '--fast',
-        action='store_true',
-        help='the fast recipe: bfloat16 where the device has it, '
-        'channels_last_3d, folded convolutions on CPUs',
-    )
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='launcher that started the processes of a distributed run',
-    )
-    # Older versions of torch.distributed.launch pass it.
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+from ..compat.distributed import cpu_distributed
+from ..config.lookup import find_config
+from ..config.running import fast_recipe, use_amp
+from .arguments import read_options
 
 
 def check_file(path: str, name: str) -> None:
@@ -70,26 +34,90 @@ def check_file(path: str, name: str) -> None:
         )
 
 
+#: Top-level keys that MMEngine reads, beside the arguments of its Runner.
+_RUNNER_KEYS = (
+    'auto_scale_lr',
+    'compile',
+    'custom_imports',
+    'find_unused_parameters',
+    'model_wrapper_cfg',
+    'runner_type',
+    'strategy',
+    'sync_bn',
+)
+
+
+def check_options(cfg: Config, options: dict[str, Any]) -> None:
+    """Stop where an option would silently change nothing.
+
+    Args:
+        cfg: The config.
+        options: Of ``--cfg-options``.
+
+    Raises:
+        ValueError: If a top-level key is a variable of the config file,
+            which was used before, or nearly a key that there is.
+    """
+    read = {*inspect.signature(Runner.__init__).parameters, *_RUNNER_KEYS}
+    known = read | set(cfg.keys())
+    for key in options:
+        first = key.partition('.')[0]
+        if first in read:
+            continue
+        near = difflib.get_close_matches(first, sorted(known), 3)
+        if first not in known and near:
+            raise ValueError(
+                f'--cfg-options {key}: the config has no {first!r}; did you '
+                f'mean {" or ".join(near)}?'
+            )
+        if first in known and not isinstance(cfg[first], dict):
+            raise ValueError(
+                f'--cfg-options {key}: {first!r} is a variable of the config '
+                'file, which has been read already, so this would change '
+                'nothing; set what it was used for, such as '
+                f'{_used_for(cfg, first) or "train_cfg.max_epochs"}'
+            )
+
+
+def _used_for(cfg: Config, name: str) -> str:
+    """Return the keys that hold the value of a variable, as far as seen."""
+    value, found = cfg[name], []
+
+    def look(node: Any, path: str) -> None:
+        if path and node == value and type(node) is type(value):
+            found.append(path)
+        elif isinstance(node, dict):
+            for key, child in node.items():
+                look(child, f'{path}.{key}' if path else key)
+
+    for key in cfg:
+        if key != name and isinstance(cfg[key], dict):
+            look(cfg[key], key)
+    return ' and '.join(found[:3])
+
+
 def load_config(args: argparse.Namespace) -> Config:
     """Read the config and apply the common arguments to it.
 
     Args:
-        args: Parsed arguments: ``config``, a file or the name of a packaged
-            config, and those of :func:`add_common_arguments`.
+        args: With ``config``, a file or the name of a packaged config, and
+            what ``add_common_arguments`` adds.
 
     Returns:
         The config. Flags override ``--cfg-options``.
 
     Raises:
         FileNotFoundError: If the config is neither a file nor packaged.
-        ValueError: If ``--amp`` or ``--fast`` does not fit the config.
+        ValueError: If ``--amp`` or ``--fast`` does not fit the config, or
+            an option would have no effect.
     """
     # mmengine reads the rank from there with every launcher.
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     path = find_config(args.config)
     cfg = Config.fromfile(path)
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
+    options = read_options(args.cfg_options)
+    check_options(cfg, options)
+    cfg.merge_from_dict(options)
     cfg.launcher = args.launcher
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir

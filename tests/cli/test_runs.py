@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 
 from helpers.paths import TOOLS
 from mosi_mmaction import config_path
-from mosi_mmaction.cli import build_runner, check_steps
+from mosi_mmaction.cli.runs import build_runner, check_steps
 
 
 @pytest.mark.parametrize(

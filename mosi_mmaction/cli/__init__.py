@@ -1,0 +1,5 @@
+"""What the command-line tools have in common.
+
+``start``, ``arguments`` and ``errors`` import nothing but the standard
+library, so that a tool parses its arguments before torch is imported.
+"""

@@ -1,0 +1,83 @@
+"""Arguments that several tools have, parsed without MMEngine."""
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+
+class _ConfigOptions(argparse.Action):
+    """Keep ``KEY=VALUE`` as text; :func:`read_options` reads the values."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        for pair in values:
+            key, equals, _ = pair.partition('=')
+            if not key.strip() or not equals:
+                parser.error(
+                    f'{option_string} {pair}: write KEY=VALUE, such as '
+                    'train_dataloader.batch_size=4'
+                )
+        before = getattr(namespace, self.dest) or []
+        setattr(namespace, self.dest, [*before, *values])
+
+
+def add_config_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cfg-options``."""
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=_ConfigOptions,
+        metavar='KEY=VALUE',
+        help='settings that override the config, such as '
+        'train_dataloader.batch_size=4; lists as key="[a,b]"; blanks in '
+        'values are lost',
+    )
+
+
+def read_options(pairs: Sequence[str] | None) -> dict[str, Any]:
+    """Return keys and values of ``--cfg-options``, as MMEngine reads them.
+
+    Args:
+        pairs: Texts ``KEY=VALUE``, or None.
+    """
+    from mmengine.config import DictAction
+
+    parser = argparse.ArgumentParser(prefix_chars='\0')
+    parser.add_argument('options', nargs='*', action=DictAction)
+    return parser.parse_args(list(pairs or [])).options or {}
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that train.py and test.py share."""
+    parser.add_argument(
+        '--work-dir',
+        help='directory for logs and checkpoints (default: work_dir of the '
+        'config, or ./work_dirs/<name of the config>)',
+    )
+    add_config_options(parser)
+    precision = parser.add_mutually_exclusive_group()
+    precision.add_argument(
+        '--amp',
+        action='store_true',
+        help='mixed precision: float16 on a GPU, bfloat16 on a CPU that '
+        'has it',
+    )
+    precision.add_argument(
+        '--fast',
+        action='store_true',
+        help='the fast recipe: bfloat16 where the device has it, '
+        'channels_last_3d, folded convolutions on CPUs',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='launcher that started the processes of a distributed run',
+    )
+    # Older versions of torch.distributed.launch pass it.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
