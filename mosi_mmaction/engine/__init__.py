@@ -1,1 +1,1 @@
-"""What the runner is given: hooks, loops, schedules, autocast, memory."""
+"""Hooks, loops, schedules and autocast for the runner."""

@@ -1,8 +1,8 @@
 """Mixed precision: one autocast for training, validation and test.
 
-The config says it in one place, the type of ``optim_wrapper``:
-:class:`AutocastOptimWrapper` opens it around the steps of training,
-:class:`AutocastHook` around those of validation and test.
+The config sets it in one place, the type of ``optim_wrapper``:
+:class:`AutocastOptimWrapper` applies it to training steps,
+:class:`AutocastHook` to validation and test.
 """
 
 import logging
@@ -21,9 +21,9 @@ from torch import nn
 
 
 def cpu_has_bfloat16() -> bool:
-    """Return whether the CPU computes in bfloat16 or has to imitate it.
+    """Return whether the CPU computes in bfloat16 instead of emulating it.
 
-    Where the system does not tell, it is taken to imitate.
+    If the system does not say, emulation is assumed.
     """
     info = Path('/proc/cpuinfo')
     flags = set(info.read_text().split()) if info.exists() else set()
@@ -31,11 +31,11 @@ def cpu_has_bfloat16() -> bool:
 
 
 def has_bfloat16(device: str) -> bool:
-    """Return whether a device computes in bfloat16 or has to imitate it.
+    """Return whether a device computes in bfloat16 instead of emulating it.
 
     Args:
-        device: Type of the device, such as ``'cuda'`` or ``'cpu'``. Of the
-            GPUs the current one is asked.
+        device: Type of the device, such as ``'cuda'`` or ``'cpu'``; for GPUs
+            the current one is checked.
     """
     if device == 'cpu':
         return cpu_has_bfloat16()
@@ -44,19 +44,19 @@ def has_bfloat16(device: str) -> bool:
         return False
     try:
         return bool(probe(including_emulation=False))
-    except TypeError:  # torch < 2.5 answers for the hardware alone
+    except TypeError:  # torch < 2.5 considers only the hardware
         return bool(probe())
 
 
 def autocast_dtype(optim_wrapper: dict | None) -> torch.dtype | None:
-    """Return the type that a config trains in under autocast here.
+    """Return the autocast type in which a config trains on this machine.
 
     Args:
         optim_wrapper: Config of the optimizer wrapper.
 
     Returns:
-        The type, or None if the training runs without autocast, as on a
-        device without bfloat16.
+        The type, or None if training runs without autocast, as on a device
+        without bfloat16.
     """
     kind = (optim_wrapper or {}).get('type')
     if kind == 'AutocastOptimWrapper':
@@ -67,7 +67,7 @@ def autocast_dtype(optim_wrapper: dict | None) -> torch.dtype | None:
 
 
 def to_float32(head: nn.Module, args: Any, scores: Any) -> Any:
-    """Hand over scores in float32: MMAction2 takes them to NumPy."""
+    """Return scores in float32, because MMAction2 converts them to NumPy."""
     if isinstance(scores, torch.Tensor):
         return scores.float() if scores.is_floating_point() else scores
     if isinstance(scores, (list, tuple)):
@@ -76,12 +76,12 @@ def to_float32(head: nn.Module, args: Any, scores: Any) -> Any:
 
 
 def find_heads(model: nn.Module) -> list[nn.Module]:
-    """Return MMAction2's heads in a network."""
+    """Return the MMAction2 heads of a network."""
     return [m for m in model.modules() if isinstance(m, BaseHead)]
 
 
 def _enter_float32(conv: nn.Conv3d, args: tuple) -> tuple | None:
-    """Leave autocast for a convolution that torch does wrong in bfloat16."""
+    """Leave autocast for a convolution that is wrong in bfloat16."""
     x = args[0]
     if x.device.type != 'cpu' or not torch.is_autocast_enabled('cpu'):
         return None
@@ -101,11 +101,11 @@ def _leave_float32(conv: nn.Conv3d, args: tuple, output: Any) -> None:
 def guard_convolutions(model: nn.Module) -> None:
     """Keep 3D convolutions of few frames in float32 on CPUs; idempotent.
 
-    Where the input is shorter than the kernel on an axis, torch 2.13 writes
-    past the gradient of the weight in bfloat16, also on CPUs that have it:
-    it is uninitialised memory, or the process dies later. Those are the
-    last stage's convolutions of 3 over the 2 frames that R(2+1)D has left
-    of 16. Only such calls under autocast are concerned.
+    If the input is shorter than the kernel on an axis, torch 2.13 writes
+    beyond the gradient of the weight in bfloat16, even on CPUs that support
+    it: the gradient is uninitialised memory, or the process crashes later.
+    This happens in the last stage of R(2+1)D, whose kernels span 3 frames
+    when only 2 of 16 are left. Only such calls under autocast are changed.
     """
     for module in model.modules():
         if isinstance(module, nn.Conv3d) and not hasattr(module, '_guarded'):
@@ -118,29 +118,29 @@ def guard_convolutions(model: nn.Module) -> None:
 class AutocastOptimWrapper(OptimWrapper):
     """Run the forward pass under autocast to bfloat16, on CPU or GPU.
 
-    MMEngine's ``AmpOptimWrapper`` insists on an accelerator. bfloat16 has
-    the range of float32, so there is no loss scaling and no state to save.
-    The heads of MMAction2 hand over their scores in float32, as
-    ``mmaction/models/heads/base.py:129`` takes them to NumPy, which knows
-    no bfloat16.
+    MMEngine's ``AmpOptimWrapper`` requires an accelerator. bfloat16 has the
+    range of float32, so there is no loss scaling and no state to save. The
+    heads of MMAction2 return their scores in float32, because
+    ``mmaction/models/heads/base.py:129`` converts them to NumPy, which has no
+    bfloat16.
 
-    A device without instructions for it stays in float32, with a warning;
-    to imitate them is slower. On a CPU, convolutions that torch does wrong
-    stay in float32, see :func:`guard_convolutions`.
+    A device without bfloat16 instructions stays in float32, with a warning,
+    because emulation is slower. On a CPU, convolutions that are wrong in
+    bfloat16 stay in float32, see :func:`guard_convolutions`.
 
     Args:
-        dtype: Only ``'bfloat16'``.
+        dtype: Autocast type; only ``'bfloat16'`` is allowed.
         **kwargs: Arguments of :class:`mmengine.optim.OptimWrapper`.
 
     Raises:
-        ValueError: If ``dtype`` is another one.
+        ValueError: If ``dtype`` is not ``'bfloat16'``.
     """
 
     def __init__(self, dtype: str = 'bfloat16', **kwargs) -> None:
         if dtype != 'bfloat16':
             raise ValueError(
-                f'AutocastOptimWrapper.dtype={dtype!r}: only bfloat16 needs '
-                'no loss scaling; for float16 use AmpOptimWrapper'
+                f'AutocastOptimWrapper.dtype={dtype!r}: only bfloat16 works '
+                'without loss scaling; for float16 use AmpOptimWrapper'
             )
         super().__init__(**kwargs)
         device = get_device()
@@ -148,7 +148,7 @@ class AutocastOptimWrapper(OptimWrapper):
         if not self.enabled:
             name = 'CPU' if device == 'cpu' else f'device ({device})'
             print_log(
-                f'this {name} has no instructions for bfloat16, so the '
+                f'this {name} has no instructions for bfloat16, so '
                 'training stays in float32',
                 'current',
                 logging.WARNING,

@@ -1,1 +1,1 @@
-"""What MMAction2's registry of models gets from this package."""
+"""Networks, heads and data preprocessors for MMAction2's registry."""

@@ -86,7 +86,7 @@ def test_another_backbone_is_no_matter_of_names():
     file = {
         k.removeprefix('backbone.'): v for k, v in weights(width=4).items()
     }
-    with pytest.raises(ValueError, match='Is it of another backbone'):
+    with pytest.raises(ValueError, match='Does it belong to another backbone'):
         check(Net(), file)
 
 

@@ -258,7 +258,7 @@ def test_rendered_twice():
     with pytest.raises(
         ValueError,
         match='render=True but got clips that are '
-        'rendered already: take RenderPseudoMotion out',
+        'rendered already: remove RenderPseudoMotion',
     ):
         MoSIDataPreprocessor(render=True)(batch_of([plan], True))
 

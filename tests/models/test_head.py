@@ -172,7 +172,7 @@ def test_loss_can_be_configured():
 def test_label_outside_of_the_pool(separate, wrong):
     head = make(separate=separate)
     labels = [list(range(9)), [*range(8), wrong]]
-    with pytest.raises(ValueError, match=rf'gt_label holds {wrong}\b.*9'):
+    with pytest.raises(ValueError, match=rf'gt_label contains {wrong}\b.*9'):
         head.loss(features(18), samples(labels))
     with pytest.raises(ValueError, match=rf'{wrong}\b'):
         head.predict(features(18), samples(labels))

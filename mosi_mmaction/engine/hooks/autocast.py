@@ -1,4 +1,4 @@
-"""Validation and test in the precision of the training."""
+"""Run validation and test in the precision of training."""
 
 from typing import Any
 
@@ -14,19 +14,19 @@ from ..autocast import autocast_dtype, find_heads, to_float32
 
 @HOOKS.register_module()
 class AutocastHook(Hook):
-    """Validate and test under the autocast that the training runs under.
+    """Validate and test under the same autocast as training.
 
-    MMEngine's loops know ``fp16=True`` alone, which on a GPU is float16
-    whatever the training is. The heads' scores are float32.
+    MMEngine's loops only support ``fp16=True``, which on a GPU means float16
+    regardless of training. The heads' scores are float32.
 
     Args:
-        dtype: ``'bfloat16'`` or ``'float16'``, for a config that only tests
-            and therefore has no ``optim_wrapper``. None takes what
-            ``optim_wrapper`` trains in. A device without bfloat16 stays in
+        dtype: Autocast type, ``'bfloat16'`` or ``'float16'``, for a test-only
+            config, which has no ``optim_wrapper``. None uses the type in
+            which ``optim_wrapper`` trains. A device without bfloat16 stays in
             float32.
 
     Raises:
-        ValueError: If ``dtype`` is another one.
+        ValueError: If ``dtype`` is not one of these.
     """
 
     def __init__(self, dtype: str | None = None) -> None:
@@ -63,7 +63,7 @@ class AutocastHook(Hook):
             head.register_forward_hook(to_float32)
 
     def _enter(self, model: nn.Module, args: Any) -> None:
-        if not model.training:  # there the optimizer wrapper does it
+        if not model.training:  # in training the optimizer wrapper does it
             context = torch.autocast(get_device(), dtype=self.dtype)
             context.__enter__()
             self._open.append(context)
@@ -73,24 +73,24 @@ class AutocastHook(Hook):
             self._open.pop().__exit__(None, None, None)
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
-        """Say what the training runs in, for those who test the weights."""
+        """Record the type of training, for later tests of the weights."""
         checkpoint['meta']['autocast'] = _name(self.dtype)
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
-        """Remember what the weights were trained in."""
+        """Remember the type in which the weights were trained."""
         self._trained = (checkpoint.get('meta') or {}).get('autocast')
 
     def before_train(self, runner) -> None:
-        """Forget it: the weights are those of this training from here."""
+        """Forget it: from now on, the weights are those of this run."""
         self._trained = None
 
     def before_test(self, runner) -> None:
-        """Tell where a test runs in another type than the training did."""
+        """Warn if a test runs in another type than training did."""
         if self._trained is not None and self._trained != _name(self.dtype):
             runner.logger.warning(
                 f'these weights were trained in {self._trained}, but this '
-                f'test runs in {_name(self.dtype)}: give it the flag that '
-                'the training was given (--fast or --amp), if any'
+                f'test runs in {_name(self.dtype)}: use the same flag as '
+                'in training (--fast or --amp), if any'
             )
 
 

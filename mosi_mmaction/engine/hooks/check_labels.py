@@ -10,27 +10,27 @@ from mmengine.model import is_model_wrapper
 
 @HOOKS.register_module()
 class CheckLabelsHook(Hook):
-    """Stop if a list of videos has a label that the head has no class for.
+    """Stop if a video list has a label for which the head has no class.
 
-    In training torch would fail at the first such sample, without a name,
-    on a GPU with the memory of the device corrupt; a test would only count
+    In training, torch would fail at the first such sample without naming it,
+    on a GPU as an unattributable device-side assert; a test would only count
     it as wrong.
     """
 
     def before_train(self, runner) -> None:
-        """Compare labels of training and classes.
+        """Compare the training labels with the classes.
 
         Raises:
-            ValueError: If a label is too large; as do the others.
+            ValueError: If a label is too large; also in the other methods.
         """
         self._compare(runner, 'train')
 
     def before_val(self, runner) -> None:
-        """As before training."""
+        """Compare the test labels with the classes."""
         self._compare(runner, 'val')
 
     def before_test(self, runner) -> None:
-        """As before training."""
+        """Compare the test labels with the classes."""
         self._compare(runner, 'test')
 
     def _compare(self, runner, part: str) -> None:
@@ -47,14 +47,14 @@ class CheckLabelsHook(Hook):
                 raise ValueError(
                     f'model.cls_head.num_classes={classes}, but '
                     f'{part}_dataloader.dataset.ann_file='
-                    f'{dataset.ann_file!r} has the label {top}. Labels count '
-                    f'from 0: set num_classes to {top + 1} or more, or mend '
+                    f'{dataset.ann_file!r} has the label {top}. Labels start '
+                    f'at 0: set num_classes to {top + 1} or more, or fix '
                     'the list'
                 )
 
 
 def _unwrapped(dataset: Any) -> Iterator[Any]:
-    """Yield the data sets within MMEngine's wrappers."""
+    """Yield the datasets inside MMEngine's wrappers."""
     inner = getattr(dataset, 'datasets', None)
     if inner is None and hasattr(dataset, 'dataset'):
         inner = [dataset.dataset]

@@ -1,4 +1,4 @@
-"""Fail if the pretrained weights did not arrive in the network."""
+"""Fail if a checkpoint does not fill the network."""
 
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
@@ -7,13 +7,13 @@ from mmengine.model import is_model_wrapper
 
 @HOOKS.register_module()
 class CheckLoadedHook(Hook):
-    """Stop if a loaded checkpoint leaves weights of the model untouched.
+    """Stop if a loaded checkpoint leaves weights of the model unchanged.
 
-    MMEngine loads what fits and merely warns of the rest, so a fine-tuning
-    from the wrong file would be a training from scratch that says nothing.
+    MMEngine loads what fits and only warns about the rest, so fine-tuning
+    from the wrong file would silently train from scratch.
 
     Args:
-        prefix: Only weights whose name begins so must be in the file;
+        prefix: Name prefix of the weights that must be in the file;
             ``'backbone.'`` for fine-tuning, where the head is new.
     """
 
@@ -26,8 +26,8 @@ class CheckLoadedHook(Hook):
         """Compare names and shapes.
 
         Raises:
-            ValueError: If weights are missing or have another shape, or
-                the file has more of that prefix than the network.
+            ValueError: If weights are missing or have another shape, or if
+                the file has weights with that prefix which the network lacks.
         """
         model = runner.model
         if is_model_wrapper(model):
@@ -37,7 +37,7 @@ class CheckLoadedHook(Hook):
             k[len('module.') :] if k.startswith('module.') else k: v
             for k, v in loaded.items()
         }
-        # A resumed run must get back all of its own weights.
+        # A resumed run must recover all its own weights.
         prefix = '' if runner._resume else self.prefix
         wanted = {
             k: v for k, v in model.state_dict().items() if k.startswith(prefix)
@@ -48,7 +48,7 @@ class CheckLoadedHook(Hook):
             for k, v in wanted.items()
             if k in loaded and loaded[k].shape != v.shape
         ]
-        # Where all of a network is asked for, the file may hold more.
+        # If the whole network is required, the file may have more.
         extra = [
             k
             for k in loaded
@@ -62,21 +62,21 @@ class CheckLoadedHook(Hook):
             raise ValueError(
                 f'the checkpoint (load_from={runner._load_from!r}) does not '
                 f'fit this network: {len(missing) + len(other)} of '
-                f'{len(wanted)} tensors under {prefix!r} were not taken, '
-                f'{len(extra)} of the file are unknown. '
+                f'{len(wanted)} tensors under {prefix!r} were not loaded, '
+                f'{len(extra)} tensors of the file are unknown. '
                 f'{_renaming(wanted, loaded)}\n  {listed}'
             )
         runner.logger.info(
             f'{len(wanted)} of {len(wanted)} tensors under '
-            f'{prefix!r} taken from the checkpoint'
+            f'{prefix!r} loaded from the checkpoint'
         )
 
 
 def _renaming(wanted: dict, loaded: dict) -> str:
-    """Say what the names of the file have in front, or lack."""
+    """Say which prefix the names in the file lack or have in addition."""
     fits = {k: tuple(v.shape) for k, v in wanted.items()}
-    # The longest name is the least likely to be found by accident. Also
-    # looked for without its first part, such as 'backbone.'.
+    # The longest name is the least likely to match by accident. It is also
+    # searched for without its first part, such as 'backbone.'.
     name = max(fits, key=len, default='')
     fronts = [
         (found[: len(found) - len(tail)], name[: len(name) - len(tail)])
@@ -103,16 +103,16 @@ def _renaming(wanted: dict, loaded: dict) -> str:
             said = (
                 f'lack the prefix {here!r}'
                 if not there
-                else f'have the prefix {there!r} too many'
+                else f'have the extra prefix {there!r}'
                 if not here
                 else f'begin with {there!r} instead of {here!r}'
             )
             return (
-                f'Its names {said}; all would fit without that. In Python: '
+                f'Its names {said}; otherwise all would fit. In Python: '
                 f"file = torch.load(FILE, map_location='cpu'); "
                 "weights = file.get('state_dict', file); "
                 f"torch.save({{'state_dict': {{{here!r} + k[{len(there)}:]: "
                 f'v for k, v in weights.items() if {only}'
                 "}}, 'renamed.pth')"
             )
-    return 'Is it of another backbone?'
+    return 'Does it belong to another backbone?'

@@ -1,4 +1,4 @@
-"""Runs that repeat themselves to the bit."""
+"""Make runs reproducible to the bit."""
 
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
@@ -7,8 +7,8 @@ from torch import nn
 
 from ...models.layers.folded_pool import fold_pooling
 
-# What has no deterministic gradient on a GPU (torch's documentation of
-# use_deterministic_algorithms) and occurs in networks for video.
+# Layers of video networks that have no deterministic gradient on a GPU
+# (torch's documentation of use_deterministic_algorithms).
 _WITHOUT = (
     nn.AvgPool3d,
     nn.AdaptiveAvgPool2d,
@@ -22,18 +22,17 @@ _WITHOUT = (
 class DeterministicHook(Hook):
     """Prepare a network for torch's deterministic algorithms.
 
-    To be used where ``randomness.deterministic`` is set, which makes torch
-    stop at the first operation that has none; ``tools/train.py
-    --deterministic`` adds it. Max pools of frames are computed by an
-    operation that has one, see
-    :func:`~mosi_mmaction.models.folded_pool.fold_pooling`: with it all
-    networks of this package are free of others. What cannot be
-    deterministic on a GPU in another network is named before the run
-    starts.
+    Use it together with ``randomness.deterministic``, with which torch stops
+    at the first nondeterministic operation; ``tools/train.py
+    --deterministic`` adds both. Max pools of frames are computed by a
+    deterministic operation, see
+    :func:`~mosi_mmaction.models.layers.folded_pool.fold_pooling`; this makes
+    all networks of this package deterministic. In other networks, layers that
+    cannot be deterministic on a GPU are named before the run starts.
     """
 
     def before_run(self, runner) -> None:
-        """Change the pools of the network in place and check the rest."""
+        """Replace the pools of the network in place and check the rest."""
         model = runner.model
         if is_model_wrapper(model):
             model = model.module
@@ -47,12 +46,12 @@ class DeterministicHook(Hook):
         if names and device != 'cpu':
             runner.logger.warning(
                 'randomness.deterministic: torch has no deterministic '
-                f'gradient on a GPU for {", ".join(names)}. If the training '
+                f'gradient on a GPU for {", ".join(names)}. If training '
                 'stops there, replace them or leave --deterministic out'
             )
 
 
 def _is_mean(module: nn.Module) -> bool:
-    """Return whether it averages all there is, which torch does as a mean."""
+    """Return whether it averages everything, which torch does as a mean."""
     adaptive = isinstance(module, (nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d))
     return adaptive and module.output_size in (1, (1, 1), (1, 1, 1))

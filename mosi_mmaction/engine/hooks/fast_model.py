@@ -1,4 +1,4 @@
-"""Make the network fast for training, and stock again when it is saved."""
+"""Make a network fast without changing its weights or checkpoints."""
 
 import torch
 from mmaction.registry import HOOKS
@@ -12,29 +12,29 @@ from ...structures.malloc import keep_freed_memory, release_freed_memory
 
 @HOOKS.register_module()
 class FastModelHook(Hook):
-    """Prepare the network for speed before a run; its weights stay equal.
+    """Make the network fast before a run; its weights do not change.
 
     Args:
-        channels_last: Whether the weights of 3D convolutions take the
+        channels_last: Whether the weights of 3D convolutions use the
             memory format ``torch.channels_last_3d``, in which the clips are
             rendered. It decides which kernels run; names, shapes and
-            checkpoints stay as they are.
+            checkpoints are unchanged.
         compile: Whether ``torch.compile`` compiles the backbone, or a dict
             of its arguments. The first steps then take minutes.
         fold: Whether factorised convolutions are computed in two
             dimensions on CPUs, see
-            :func:`~.models.layers.folded_conv.fold_convolutions`. Pays with
-            the widths of the paper, not with those of the tiny configs.
-            ``'everywhere'`` also on GPUs and in bfloat16, where it was not
-            measured.
+            :func:`~.models.layers.folded_conv.fold_convolutions`. This is
+            faster at the paper's widths, but slower at those of the tiny
+            configs. ``'everywhere'`` also folds on GPUs and in bfloat16,
+            where it has not been measured.
         pad_widths: Whether the odd inner widths of R(2+1)D are padded to
             multiples of 8 at run time, see
-            :func:`~.models.layers.padded_widths.pad_widths`. Meant for the
-            matrix units of GPUs, where it was not measured.
+            :func:`~.models.layers.padded_widths.pad_widths`. It is meant for
+            the matrix units of GPUs, where it has not been measured.
         keep_memory: Whether a process that trains on a CPU keeps the memory
             it frees, see
-            :func:`~.structures.malloc.keep_freed_memory`. Needs glibc; does
-            nothing elsewhere.
+            :func:`~.structures.malloc.keep_freed_memory`. It needs glibc and
+            has no effect elsewhere.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class FastModelHook(Hook):
                         memory_format=torch.channels_last_3d
                     )
             if is_model_wrapper(runner.model):
-                # DistributedDataParallel has noted the old strides and would
+                # DistributedDataParallel has stored the old strides and would
                 # permute the gradients of its first step.
                 runner.model = runner.wrap_model(
                     runner.cfg.get('model_wrapper_cfg'), model
@@ -88,8 +88,8 @@ class FastModelHook(Hook):
             model.backbone.compile(**options)
 
     def _before_epoch(self, runner, mode: str = 'train') -> None:
-        # Workers forked from a process that keeps freed pages share them,
-        # and the next step would copy every page that it writes to.
+        # Forked workers share the freed pages that the process keeps, and
+        # the next step would copy every page that it writes to.
         loader = getattr(runner, f'{mode}_dataloader')
         if self._keeps and loader not in self._have_workers:
             release_freed_memory()

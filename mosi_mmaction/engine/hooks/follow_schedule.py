@@ -1,4 +1,4 @@
-"""A resumed run follows the schedule of its own config."""
+"""Make a resumed run follow the schedule of its own config."""
 
 import copy
 import warnings
@@ -8,20 +8,20 @@ from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
 
-#: How far a schedule has come; all else of its state is what it is.
+#: State of a schedule's progress; everything else is its definition.
 _PROGRESS = {'_global_step', 'last_step', 'base_values', '_last_value'}
 
 
 @HOOKS.register_module()
 class FollowScheduleHook(Hook):
-    """Bring MMEngine's schedules to the config's where a run is resumed.
+    """Make MMEngine's schedules follow the config when a run is resumed.
 
-    MMEngine's schedules take their length from the checkpoint, and each
-    rate from the one before. So a finished run that is resumed with more
-    epochs would go on at the old schedule's last rate. Here the config's
-    schedules are run through on a stand-in for the optimizer, up to the
-    step at which the run goes on. A run whose schedules are those of the
-    checkpoint is not touched. ``tools/train.py --resume`` adds the hook.
+    MMEngine's schedules take their length from the checkpoint and compute
+    each rate from the previous one. So a finished run resumed with more
+    epochs would continue at the old schedule's last rate. This hook runs the
+    config's schedules on a stand-in for the optimizer up to the step where
+    the run continues. It changes nothing if the schedules of the config are
+    those of the checkpoint. ``tools/train.py --resume`` adds the hook.
     """
 
     priority = 'VERY_LOW'
@@ -35,7 +35,7 @@ class FollowScheduleHook(Hook):
             self._rates = [group['lr'] for group in groups]
 
     def before_train(self, runner) -> None:
-        """Compare with what the checkpoint brought."""
+        """Compare with the schedules of the checkpoint."""
         loaded = runner.param_schedulers
         if not (isinstance(loaded, list) and runner.iter):
             return
@@ -61,7 +61,7 @@ class FollowScheduleHook(Hook):
             return
         epoch_length = len(runner.train_dataloader)
         with warnings.catch_warnings():
-            # No optimizer steps here.
+            # The optimizer takes no step here.
             warnings.simplefilter('ignore')
             for step in range(1, runner.iter + 1):
                 for scheduler in wanted:
@@ -73,6 +73,6 @@ class FollowScheduleHook(Hook):
             group['lr'] = new['lr']
         runner.logger.info(
             f"the schedule is the config's, not the checkpoint's "
-            f'({"; ".join(others)}); the rate goes on at '
+            f'({"; ".join(others)}); the rate continues at '
             f'{groups[0]["lr"]:.3g}'
         )

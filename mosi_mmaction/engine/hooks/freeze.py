@@ -1,4 +1,4 @@
-"""Keep a part of a network as it was loaded."""
+"""Freeze a part of a network."""
 
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
@@ -10,12 +10,12 @@ from torch import nn
 class FreezeHook(Hook):
     """Freeze a part of the network during training.
 
-    Its parameters need no gradient, and it stays in eval mode: averages of
-    batch norm do not move, dropout and stochastic depth drop nothing. For
-    networks that have no ``frozen_stages``, such as MMAction2's
-    VisionTransformer and MViT, or whose norm layers go on training there.
-    Several GPUs need ``find_unused_parameters = True`` in the config, as for
-    every network that freezes once it is wrapped.
+    Its parameters need no gradient, and it stays in eval mode: batch norm
+    statistics do not change, dropout and stochastic depth drop nothing. The
+    hook is for networks without ``frozen_stages``, such as MMAction2's
+    VisionTransformer and MViT, or whose frozen norm layers would still be
+    trained. Several GPUs need ``find_unused_parameters = True`` in the
+    config, as with every network that is frozen after it has been wrapped.
 
     Args:
         prefix: Name of the part, such as ``'backbone'`` or
@@ -36,7 +36,7 @@ class FreezeHook(Hook):
     def before_train_iter(
         self, runner, batch_idx: int, data_batch: dict | None = None
     ) -> None:
-        """Set eval mode, which the epoch's begin has ended."""
+        """Set eval mode again, which the start of an epoch has ended."""
         part = self._part(runner)
         if part.training:
             part.eval()

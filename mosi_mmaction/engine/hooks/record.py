@@ -17,20 +17,20 @@ from ...version import __version__
 
 @HOOKS.register_module()
 class RecordHook(Hook):
-    """Write into every checkpoint what its weights were made with.
+    """Write into every checkpoint how its weights were made.
 
-    Under ``meta['mosi_mmaction']``, in plain types that any process can
-    load: ``version`` of the plugin; ``decoders``, name and version of what
-    decodes ``image`` and ``video``, and in ``video_files`` which decoder has
-    read which kinds of file, and how it found their frames; ``data``, where
-    the training samples come from and their number; ``backbone``, its config
-    as a dict, so that no code has to be run to build it; for pretraining
-    ``label_pool``, the
-    arguments and ``names`` of the labels. The whole config, the seed and
-    MMEngine's version are in ``meta`` already.
+    The record is in ``meta['mosi_mmaction']``, in plain types that any
+    process can load: ``version`` of the plugin; ``decoders``, name and
+    version of the decoders of ``image`` and ``video``, and in ``video_files``
+    which decoder read which kinds of file and how it found their frames;
+    ``data``, where the training samples come from and how many there are;
+    ``backbone``, its config as a dict, so that no code has to be run to build
+    it; and, for pretraining, ``label_pool``, the arguments and ``names`` of
+    the labels. The whole config, the seed and MMEngine's version are already
+    in ``meta``.
     """
 
-    # The arguments of a data set that say which samples it has.
+    # The arguments of a dataset that define its samples.
     _DATA = (
         'type',
         'data_root',
@@ -44,14 +44,14 @@ class RecordHook(Hook):
         'seed',
     )
 
-    # Made for the first checkpoint of a run; what it tells does not change.
+    # Made for the first checkpoint of a run; it does not change afterwards.
     _record: dict | None = None
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
-        """Add the record to the meta data."""
+        """Add the record to the metadata."""
         if self._record is None:
             self._record = self._describe(runner)
-        # More may have been met since.
+        # More kinds of file may have been read since.
         self._record['decoders']['video_files'] = kinds_read()
         checkpoint['meta']['mosi_mmaction'] = self._record
 
@@ -106,7 +106,7 @@ def _version(package: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Turn the config's dicts, which not every process knows, into dicts."""
+    """Turn ConfigDicts, which not every process can load, into dicts."""
     if isinstance(value, dict):
         return {k: _plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):

@@ -18,7 +18,7 @@ from .check_loaded import CheckLoadedHook
 
 
 class _Keeping:
-    """A file backend that only notes what is to be removed."""
+    """A file backend that records removals instead of making them."""
 
     def __init__(self, backend: Any) -> None:
         self._backend = backend
@@ -33,12 +33,12 @@ class _Keeping:
 
 @HOOKS.register_module()
 class SafeCheckpointHook(CheckpointHook):
-    """MMEngine's CheckpointHook, whose newest checkpoint is always whole.
+    """MMEngine's CheckpointHook, made safe against kills and full disks.
 
-    - Files are written aside and renamed.
-    - An outdated file is deleted after the new one was written.
+    - Files are written under a temporary name and renamed.
+    - An outdated file is deleted only after the new one has been written.
     - A resumed run (``--resume`` without a path) starts from the newest
-      file that is whole; those that are not are named.
+      intact file; damaged ones are named.
 
     Arguments are those of :class:`mmengine.hooks.CheckpointHook`; without
     ``backend_args`` files go to the local disk.
@@ -57,7 +57,7 @@ class SafeCheckpointHook(CheckpointHook):
         """Choose the checkpoint that an automatic resume starts from.
 
         Raises:
-            ValueError: If there are checkpoints, but none is whole.
+            ValueError: If there are checkpoints, but none is intact.
         """
         if not runner._resume or runner._load_from is not None:
             return
@@ -78,7 +78,7 @@ class SafeCheckpointHook(CheckpointHook):
             )
 
     def _candidates(self, work_dir: str) -> list[str]:
-        """Return the files of a run: the latest, and those before it."""
+        """Return the checkpoints of a run, the latest first."""
         pointer = osp.join(work_dir, 'last_checkpoint')
         latest = ''
         if osp.isfile(pointer):
@@ -99,7 +99,7 @@ class SafeCheckpointHook(CheckpointHook):
         steps = sorted(found, reverse=True)
         match = pattern.match(osp.basename(latest))
         if match:
-            # What has a higher number is of an older, longer run.
+            # Files with a higher number are from an older, longer run.
             steps = [step for step in steps if step <= int(match[1])]
         return [found[step] for step in steps]
 
@@ -115,8 +115,8 @@ class SafeCheckpointHook(CheckpointHook):
         if missing:
             raise ValueError(
                 f'--resume {runner._load_from}: the file has no '
-                f'{sorted(missing)}, so no run can go on from it; a run that '
-                'begins with its weights takes it as load_from'
+                f'{sorted(missing)}, so no run can continue from it; to '
+                'start a new run from its weights, use load_from'
             )
         CheckLoadedHook().after_load_checkpoint(runner, checkpoint)
 
@@ -132,7 +132,7 @@ class SafeCheckpointHook(CheckpointHook):
 
     @contextmanager
     def _deleting_last(self) -> Iterator[None]:
-        """Delete what is outdated only when what replaces it is there."""
+        """Delete an outdated file only once its replacement is there."""
         backend = self.file_backend
         self.file_backend = _Keeping(backend)
         try:
@@ -151,7 +151,7 @@ class SafeCheckpointHook(CheckpointHook):
 
     @master_only
     def _publish_model(self, runner, ckpt_path: str) -> None:
-        """Write a file with ``published_keys`` only, as MMEngine does."""
+        """Write a file with only ``published_keys``, as MMEngine does."""
         checkpoint = CheckpointLoader.load_checkpoint(
             ckpt_path, map_location='cpu'
         )

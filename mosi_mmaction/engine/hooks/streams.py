@@ -12,22 +12,22 @@ from mmengine.hooks import Hook
 
 @HOOKS.register_module()
 class StreamHook(Hook):
-    """Make what is random a function of (seed, iteration, rank).
+    """Make all randomness a function of (seed, iteration, rank).
 
-    MMEngine's checkpoints hold no state of random generators, so a resumed
-    run would draw other dropout masks. Here all generators of the process
-    are seeded anew for every iteration; samples have their own streams, see
+    MMEngine's checkpoints do not contain the state of random generators, so a
+    resumed run would draw other dropout masks. This hook seeds all generators
+    of the process before every iteration; samples have their own streams, see
     :class:`~mosi_mmaction.EpochSampler`.
 
-    A resumed run also gets the sampler's seed of the original one. MMEngine
-    builds the sampler before it knows from which run it resumes, and where
-    no seed was given, or ``diff_rank_seed`` was, another one is drawn.
+    A resumed run also gets the sampler seed of the original run. MMEngine
+    builds the sampler before it knows which run it resumes, and draws another
+    seed if none was given or ``diff_rank_seed`` is set.
     """
 
     priority = 'VERY_HIGH'
 
     def before_train(self, runner) -> None:
-        """Bring sampler and message hub, which is saved, to one seed."""
+        """Give the sampler and the message hub, which is saved, one seed."""
         hub = runner.message_hub
         loader = runner.train_dataloader
         sampler = getattr(loader.batch_sampler, 'sampler', loader.sampler)
@@ -42,7 +42,10 @@ class StreamHook(Hook):
     def before_train_iter(
         self, runner, batch_idx: int, data_batch: Any = None
     ) -> None:
-        """Seed. Here, as a data loader draws when it starts an epoch."""
+        """Seed the generators.
+
+        Done per iteration because the data loader draws when an epoch starts.
+        """
         stream = np.random.SeedSequence(
             (self.seed, runner.iter, get_rank())
         ).generate_state(3)

@@ -1,4 +1,4 @@
-"""Training in epochs that differ by a step."""
+"""Training in epochs of unequal numbers of steps."""
 
 from typing import Any
 
@@ -9,23 +9,23 @@ from mmengine.runner import EpochBasedTrainLoop
 
 @LOOPS.register_module()
 class RoundTrainLoop(EpochBasedTrainLoop):
-    """MMEngine's loop that counts the steps of a run as they will be.
+    """MMEngine's epoch loop with the true number of steps of a run.
 
-    With a :class:`~mosi_mmaction.RoundBatchSampler` an epoch has one step
-    more or less than the next. The stock loop takes all of them to be as
-    long as the first: of a run's progress, the time left, and the ends of
-    schedules that count steps none is right then. With other samplers this
-    loop is the stock one.
+    With a :class:`~mosi_mmaction.RoundBatchSampler` an epoch may have one
+    step more or less than the next. The stock loop assumes that all have as
+    many as the first, which makes progress, remaining time and the ends of
+    schedules that count steps wrong. With other samplers this loop is the
+    stock one.
 
     Args:
         runner: The runner.
-        dataloader: Of training.
+        dataloader: Data loader of training.
         max_epochs: Number of epochs.
-        **kwargs: As of :class:`mmengine.runner.EpochBasedTrainLoop`.
+        **kwargs: Arguments of :class:`mmengine.runner.EpochBasedTrainLoop`.
 
     Raises:
-        ValueError: If a schedule of the config counts steps by the length
-            of the first epoch (``convert_to_iter_based``), and epochs
+        ValueError: If a schedule of the config assumes that all epochs have
+            the length of the first (``convert_to_iter_based``), and they
             differ.
     """
 
@@ -44,10 +44,10 @@ class RoundTrainLoop(EpochBasedTrainLoop):
         if wrong and stock != self._max_iters:
             raise ValueError(
                 f'param_scheduler: {wrong[0]} with convert_to_iter_based '
-                'takes every epoch to have the steps of the first one, which '
-                f'makes {stock} of {self._max_iters}. Use WarmupCosineLR; or '
-                'by_epoch=False and steps; or, in the place of train_'
-                'dataloader.batch_sampler, drop_last=True'
+                'assumes that every epoch has as many steps as the first, '
+                f'{stock} instead of {self._max_iters} in all. Use '
+                'WarmupCosineLR; or by_epoch=False and steps; or, instead of '
+                'train_dataloader.batch_sampler, drop_last=True'
             )
 
 

@@ -1,4 +1,4 @@
-"""Schedules of the learning rate."""
+"""Learning rate schedules."""
 
 from .warmup_cosine_lr import WarmupCosineLR
 

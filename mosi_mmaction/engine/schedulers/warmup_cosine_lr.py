@@ -1,4 +1,4 @@
-"""The paper's schedule."""
+"""The paper's learning rate schedule."""
 
 import math
 from typing import Any
@@ -12,17 +12,18 @@ from mmengine.optim.scheduler.lr_scheduler import LRSchedulerMixin
 class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
     """Half a cosine over the whole run, with a warm-up that ends on it.
 
-    At epoch e, a fraction that grows with every step, of E epochs::
+    At epoch e of E epochs, where e is fractional and grows with every step::
 
         lr(e) = base (1 + cos(pi e / E)) / 2          from epoch W on
         lr(e) = base f + (lr(W) - base f) e / W       before
 
-    with W the epochs of the warm-up and f its first factor (paper appendix
-    and release). MMEngine's ``LinearLR`` and ``CosineAnnealingLR`` in a row
-    make another curve: up to base, and then a cosine of E - W epochs.
+    where W is the number of warm-up epochs and f the initial factor (paper
+    appendix and release). MMEngine's ``LinearLR`` followed by
+    ``CosineAnnealingLR`` gives another curve: up to base, and then a cosine
+    of E - W epochs.
 
-    In a config, where ``by_epoch=False`` lets MMEngine fill in ``end``, the
-    number of steps of the run::
+    With ``by_epoch=False``, MMEngine fills in ``end``, the number of steps of
+    the run. In a config::
 
         param_scheduler = [
             dict(
@@ -34,9 +35,9 @@ class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
             )
         ]
 
-    A resumed run follows the schedule of its own config. So more epochs,
-    :func:`~mosi_mmaction.set_epochs`, are a cosine over all of them, on
-    which the run goes on where it was.
+    A resumed run follows the schedule of its own config. With more epochs,
+    see :func:`~mosi_mmaction.set_epochs`, the cosine spans all of them, and
+    the run continues on it at its current step.
 
     Args:
         optimizer: The optimizer or its wrapper.
@@ -44,16 +45,16 @@ class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
         warmup_epochs: Number of epochs W, fewer than E; 0 for none.
         start_factor: Factor f of the base rate at the first step.
         end: Number of steps in the run, or of epochs with ``by_epoch``.
-        last_step: As of MMEngine's schedulers.
-        by_epoch: Whether the rate changes with the epoch only.
+        last_step: Step to continue from, as in MMEngine's schedulers.
+        by_epoch: Whether the rate changes only from epoch to epoch.
         verbose: Whether every change is logged.
 
     Raises:
-        ValueError: If a number is out of range, or the run's end is not
-            known.
+        ValueError: If a number is out of range, or the end of the run is
+            unknown.
     """
 
-    # What a resumed run takes from its config, not from the checkpoint.
+    # Attributes that a resumed run takes from its config, not the checkpoint.
     _OF_CONFIG = ('end', 'max_epochs', 'warmup_epochs', 'start_factor')
 
     def __init__(
@@ -81,8 +82,8 @@ class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
         if not end:
             raise ValueError(
                 f'WarmupCosineLR: end={end}: the number of steps in the run '
-                'is needed; MMEngine fills it in where by_epoch is given as '
-                'the schedule should have it'
+                'is needed; MMEngine fills it in if by_epoch is set '
+                'explicitly'
             )
         self.max_epochs = max_epochs
         self.warmup_epochs = warmup_epochs
@@ -109,21 +110,21 @@ class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
         return self.start_factor + rise * share
 
     def _get_value(self) -> list[float]:
-        # Unlike last_step, it also counts the step that ended a shorter run.
+        # Unlike last_step, this also counts the last step of a shorter run.
         factor = self.factor(self._global_step)
         return [base * factor for base in self.base_values]
 
     def load_state_dict(self, state_dict: dict) -> None:
-        """Take the place in the run, not its length, from a checkpoint.
+        """Load the position in the run, but not its length.
 
         Args:
-            state_dict: What :meth:`state_dict` returned.
+            state_dict: Return value of :meth:`state_dict`.
         """
         super().load_state_dict(
             {k: v for k, v in state_dict.items() if k not in self._OF_CONFIG}
         )
         if self._global_step < self.end:
-            # The optimizer was loaded with the rate of the old schedule.
+            # The loaded optimizer has the rate of the old schedule.
             groups = self.optimizer.param_groups
             for group, value in zip(groups, self._get_value()):
                 group[self.param_name] = value

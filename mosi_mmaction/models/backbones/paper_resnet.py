@@ -1,21 +1,21 @@
 """The paper's two networks (Sec. 4): R(2+1)D-10 and R-2D3D-18.
 
 Both are MMAction2's stock 3D ResNets with the authors' settings as defaults
-and the few differences that no setting of the stock classes reaches:
+and a few differences that the stock classes have no settings for:
 
 =============  ===========================  ==============================
                MoSIResNet2Plus1d            ResNet2d3d
 =============  ===========================  ==============================
 stem           (2+1)D, no max pool          (1, 7, 7), max pool
 kernels        (2+1)D in all four stages    2D, 2D, 3D, 3D
-shortcut       plain 1x1x1 convolution      as stock
+shortcut       plain 1x1x1 convolution      stock
 widths         64, 128, 256, 512            64, 128, 256, 256
 batch norm     eps 1e-3                     eps 1e-3
 parameters     14,365,477                   14,057,536
 1x3x16x112²    (1, 512, 2, 7, 7)            (1, 256, 4, 4, 4)
 =============  ===========================  ==============================
 
-Weights start from torch's own default initialisation, as the authors' do.
+Like the authors', weights start from torch's default initialisation.
 """
 
 from mmaction.models.backbones import ResNet2Plus1d, ResNet3d
@@ -31,7 +31,7 @@ BN_EPS = 1e-3
 
 
 class _PaperResNet(ResNet3d):
-    """What the two networks share: depths, batch norm, weights, freezing."""
+    """Common base: depths, batch norm, weights, freezing."""
 
     pretrained: str | None
     feat_dim: int
@@ -58,7 +58,7 @@ class _PaperResNet(ResNet3d):
             raise ValueError(
                 f'{type(self).__name__}: frozen_stages={frozen_stages!r}, '
                 'allowed are -1 (nothing), 0 (the stem) and 1 to '
-                f'{num_stages} (the stem and so many stages)'
+                f'{num_stages} (the stem and that many stages)'
             )
         super().__init__(
             depth=depth,
@@ -67,9 +67,9 @@ class _PaperResNet(ResNet3d):
             **kwargs,
         )
         self._reset_parameters()
-        # The stock class freezes in train() alone, after the optimizer and
-        # DistributedDataParallel have looked at requires_grad: the latter
-        # would wait for gradients that never come.
+        # The stock class freezes only in train(), after the optimizer and
+        # DistributedDataParallel have read requires_grad: the latter would
+        # wait for gradients that never come.
         self._freeze_stages()
 
     def _reset_parameters(self) -> None:
@@ -81,17 +81,17 @@ class _PaperResNet(ResNet3d):
     def init_weights(self, pretrained: str | None = None) -> None:
         """Load ``pretrained`` or start from torch's default weights.
 
-        Other than in the stock class, a file of a whole recognizer will do
-        (the prefix ``backbone.`` is taken off, other modules are left out),
-        ``init_cfg`` is honoured, and a tensor that the file lacks is an
-        error. With ``pretrained2d=True`` the stock inflation is used.
+        Unlike the stock class, this accepts a file of a whole recognizer (it
+        strips the prefix ``backbone.`` and ignores other modules), honours
+        ``init_cfg``, and raises an error if the file lacks a tensor. With
+        ``pretrained2d=True`` the stock inflation is used.
 
         Args:
             pretrained: Path or URL of a checkpoint; overrides the argument
                 of the constructor.
 
         Raises:
-            ValueError: If the checkpoint lacks a tensor or has one of
+            ValueError: If the checkpoint lacks a tensor or has one with
                 another shape.
         """
         self.pretrained = pretrained or self.pretrained
@@ -129,7 +129,7 @@ class _PaperResNet(ResNet3d):
                 f'{type(self).__name__}: of {len(own)} tensors '
                 f'{len(missing)} are missing ({_some(missing)}) and '
                 f'{len(differing)} have another shape ({_some(differing)}). '
-                'Give the file the same network was saved to; '
+                'Use a file saved from the same network; '
                 'tools/convert_official.py converts files of the authors'
             )
         self.load_state_dict({key: state[key] for key in own})
@@ -138,7 +138,7 @@ class _PaperResNet(ResNet3d):
         """Set the mode; frozen stages stay in evaluation mode.
 
         Returns:
-            The network itself, which the stock class forgets.
+            The network itself (the stock class returns None).
         """
         super().train(mode)
         return self
@@ -151,15 +151,16 @@ class MoSIResNet2Plus1d(_PaperResNet, ResNet2Plus1d):
     Input (N, 3, T, H, W) float, output (N, 512, T/8, H/16, W/16).
 
     Args:
-        depth: 10, 18 or 34.
+        depth: Number of layers: 10, 18 or 34.
         temporal_strides: Temporal stride of every stage.
         with_pool1: Whether the stock max pool follows the stem.
-        frozen_stages: -1 trains everything, 0 freezes the stem, n the stem
-            and the first n stages, batch norm statistics included.
-        norm_cfg: Batch norm, also the one inside of every (2+1)D
-            convolution; ``eps`` is 1e-3 unless given.
-        **kwargs: As the stock ``ResNet2Plus1d``: ``base_channels``,
-            ``stage_blocks``, ``pretrained``, ``norm_eval``, ``with_cp``, ...
+        frozen_stages: Frozen part: -1 for none, 0 for the stem, n for the
+            stem and the first n stages, batch norm statistics included.
+        norm_cfg: Config of batch norm, also inside every (2+1)D convolution;
+            ``eps`` is 1e-3 unless given.
+        **kwargs: Arguments of the stock ``ResNet2Plus1d``:
+            ``base_channels``, ``stage_blocks``, ``pretrained``,
+            ``norm_eval``, ``with_cp``, ...
 
     Raises:
         ValueError: If depth or frozen_stages is not one of those above.
@@ -175,7 +176,7 @@ class MoSIResNet2Plus1d(_PaperResNet, ResNet2Plus1d):
         **kwargs,
     ) -> None:
         norm_cfg = _norm_cfg(norm_cfg)
-        # The class and not its name: a name is only found where the default
+        # The class and not its name, which is only found if the default
         # scope is mmaction.
         kwargs.setdefault(
             'conv_cfg', {'type': Conv2plus1d, 'norm_cfg': norm_cfg}
@@ -192,7 +193,7 @@ class MoSIResNet2Plus1d(_PaperResNet, ResNet2Plus1d):
 
     def _make_stem_layer(self) -> None:
         super()._make_stem_layer()
-        if not self.with_pool1:  # which the stock forward() does not ask
+        if not self.with_pool1:  # the stock forward() ignores with_pool1
             self.maxpool = nn.Identity()
 
     def make_res_layer(
@@ -203,7 +204,7 @@ class MoSIResNet2Plus1d(_PaperResNet, ResNet2Plus1d):
         blocks: int,
         **kwargs,
     ) -> nn.Module:
-        """Build a stage as stock, but with a plain shortcut convolution."""
+        """Build a stock stage with a plain shortcut convolution."""
         layer = super().make_res_layer(
             block, inplanes, planes, blocks, **kwargs
         )
@@ -229,15 +230,15 @@ class ResNet2d3d(_PaperResNet):
     Input (N, 3, T, H, W) float, output (N, 256, T/4, H/32, W/32).
 
     Args:
-        depth: 10, 18 or 34; the paper's is 18.
+        depth: Number of layers: 10, 18 or 34; the paper's is 18.
         temporal_strides: Temporal stride of every stage.
-        conv1_kernel: Kernel of the stem, (T, H, W).
-        inflate: Whether the kernels of a stage are 3D.
+        conv1_kernel: Kernel size of the stem, (T, H, W).
+        inflate: For every stage, whether its kernels are 3D.
         with_pool2: Whether a temporal max pool follows the first stage.
-        frozen_stages: -1 trains everything, 0 freezes the stem, n the stem
-            and the first n stages, batch norm statistics included.
-        norm_cfg: Batch norm; ``eps`` is 1e-3 unless given.
-        **kwargs: As the stock ``ResNet3d``: ``base_channels``,
+        frozen_stages: Frozen part: -1 for none, 0 for the stem, n for the
+            stem and the first n stages, batch norm statistics included.
+        norm_cfg: Config of batch norm; ``eps`` is 1e-3 unless given.
+        **kwargs: Arguments of the stock ``ResNet3d``: ``base_channels``,
             ``pretrained``, ``norm_eval``, ``with_cp``, ...
 
     Raises:
@@ -280,7 +281,7 @@ class ResNet2d3d(_PaperResNet):
         blocks: int,
         **kwargs,
     ) -> nn.Module:
-        """Build a stage as stock, but no wider than the third."""
+        """Build a stock stage that is no wider than the third."""
         return super().make_res_layer(
             block, inplanes, self._clamp(planes), blocks, **kwargs
         )

@@ -1,4 +1,4 @@
-"""From the batch to what the network takes."""
+"""Data preprocessors, which turn a batch into the network's input."""
 
 from .mosi_data_preprocessor import MoSIDataPreprocessor
 

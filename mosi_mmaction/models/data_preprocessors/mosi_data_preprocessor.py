@@ -1,4 +1,4 @@
-"""From packed samples to what the backbone takes."""
+"""Turn packed samples into the backbone's input."""
 
 from collections.abc import Sequence
 
@@ -11,21 +11,22 @@ from ...method.render_torch import render_batch
 
 @MODELS.register_module()
 class MoSIDataPreprocessor(BaseDataPreprocessor):
-    """Stack, move to the device, render if asked to, normalise.
+    """Stack, move to the device, render if requested, and normalise.
 
-    Pixels cross to the device as uint8 and become float only there. Data
-    samples stay where they are: their few labels are checked on the CPU and
-    sent by the head, so that no step waits for the device.
+    Pixels go to the device as uint8 and become float only there. Data samples
+    stay on the CPU, where their few labels are checked; the head sends the
+    labels, so that no step waits for the device.
 
     Args:
-        mean: Of every RGB channel, in grey levels (release: 0.45).
-        std: Of every RGB channel, in grey levels (release: 0.225).
-        channels_last: Whether the clips keep the memory format they were
-            rendered in, ``torch.channels_last_3d``.
+        mean: Mean of each RGB channel, in grey levels (release: 0.45).
+        std: Standard deviation of each RGB channel, in grey levels (release:
+            0.225).
+        channels_last: Whether the clips keep the memory format in which they
+            were rendered, ``torch.channels_last_3d``.
         non_blocking: Whether copies to the device are asynchronous; for
             pinned memory.
         render: Whether clips are rendered here, on the device, from source
-            images and plans. For pipelines without ``RenderPseudoMotion``;
+            images and plans, for pipelines without ``RenderPseudoMotion``;
             see :func:`~mosi_mmaction.render_on_device`.
 
     Raises:
@@ -57,20 +58,20 @@ class MoSIDataPreprocessor(BaseDataPreprocessor):
         """Make a batch.
 
         Args:
-            data: ``inputs``, B clips (C, 3, N, L, L) uint8, one tensor as
-                ``mosi_collate`` makes it or a list; with ``render`` B
-                source images (3, H, W) uint8 instead. ``data_samples``, a
-                list of B; with ``render`` each has its plan as
-                ``motion``.
+            data: ``inputs``: clips of B images, each (C, 3, N, L, L) uint8,
+                as one tensor from ``mosi_collate`` or as a list; with
+                ``render``, B source images (3, H, W) uint8 instead.
+                ``data_samples``: a list of B; with ``render``, each has its
+                plan as ``motion``.
             training: Not used.
 
         Returns:
             ``inputs`` (B, C, 3, N, L, L) float32 on the device, and
-            ``data_samples`` as they were.
+            ``data_samples`` unchanged.
 
         Raises:
-            ValueError: If there are clips where ``render`` needs source
-                images, or the other way round.
+            ValueError: If there are clips although ``render`` needs source
+                images, or vice versa.
         """
         samples = data.get('data_samples')
         if self.render:
@@ -80,7 +81,7 @@ class MoSIDataPreprocessor(BaseDataPreprocessor):
             _check_clips(data['inputs'])
             clips = self._stack(data['inputs'], -4)
         shape = (3, 1, 1, 1)
-        # A copy also of clips that are float32 already: they are not ours.
+        # Copy float32 clips too, as they belong to the caller.
         clips = clips.to(torch.float32, copy=True)
         clips = clips.sub_(self.mean.view(shape))
         clips = clips.div_(self.std.view(shape))
@@ -92,9 +93,9 @@ class MoSIDataPreprocessor(BaseDataPreprocessor):
         self, inputs: torch.Tensor | Sequence[torch.Tensor], channel: int
     ) -> torch.Tensor:
         """Make one tensor on the device, channels last in memory."""
-        # Images and frames were made channels last; stacked that way, they
-        # are copied whole and nothing is transposed.
-        if isinstance(inputs, torch.Tensor):  # was stacked in the worker
+        # Images and frames are channels last in memory; stacked in the same
+        # way, they are copied as blocks and nothing is transposed.
+        if isinstance(inputs, torch.Tensor):  # stacked in the worker
             batch = self.cast_data(inputs).movedim(channel, -1).contiguous()
         else:
             batch = torch.stack(
@@ -117,7 +118,7 @@ def _plans(inputs: Sequence[torch.Tensor], samples: Sequence | None) -> list:
     if inputs[0].ndim == 5:
         raise ValueError(
             'MoSIDataPreprocessor has render=True but got clips that are '
-            'rendered already: take RenderPseudoMotion out of the pipeline '
+            'rendered already: remove RenderPseudoMotion from the pipeline '
             '(mosi_mmaction.render_on_device() does both), or set '
             'render=False'
         )
@@ -125,8 +126,8 @@ def _plans(inputs: Sequence[torch.Tensor], samples: Sequence | None) -> list:
     if len(plans) != len(inputs) or None in plans:
         raise ValueError(
             'MoSIDataPreprocessor has render=True, but not every source '
-            "image came with its plan, 'motion' in the data sample's meta "
-            'information: end the pipeline with PackMoSIInputs'
+            "image has its plan, 'motion' in the data sample's metainfo: "
+            'end the pipeline with PackMoSIInputs'
         )
     sizes = {tuple(x.shape[1:]) for x in inputs}
     if len(sizes) > 1:

@@ -16,29 +16,31 @@ from .pooled_feature_head import pool_features
 
 @MODELS.register_module()
 class MoSIHead(BaseHead):
-    """Name direction and speed of every clip of a batch.
+    """Classify direction and speed of every clip of a batch.
 
     The number of classes follows from the label pool, whose arguments are
     those of :class:`~mosi_mmaction.DrawPseudoMotion`.
 
     Args:
-        in_channels: Channels of the backbone's output; where that returns
-            several tensors, their sum.
+        in_channels: Channels of the backbone's output; their sum if it
+            returns several tensors.
         num_speeds: |S|, odd and at least 3.
-        axes: ``'x'``, ``'y'`` or ``'xy'``.
-        decoupled: False for all |S|² pairs of speeds.
+        axes: Axes of the motion, ``'x'``, ``'y'`` or ``'xy'``.
+        decoupled: Whether at most one axis moves at a time; False for all
+            |S|² pairs of speeds.
         static: Whether standing still is a label.
         motions: Kinds of motion, see :class:`~mosi_mmaction.LabelPool`.
         signed: Whether a motion and its mirror image have two labels.
-        separate: Whether each axis (and zoom, turn, ...) has a classifier of
-            its own over its speeds; otherwise one joint classifier names
+        separate: Whether each axis (and zoom, turn, ...) has its own
+            classifier of its speeds; otherwise one joint classifier predicts
             the label.
-        dropout_ratio: Before the classifier.
-        init_std: Of the classifier's weights.
-        **kwargs: Of MMAction2's ``BaseHead``, such as ``loss_cls``.
+        dropout_ratio: Dropout probability before the classifier.
+        init_std: Standard deviation of the initial classifier weights.
+        **kwargs: Arguments of MMAction2's ``BaseHead``, such as
+            ``loss_cls``.
 
     Raises:
-        ValueError: If the label pool is none.
+        ValueError: If the arguments define no valid label pool.
     """
 
     def __init__(
@@ -82,13 +84,14 @@ class MoSIHead(BaseHead):
         """Score the labels of the pool.
 
         Args:
-            x: The backbone's output for M clips: (M, D, T, H, W) features,
+            x: Output of the backbone for M clips: (M, D, T, H, W) features,
                 (M, T, D) tokens, (M, D) vectors, or a tuple of these.
             **kwargs: Not used.
 
         Returns:
-            (M, C) log-likelihoods up to a constant. With separate heads
-            that of a label is the sum of those of its speeds on each axis.
+            (M, C) log-likelihoods up to a constant. With separate heads, the
+            score of a label is the sum of the scores of its speeds on all
+            axes.
         """
         return self._joint(self._axis_scores(x))
 
@@ -168,13 +171,13 @@ class MoSIHead(BaseHead):
                     'set_motion() changes both at once'
                 )
         labels = torch.stack([s.gt_label for s in data_samples]).flatten()
-        # On a device this look would make the step wait for it; there the
-        # loss itself stops at a label out of range.
+        # On a device this check would make the step wait for the device;
+        # there the loss itself fails if a label is out of range.
         if labels.device.type == 'cpu':
             low, high = labels.min().item(), labels.max().item()
             if low < 0 or high >= self.num_classes:
                 raise ValueError(
-                    f'gt_label holds {low if low < 0 else high}, outside of '
+                    f'gt_label contains {low if low < 0 else high}, outside '
                     f'the {self.num_classes} labels of {self.pool}'
                 )
         return labels

@@ -1,4 +1,4 @@
-"""A head without a classifier: it hands out pooled features."""
+"""A head without a classifier that returns pooled features."""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,8 +12,8 @@ from torch import Tensor
 class PooledFeatureHead(BaseModule):
     """Put the backbone's pooled feature into the data sample.
 
-    For evaluation on frozen features; there is nothing to train. MMAction2's
-    ``FeatureHead`` returns bare tensors, which no metric sees.
+    It is used to evaluate frozen features; there is nothing to train.
+    MMAction2's ``FeatureHead`` returns bare tensors, which metrics cannot use.
     """
 
     def predict(
@@ -32,7 +32,7 @@ class PooledFeatureHead(BaseModule):
 
 
 def pool_features(x: Tensor | Sequence) -> Iterator[Tensor]:
-    """Yield (M, D) averages over time and space of all that x holds."""
+    """Yield averages over time and space, (M, D), of every tensor in x."""
     if not isinstance(x, Tensor):
         for part in x:
             yield from pool_features(part)

@@ -1,9 +1,9 @@
 """Factorised 3D convolutions as 2D convolutions and matrix products.
 
-oneDNN, torch's library for CPUs, is tuned for 2D. In ``channels_last_3d``
-a clip is, without a copy, a batch of frames for a kernel of (1, k, k), and
-for a kernel of (k, 1, 1) an image with a row a frame, or a matrix with a row
-a pixel: those are all kernels of R(2+1)D and most of S3D.
+oneDNN, torch's library for CPUs, is tuned for 2D. In ``channels_last_3d`` and
+without a copy, a clip is a batch of frames for a kernel of (1, k, k). For a
+kernel of (k, 1, 1) it is an image with one row per frame, or a matrix with
+one row per pixel. These are all kernels of R(2+1)D and most of S3D.
 """
 
 import torch
@@ -12,22 +12,22 @@ from torch import Tensor, nn
 
 
 def fold_convolutions(model: nn.Module, everywhere: bool = False) -> int:
-    """Let the factorised 3D convolutions of a network compute folded.
+    """Fold the factorised 3D convolutions of a network, in place.
 
-    In place; parameters, names and shapes stay as they are, results differ
-    by rounding only. What is no plain (1, k, k) or (k, 1, 1) is left alone.
+    Parameters, names and shapes do not change; results differ only by
+    rounding. Only plain (1, k, k) and (k, 1, 1) convolutions are folded.
 
     Args:
         model: The network.
-        everywhere: Whether to compute folded on every device and in every
-            precision too, by plain 2D convolutions. Not measured on a GPU.
+        everywhere: Whether to fold on every device and in every precision,
+            using plain 2D convolutions. Not measured on a GPU.
 
     Returns:
-        How many convolutions were changed.
+        Number of convolutions that were changed.
     """
     count = 0
     for module in model.modules():
-        # MMCV has a subclass of the same behaviour and name.
+        # MMCV has a subclass with the same behaviour and name.
         if (
             isinstance(module, nn.Conv3d)
             and type(module).__name__ == 'Conv3d'
@@ -43,7 +43,7 @@ def fold_convolutions(model: nn.Module, everywhere: bool = False) -> int:
 
 
 def _factors(conv: nn.Conv3d) -> tuple[bool, bool]:
-    """Return whether it leaves time alone, and whether it leaves space."""
+    """Return whether time is unaffected, and whether space is."""
     time, *space = zip(conv.kernel_size, conv.stride, conv.padding)
     alone = 1, 1, 0
     return time == alone, all(side == alone for side in space)
@@ -52,8 +52,9 @@ def _factors(conv: nn.Conv3d) -> tuple[bool, bool]:
 class FoldedConv3d(nn.Conv3d):
     """A convolution of (1, k, k) or (k, 1, 1), computed in two dimensions.
 
-    In float32 on CPUs, where that was measured to pay; as any ``Conv3d``
-    elsewhere and under autocast, unless ``everywhere``.
+    It is folded in float32 on CPUs, where this was measured to be faster;
+    elsewhere and under autocast it is an ordinary ``Conv3d``, unless
+    ``everywhere`` is set.
     """
 
     everywhere = False
@@ -79,7 +80,7 @@ class FoldedConv3d(nn.Conv3d):
             return self._in_space(x)
         if by_products:
             return self._in_time(x)
-        # An image with a row a frame and a column a pixel.
+        # An image with one row per frame and one column per pixel.
         out = F.conv2d(
             x.flatten(3),
             self.weight[..., 0],
@@ -112,17 +113,19 @@ class FoldedConv3d(nn.Conv3d):
 
 
 class _TimeConvolution(torch.autograd.Function):
-    """A convolution along time, with gradients one matrix product a tap.
+    """A convolution along time; its gradients are one matrix product per tap.
 
-    Of (B, T, P, C), P the pixels of a frame, with (C', C, k).
+    The input is (B, T, P, C), where P is the number of pixels of a frame, the
+    weight (C', C, k).
     """
 
     @staticmethod
     def forward(ctx, x, weight, stride, padding):
         ctx.save_for_backward(x, weight)
         ctx.how = stride, padding
-        # An image of T rows and P columns, for which oneDNN is fast
-        # forwards; backwards it is not half as fast as the products below.
+        # An image of T rows and P columns. oneDNN is fast for its forward
+        # pass; its backward pass is less than half as fast as the products
+        # below.
         out = F.conv2d(
             x.permute(0, 3, 1, 2),
             weight[..., None],
@@ -146,7 +149,7 @@ class _TimeConvolution(torch.autograd.Function):
             above = grad[:, to].flatten(1, 2)
             matrix = weight[..., tap].expand(len(x), -1, -1)
             if grad_x is not None and stride == 1:
-                # Frames in a row are one matrix: no product of its own.
+                # Consecutive frames are one matrix and need one product.
                 grad_x[:, at].view(len(x), -1, x.shape[3]).baddbmm_(
                     above, matrix
                 )

@@ -1,12 +1,13 @@
 """3D max pooling of one axis or of frames, computed in two dimensions.
 
-``MaxPool3d`` of (1, k, k), the stem's of MMAction2's 3D ResNets, pools every
-frame for itself, that of (k, 1, 1) every pixel along time: both are
-``max_pool2d`` of a view, whose gradient on a GPU is deterministic in every
-version of torch, and that of ``max_pool3d`` in recent ones only.
+``MaxPool3d`` of (1, k, k), used in the stem of MMAction2's 3D ResNets, pools
+every frame separately; that of (k, 1, 1) pools every pixel along time. Both
+are ``max_pool2d`` of a view. On a GPU, the gradient of ``max_pool2d`` is
+deterministic in every version of torch, that of ``max_pool3d`` only in recent
+ones.
 
-``AdaptiveAvgPool3d(1)``, which ends these networks, needs no counterpart:
-torch computes it as a mean, gradient included.
+``AdaptiveAvgPool3d(1)``, the last layer of these networks, needs no
+counterpart: torch computes it as a mean, including its gradient.
 """
 
 import torch
@@ -15,20 +16,20 @@ from torch import Tensor, nn
 
 
 def fold_pooling(model: nn.Module) -> int:
-    """Let the factorised 3D max pools of a network compute folded.
+    """Fold the factorised 3D max pools of a network, in place.
 
-    In place; values and gradients stay as they are, to the bit. What is no
-    plain (1, k, k) or (k, 1, 1) is left alone.
+    Values and gradients do not change, to the bit. Only plain (1, k, k) and
+    (k, 1, 1) pools are folded.
 
     Args:
-        model: Network.
+        model: The network.
 
     Returns:
         Number of max pools that were changed.
     """
     count = 0
     for module in model.modules():
-        # MMCV has a subclass of the same behaviour and name.
+        # MMCV has a subclass with the same behaviour and name.
         if (
             isinstance(module, nn.MaxPool3d)
             and type(module).__name__ == 'MaxPool3d'
@@ -52,7 +53,7 @@ def _settings(pool: nn.MaxPool3d) -> list[tuple]:
 
 
 def _factors(pool: nn.MaxPool3d) -> tuple[bool, bool]:
-    """Return whether it pools space alone, and whether time alone."""
+    """Return whether it pools only space, and whether only time."""
     time, *space = _settings(pool)
     return time[0] == 1, all(side[:2] == (1, 1) for side in space)
 
@@ -71,11 +72,11 @@ class FoldedMaxPool3d(nn.MaxPool3d):
         """
         time, *space = _settings(self)
         if time[0] != 1:
-            # A row a frame, a column a pixel.
+            # One row per frame, one column per pixel.
             sides = zip(time, (1, 1, 0, 1))
             return F.max_pool2d(x.flatten(3), *sides).unflatten(3, x.shape[3:])
-        # The view of images that copies nothing: in channels_last_3d a
-        # frame is an image of C channels, else a channel one of T.
+        # A view as images, without a copy: in channels_last_3d a frame is an
+        # image of C channels, otherwise a channel is an image of T channels.
         last = x.is_contiguous(memory_format=torch.channels_last_3d)
         x = x[:, :, :: time[1]]
         if last:

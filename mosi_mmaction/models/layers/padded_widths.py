@@ -1,11 +1,11 @@
 """The inner widths of R(2+1)D, padded to multiples of 8 at run time.
 
-The paper's widths between a spatial and a temporal convolution follow from
-equal numbers of parameters: 83, 230, 460, 921. Matrix units of GPUs take
-bfloat16 in groups of 8 channels, and other widths cost them a copy or a
-slower kernel. Zero channels beside the true ones change nothing: batch norm
-with a weight of 0 leaves them 0, and the temporal convolution multiplies
-them by 0. Parameters, buffers and checkpoints stay as they are.
+The paper chooses the widths between a spatial and a temporal convolution to
+match the parameters of a 3D one: 83, 230, 460, 921. Matrix units of GPUs
+process bfloat16 in groups of 8 channels, and other widths cost a copy or a
+slower kernel. Additional zero channels change nothing: batch norm with a
+weight of 0 leaves them 0, and the temporal convolution multiplies them by 0.
+Parameters, buffers and checkpoints are unchanged.
 """
 
 import torch
@@ -18,13 +18,13 @@ _MULTIPLE = 8
 
 
 def pad_widths(model: nn.Module) -> int:
-    """Let the (2+1)D convolutions of odd inner width compute padded.
+    """Pad the (2+1)D convolutions of odd inner width, in place.
 
-    In place. Left alone: what is no stock ``Conv2plus1d`` with plain batch
-    norm that keeps running statistics.
+    Only stock ``Conv2plus1d`` layers are changed whose batch norm is plain
+    and keeps running statistics.
 
     Args:
-        model: Network.
+        model: The network.
 
     Returns:
         Number of (2+1)D convolutions that were changed.
@@ -62,7 +62,7 @@ class PaddedConv2plus1d(Conv2plus1d):
             inner['bias'] = _rows(self.conv_s.bias, more)
         x = functional_call(self.conv_s, inner, x)
         x = self.relu(self._normalise(x, more))
-        # Zero weights for the channels that are zero.
+        # Zero weights for the zero channels.
         weight = F.pad(self.conv_t.weight, (0, 0) * 3 + (0, more))
         return functional_call(self.conv_t, {'weight': weight}, x)
 
@@ -89,5 +89,5 @@ class PaddedConv2plus1d(Conv2plus1d):
 
 
 def _rows(tensor: Tensor, more: int) -> Tensor:
-    """Return a tensor with rows of zeros added."""
+    """Return a tensor with added rows of zeros."""
     return F.pad(tensor, (0, 0) * (tensor.ndim - 1) + (0, more))
