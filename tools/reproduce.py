@@ -386,12 +386,12 @@ def main(argv: list[str] | None = None) -> None:
         page = format_page(table)
         write_text(out / f'{name}.md', page)
         print(f'\n{page}')
+    lines = [
+        {**read_run(root / name), **run.declaration(root)}
+        for name, run in runs.items()
+    ]
     # A run that was made again may differ in its last bits.
-    store.add(
-        [read_run(root / name) for name in runs],
-        made,
-        args.replace or not args.out,
-    )
+    store.add(lines, made, args.replace or not args.out)
     print(f'runs.jsonl and tables: {out}')
 
 

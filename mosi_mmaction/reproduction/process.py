@@ -70,13 +70,15 @@ def read_run(folder: Path) -> dict:
     if note.exists():
         return {**line, **json.loads(note.read_text())}
     cfg = Config.fromfile(str(folder / 'config.py'))
-    return dict(
-        line,
+    line.update(
         id=folder.name,
         seed=cfg.randomness.seed,
-        init=cfg.load_from and Path(cfg.load_from).parent.name,
         epochs=cfg.train_cfg.max_epochs,
     )
+    # A resumed run has its own last checkpoint there, or nothing.
+    if cfg.load_from and not cfg.get('resume'):
+        line['init'] = Path(cfg.load_from).parent.name
+    return line
 
 
 class RunProcess:

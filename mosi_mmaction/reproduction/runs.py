@@ -116,9 +116,10 @@ class Run:
 
 
 def _config_name(path: str) -> str:
-    parts = Path(path).with_suffix('').parts
-    start = len(parts) - parts[::-1].index('configs')
-    return '/'.join(parts[start:])
+    # A config of somebody's own has the name of its file.
+    name = Path(path).with_suffix('')
+    _, found, below = name.as_posix().rpartition('/configs/')
+    return below if found else name.name
 
 
 def _portable(value: Any, places: dict[str, str]) -> Any:

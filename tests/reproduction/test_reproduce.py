@@ -642,7 +642,7 @@ def test_rendered_videos_have_tables_of_their_own(
     stems = []
     monkeypatch.setattr(reproduce, 'execute', lambda *args: {})
     monkeypatch.setattr(reproduce.signal, 'signal', lambda *args: None)
-    monkeypatch.setattr(reproduce, 'read_run', lambda path: None)
+    monkeypatch.setattr(reproduce, 'read_run', lambda path: {})
     monkeypatch.setattr(reproduce, 'make_table', lambda *args: {})
     monkeypatch.setattr(reproduce, 'format_page', lambda table: '')
     monkeypatch.setattr(

@@ -6,6 +6,7 @@ import multiprocessing
 import re
 import shutil
 import statistics
+from dataclasses import replace
 
 import pytest
 
@@ -258,6 +259,8 @@ def test_a_declaration_has_no_path_of_the_machine(tmp_path):
     )
     told = run.declaration(tmp_path)
     assert told['config'] == 'tiny/finetune_r2p1d_weizmann'
+    own = replace(run, config='/home/me/leaf.py').declaration(tmp_path)
+    assert own['config'] == 'leaf'
     assert told['options'] == {
         'a.ann_file': '$LISTS/train.txt',
         'b.ann_file': '$WORK_DIR/lists/5.txt',
