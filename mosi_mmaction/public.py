@@ -41,12 +41,14 @@ from .engine.hooks import (
     AutocastHook,
     CheckLabelsHook,
     CheckLoadedHook,
+    DeferredRuntimeInfoHook,
     DeterministicHook,
     FastModelHook,
     FreezeHook,
     RecordHook,
     SafeCheckpointHook,
     StreamHook,
+    UploadAheadHook,
 )
 from .engine.runner import RoundTrainLoop
 from .engine.schedulers import WarmupCosineLR
@@ -84,6 +86,7 @@ __all__ = [
     'DrawPseudoMotion',
     'DrawStaticMask',
     'DriftingCrop',
+    'DeferredRuntimeInfoHook',
     'DeterministicHook',
     'EpochSampler',
     'FastModelHook',
@@ -111,6 +114,7 @@ __all__ = [
     'SetRole',
     'SourceImageDataset',
     'StreamHook',
+    'UploadAheadHook',
     'VideoDecode',
     'VideoInit',
     'WarmupCosineLR',

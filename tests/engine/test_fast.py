@@ -250,6 +250,7 @@ def test_compiled_backbone_keeps_its_names():
     )
     assert list(model.state_dict()) == names
     torch.testing.assert_close(model.backbone(clips), expected)
+    assert type(copy.deepcopy(model).backbone) is type(model.backbone)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from .autocast import AutocastHook
 from .check_labels import CheckLabelsHook
 from .check_loaded import CheckLoadedHook
+from .deferred_scalars import DeferredRuntimeInfoHook
 from .deterministic import DeterministicHook
 from .fast_model import FastModelHook
 from .follow_schedule import FollowScheduleHook
@@ -10,9 +11,11 @@ from .freeze import FreezeHook
 from .record import RecordHook
 from .safe_checkpoint import SafeCheckpointHook
 from .streams import StreamHook
+from .upload_ahead import UploadAheadHook
 
 __all__ = [
     'AutocastHook',
+    'DeferredRuntimeInfoHook',
     'DeterministicHook',
     'CheckLabelsHook',
     'CheckLoadedHook',
@@ -22,4 +25,5 @@ __all__ = [
     'RecordHook',
     'SafeCheckpointHook',
     'StreamHook',
+    'UploadAheadHook',
 ]
