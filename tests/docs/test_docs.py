@@ -260,6 +260,8 @@ def options_of(tool):
     files = [ROOT / tool, ROOT / 'mosi_mmaction/cli/arguments.py']
     if tool.endswith('.sh'):
         files[0] = ROOT / 'tools' / f'{tool[:-3].rpartition("_")[2]}.py'
+    if tool == 'tools/benchmark.py':
+        files += sorted((ROOT / 'mosi_mmaction/benchmarks').glob('*.py'))
     return '\n'.join(file.read_text(encoding='utf-8') for file in files)
 
 
