@@ -181,8 +181,8 @@ def choose_rendering(cfg: Config, where: str) -> str | None:
         if where == 'auto':
             return None
         raise ValueError(
-            f'--render {where}: this config renders no clips; is it one of '
-            'fine-tuning?'
+            f'--render {where}: this config renders no clips; is it a '
+            'fine-tuning config?'
         )
     if where == 'worker' and not in_worker:
         raise ValueError(

@@ -43,7 +43,7 @@ def test_a_config_that_renders_on_the_device_keeps_to_it():
     render_on_device(cfg)
     assert "config's choice" in choose_rendering(cfg, 'auto')
     assert renders(cfg) == 'device'
-    with pytest.raises(ValueError, match='--render worker.*take'):
+    with pytest.raises(ValueError, match='--render worker.*remove'):
         choose_rendering(cfg, 'worker')
 
 

@@ -56,7 +56,7 @@ def test_every_backbone_tensor_is_counted():
     'old, said',
     [
         ('', "lack the prefix 'backbone.'"),
-        ('model.backbone.', "have the prefix 'model.' too many"),
+        ('model.backbone.', "have the extra prefix 'model.'"),
         ('enc.', "begin with 'enc.' instead of 'backbone.'"),
     ],
 )

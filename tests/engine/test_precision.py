@@ -202,7 +202,9 @@ def test_seeds(text, args, randomness, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize('device', ['cpu', 'cuda'])
 def test_amp_is_what_the_device_has(device, monkeypatch, tmp_path):
-    monkeypatch.setattr(amp, 'get_device', lambda: device)
+    monkeypatch.setattr(
+        'mosi_mmaction.config.running.get_device', lambda: device
+    )
     wrapper = trained(monkeypatch, tmp_path, '--amp').optim_wrapper
     expected = dict(
         cpu=('AutocastOptimWrapper', 'bfloat16', None),

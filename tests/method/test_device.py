@@ -327,7 +327,7 @@ def test_one_line_moves_the_rendering(name, tmp_path):
 
 
 def test_fine_tuning_renders_nothing():
-    with pytest.raises(ValueError, match='is it one of fine-tuning'):
+    with pytest.raises(ValueError, match='is it a fine-tuning config'):
         render_on_device(Config.fromfile(config_path('finetune_r2p1d_hmdb')))
 
 

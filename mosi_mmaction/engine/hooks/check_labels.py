@@ -26,7 +26,7 @@ class CheckLabelsHook(Hook):
         self._compare(runner, 'train')
 
     def before_val(self, runner) -> None:
-        """Compare the test labels with the classes."""
+        """Compare the validation labels with the classes."""
         self._compare(runner, 'val')
 
     def before_test(self, runner) -> None:
