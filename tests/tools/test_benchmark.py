@@ -15,6 +15,7 @@ from mmengine.registry import init_default_scope
 
 from helpers.paths import TOOLS
 from mosi_mmaction import LabelPool, config_path, render_on_device
+from mosi_mmaction.benchmarks import official, pipeline, render
 from mosi_mmaction.benchmarks.index import write_list
 from mosi_mmaction.benchmarks.pipeline import packed_dataset
 from mosi_mmaction.benchmarks.render import draw
@@ -37,8 +38,7 @@ def tool():
 def run(tool, capsys):
     def run(*argv):
         tool.main([str(a) for a in argv])
-        out, err = capsys.readouterr()
-        assert err.count('\n') >= 1  # the progress bar is on stderr only
+        out = capsys.readouterr().out  # the progress bar is on stderr
         lines = [json.loads(line) for line in out.splitlines()]
         return {line.pop('case'): line for line in lines}
 
@@ -93,21 +93,38 @@ def test_turns_are_medians_without_the_warm_up():
     assert order == ['a', 'b'] * 4
 
 
-def test_render(run):
+@pytest.fixture
+def known_times(monkeypatch):
+    """Let every case run once, and take a time that is written here."""
+    table = dict(
+        copy=0.002, over=0.001, made=0.0288, official=0.060, ours=0.002
+    )
+
+    def take_turns(cases, repeats, clock=None):
+        for run in cases.values():
+            run()
+        names = [n[1] if isinstance(n, tuple) else n for n in cases]
+        return dict(zip(cases, (table[n] for n in names)))
+
+    for module in (official, pipeline, render):
+        monkeypatch.setattr(module, 'take_turns', take_turns)
+    return table
+
+
+def test_render(run, known_times):
+    known_times.update(device=0.012, worker=0.004)
     cases = run('render', '--repeats', 1)
     for name, case in cases.items():
         if 'render_batch' in name:
-            assert case['ratio'] == pytest.approx(
-                case['ms'] / case['worker_ms'], rel=1e-2
-            )
+            assert (case['ms'], case['worker_ms']) == (12, 4)
+            assert case['ratio'] == 3
             continue
         assert case['peer'] == 'copy of the clips'
-        assert case['ratio'] == pytest.approx(
-            case['ms'] / case['copy_ms'], rel=1e-2
-        )
-        assert case['us_per_frame'] == pytest.approx(
-            1e3 * case['ms'] / (case['clips'] * case['frames']), rel=1e-2
-        )
+        assert (case['ms'], case['copy_ms']) == (28.8, 2)
+        assert case['ratio'] == 14.4
+        assert case['ratio_without_allocation'] == 28.8
+    assert cases['mask+jitter']['us_per_frame'] == 200  # of 9 x 16
+    assert cases['mask+jitter, 32 frames']['us_per_frame'] == 100
     assert {'plain', 'mask', 'jitter', 'mask+jitter'} <= set(cases)
     assert [
         cases[f'mask+jitter, {n} speeds']['clips'] for n in (3, 5, 7, 9)
@@ -127,7 +144,8 @@ def test_cases_differ_in_what_they_draw(rng):
     assert draw(rng, jitter=False).color is None
 
 
-def test_render_times_a_local_clone_of_the_release(run, tmp_path):
+def test_render_times_a_local_clone(run, tmp_path, known_times):
+    known_times.update(device=1, worker=1)
     # Stands in for the release, which is not ours to ship: the same place
     # and the same call.
     package = tmp_path / 'sslgenerators' / 'mosi'
@@ -148,9 +166,7 @@ class MoSIGenerator:
     case = run('render', '--repeats', 1, '--official', tmp_path)[
         "mask+jitter, authors' release"
     ]
-    assert case['ratio'] == pytest.approx(
-        case['ms'] / case['ours_ms'], rel=1e-2
-    )
+    assert (case['ms'], case['ours_ms'], case['ratio']) == (60, 2, 30)
 
 
 def test_official_without_a_clone(run, tmp_path):
@@ -166,7 +182,16 @@ def test_official_that_does_not_import_is_said_at_once(run, tmp_path):
         run('render', '--repeats', 1, '--official', tmp_path)
 
 
-def test_pipeline(run, tmp_path):
+def test_pipeline(run, tmp_path, known_times, monkeypatch):
+    known_times.update(bare=0.03, pillow=0.06, worker=0.12, device=0.045)
+    # Three images decoded, or twenty rendered; and what arrives.
+    monkeypatch.setattr(pipeline, 'seconds', lambda run, clock: run() or 0.06)
+    measure = pipeline.Arrival.measure
+    monkeypatch.setattr(
+        pipeline.Arrival,
+        'measure',
+        lambda *args: measure(*args) and (0.03, 0.001),
+    )
     rng = np.random.default_rng(0)
     for i in range(3):
         cv2.imwrite(
@@ -175,27 +200,24 @@ def test_pipeline(run, tmp_path):
         )
     (tmp_path / 'notes.txt').write_text('not an image')
     cases = run('pipeline', '--images', tmp_path, '--repeats', 1, '--batch', 2)
-    bare = cases['decode and resize']
-    assert bare['ratio'] == 1
     arrived = [cases.pop(k) for k in list(cases) if 'in the trainer' in k]
     assert len(arrived) == 2
     for case in arrived:
-        assert case['images'] == 2 and case['trainer_ms'] > 0
-        assert case['ratio'] == pytest.approx(
-            case['bare_ms'] / case['ms'], rel=1e-2
-        )
-        assert case['times_rendering'] == pytest.approx(
-            case['ms'] / case['render_ms'], rel=1e-2
-        )
-    assert len(cases) == 4
-    for case in cases.values():
-        assert case['images'] == 3
-        assert case['ms'] == pytest.approx(
-            1e3 / case['images_per_second'], rel=1e-2
-        )
-        assert case['ratio'] == pytest.approx(
-            bare['ms'] / case['ms'], rel=1e-2
-        )
+        assert case['images'] == 2
+        assert (case['ms'], case['trainer_ms']) == (30, 1)
+        assert (case['bare_ms'], case['render_ms']) == (20, 3)
+        assert (case['ratio'], case['times_rendering']) == (0.6667, 10)
+    told = {
+        name: [case[k] for k in ('ms', 'images_per_second', 'ratio')]
+        for name, case in cases.items()
+    }
+    assert told == {
+        'decode and resize': [10, 100, 1],
+        'decode and resize, Pillow': [20, 50, 0.5],
+        'packed sample, rendered in the worker': [40, 25, 0.25],
+        'packed sample, rendered on the device': [15, 66.67, 0.6667],
+    }
+    assert all(case['images'] == 3 for case in cases.values())
 
 
 def test_pipeline_packs_clips_or_images(tmp_path, textured):
@@ -219,14 +241,10 @@ def test_index(run):
     resident, first = cases['resident'], cases['first sample']
     together = cases['2 workers']
     assert resident['n'] == first['n'] == together['n'] == 20_000
-    assert resident['bytes_per_image'] == pytest.approx(
-        resident['bytes'] / 20_000, rel=1e-2
-    )
     assert resident['bytes_of_a_path'] == pytest.approx(30, abs=2)
     assert first['seconds'] >= first['list_seconds'] > 0
-    assert together['ratio'] == pytest.approx(
-        together['bytes'] / together['alone_bytes'], rel=1e-2
-    )
+    # Two workers share what one of them would hold.
+    assert 0 < together['ratio'] < 2
 
 
 PSS = """
