@@ -1,1 +1,1 @@
-"""From a file to RGB pixels, or the reason why not."""
+"""Read files as RGB pixels, or say why they cannot be read."""

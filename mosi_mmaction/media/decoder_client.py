@@ -1,4 +1,4 @@
-"""Ask the process that decodes videos: see :func:`ask`."""
+"""Client of the process that decodes videos: see :func:`ask`."""
 
 import contextlib
 import mmap
@@ -18,15 +18,15 @@ import numpy as np
 from . import decoder_process
 from .errors import BadSourceError
 
-#: A video is refused if its decoder computes for more seconds than this, or
-#: stands still for as long, without opening it or decoding eight frames.
+#: A video is refused if its decoder spends more seconds than this, computing
+#: or idle, without opening it or decoding eight frames.
 VIDEO_SECONDS = float(os.environ.get('MOSI_VIDEO_SECONDS', 8))
 
-#: The packages behind the names of the decoders.
+#: Package of each decoder.
 PACKAGES = {'pyav': 'av', 'decord': 'decord'}
 
 _START = (
-    # Not from the working directory, where a user may have a random.py.
+    # Import nothing from the working directory, which may have a random.py.
     'import sys; sys.path[:] = [p for p in sys.path if p]; import runpy; '
     'runpy.run_path({!r}, run_name="__main__")'
 )
@@ -37,15 +37,15 @@ class DecoderLostError(BadSourceError):
 
 
 class _DiedError(Exception):
-    """The decoding process ended by itself."""
+    """The decoding process exited on its own."""
 
 
 def check_decoder(name: str | None, key: str = 'decoder') -> str | None:
-    """Return the decoder to be forced, or None.
+    """Return the decoder to force, or None.
 
     Args:
-        name: ``'pyav'``, ``'decord'``, or None for what the environment
-            variable ``MOSI_DECODER`` says.
+        name: ``'pyav'``, ``'decord'``, or None to use the environment
+            variable ``MOSI_DECODER``.
         key: Name of the argument, for the message.
 
     Raises:
@@ -55,22 +55,22 @@ def check_decoder(name: str | None, key: str = 'decoder') -> str | None:
         key, name = 'MOSI_DECODER', os.environ.get('MOSI_DECODER') or None
     if name not in (None, *PACKAGES):
         raise ValueError(
-            f'{key}={name!r}: allowed are {sorted(PACKAGES)} and, to choose '
-            'for each file, none'
+            f'{key}={name!r}: allowed are {sorted(PACKAGES)}, or no value to '
+            'choose for each file'
         )
     return name
 
 
 def video_decoder(decoder: str | None = None) -> tuple[str, str]:
-    """Return name and version of what decodes videos here.
+    """Return name and version of the video decoder.
 
     No process is started.
 
     Args:
-        decoder: The decoder that a config forces, or None.
+        decoder: Decoder that a config forces, or None.
 
     Returns:
-        Such as ``('pyav', '18.1.0')``; ``('none', '')`` if nothing is
+        For example ``('pyav', '18.1.0')``; ``('none', '')`` if no decoder is
         installed.
     """
     forced = check_decoder(decoder)
@@ -86,19 +86,19 @@ class _Decoder:
     _process: subprocess.Popen
 
     def __init__(self) -> None:
-        #: Whether the process was started and not seen to end.
+        #: Whether the process was started and is not known to have ended.
         self.running = False
 
     @property
     def pid(self) -> int:
-        """Number of the process that was started last."""
+        """ID of the process that was started last."""
         return self._process.pid
 
     def start(self) -> None:
-        """Start the process unless it runs.
+        """Start the process unless it is running.
 
         Raises:
-            RuntimeError: If it does not start; with what it said.
+            RuntimeError: If it does not start; with its last output.
         """
         if self.running:
             return
@@ -150,7 +150,8 @@ class _Decoder:
         """End the process; return how it ended.
 
         Args:
-            patience: Seconds in which it may end by itself.
+            patience: Number of seconds that the process has to exit on its
+                own.
         """
         self.running = False
         self._connection.close()
@@ -162,17 +163,17 @@ class _Decoder:
         return signal.Signals(-code).name if code < 0 else f'exit code {code}'
 
     def ask(self, request: tuple, path: str) -> Any:
-        """Send a request; return what was answered. See :func:`ask`."""
+        """Send a request; return the answer. See :func:`ask`."""
         fresh = not self.running
         try:
             return self._ask(request, path)
         except _DiedError as error:
-            # The video before this one may have been what killed it.
+            # The previous video may have been the cause.
             if not fresh:
                 with contextlib.suppress(_DiedError):
                     return self._ask(request, path)
             raise DecoderLostError(
-                path, f'the decoder crashed on it ({error})'
+                path, f'the decoder crashed on this file ({error})'
             ) from error
 
     def _ask(self, request: tuple, path: str) -> Any:
@@ -193,10 +194,10 @@ class _Decoder:
                 shape, index = answer
                 return _mapped(self._handles, shape), index
         except (EOFError, ConnectionError) as error:
-            # It is over in an instant; a kill would hide how.
+            # It ends in an instant; a kill would hide the cause.
             raise _DiedError(self.stop(2)) from error
         except BaseException:
-            # Interrupted: what comes late must not answer the next request.
+            # Interrupted: a late answer must not be taken for the next one.
             if self.running:
                 self.stop(0)
             raise
@@ -210,10 +211,10 @@ class _Decoder:
         return answer[0]
 
     def _wait(self) -> bool:
-        """Wait for an answer while the process works at it.
+        """Wait for an answer while the process makes progress.
 
-        What counts is the time it has computed, and the time for which it
-        has stood still: a busy machine must not make good files bad.
+        Only the time it has computed and the time it has been idle count, so
+        that a busy machine does not make good files bad.
         """
         start = worked = self._cpu_seconds()
         since = time.monotonic()
@@ -226,15 +227,15 @@ class _Decoder:
         return True
 
     def _cpu_seconds(self) -> float:
-        # Linux' number for the clock of all threads of another process.
+        # Linux's clock ID for all threads of another process.
         try:
             return time.clock_gettime(~self._process.pid << 3 | 2)
         except OSError:
-            return 0.0  # it is over
+            return 0.0  # it has ended
 
 
 def _mapped(handles: socket.socket, shape: tuple) -> np.ndarray:
-    """Receive a handle of shared memory; return the frames that are there."""
+    """Receive a handle of shared memory; return the frames in it."""
     data, (handle,), *_ = socket.recv_fds(handles, 1, 1)
     try:
         memory = mmap.mmap(
@@ -247,8 +248,8 @@ def _mapped(handles: socket.socket, shape: tuple) -> np.ndarray:
     return np.frombuffer(memory, np.uint8).reshape(shape)
 
 
-# A thread must not get the answers to another one, nor a forked worker
-# those to its parent.
+# A thread must not get another thread's answers, nor a forked worker its
+# parent's.
 _local = threading.local()
 os.register_at_fork(after_in_child=lambda: _local.__dict__.clear())
 
@@ -260,23 +261,24 @@ def ask(
     decoder: str | None = None,
     argument: Any = None,
 ) -> Any:
-    """Ask the process that decodes for this thread.
+    """Send a request to the process that decodes for this thread.
 
     Args:
-        what: ``'open'``, ``'inspect'``, ``'read'`` or ``'keyframe'``.
+        what: Kind of request: ``'open'``, ``'inspect'``, ``'read'`` or
+            ``'keyframe'``.
         path: Path of the video, for messages.
-        local: Where it is on the local disk.
-        decoder: The decoder to force, or None.
+        local: Its path on the local disk.
+        decoder: Decoder to force, or None.
         argument: Sorted indices for ``'read'``, a number in [0, 1) for
             ``'keyframe'``.
 
     Returns:
-        A dict of facts; or frames, (N, H, W, 3) uint8 RGB in memory of their
-        own, and the index of the keyframe.
+        A dict of facts; or frames, (N, H, W, 3) uint8 RGB in their own
+        memory, and the index of the keyframe.
 
     Raises:
-        BadSourceError: If the decoder refuses.
-        DecoderLostError: If it dies or is late.
+        BadSourceError: If the decoder refuses the file.
+        DecoderLostError: If the process crashes or takes too long.
         RuntimeError: If no decoder can be used.
     """
     if not hasattr(_local, 'decoder'):
@@ -286,10 +288,10 @@ def ask(
 
 
 def decoder_pid() -> int | None:
-    """Return the number of the process that decodes for this thread.
+    """Return the ID of the process that decodes for this thread.
 
     Returns:
-        None where none runs.
+        The process ID; None if no process is running.
     """
     decoder = getattr(_local, 'decoder', None)
     running = decoder is not None and decoder.running
@@ -299,7 +301,7 @@ def decoder_pid() -> int | None:
 def drop_decoder() -> None:
     """End the process that decodes for this thread; the next call starts one.
 
-    Does nothing where none runs.
+    It does nothing if no process is running.
     """
     if decoder_pid() is not None:
         _local.decoder.stop(0)

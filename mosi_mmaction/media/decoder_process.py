@@ -1,9 +1,9 @@
 """The child process in which videos are decoded; run as a script.
 
-Damaged videos make C code crash, abort or wait for ever, and large ones eat
-the memory. Whatever happens here, the process that trains goes on: see
+Damaged videos can make C code crash, abort or hang, and large ones can use up
+the memory. Whatever happens here, the training process continues: see
 :mod:`mosi_mmaction.media.decoder_client`, which starts this file. It imports
-nothing of the package, as a start would take seconds then.
+nothing from the package, because starting would then take seconds.
 """
 
 import ctypes
@@ -23,14 +23,14 @@ from typing import Any
 
 import numpy as np
 
-#: Bytes of private memory; more ends the process.
+#: Limit of private memory in bytes; exceeding it ends the process.
 MAX_MEMORY = 2**30
 
-#: Bytes of the frames in one answer. They are shared memory, which
-#: ``MAX_MEMORY`` does not count.
+#: Limit of the frames in one answer, in bytes. They are in shared memory,
+#: which ``MAX_MEMORY`` does not count.
 MAX_ANSWER = 2**31
 
-#: Module and class of every decoder, in the order in which they are tried.
+#: Module and class of each decoder, in the order in which they are tried.
 DECODERS = {
     'pyav': ('pyav_reader', 'PyAVReader'),
     'decord': ('decord_reader', 'DecordReader'),
@@ -43,7 +43,7 @@ _LIFE = 0.2
 
 
 class _DecoderError(Exception):
-    """No file is at fault, but the installation or the choice."""
+    """The installation or the choice of decoder is at fault, not a file."""
 
 
 class _Server:
@@ -55,21 +55,21 @@ class _Server:
         self._classes: dict[str, Any] = {}
         self._key: tuple | None = None
         self._reader: Any = None
-        # What took decoding a whole file to find out.
+        # Results that required decoding a whole file.
         self._counted: dict[tuple, Any] = {}
         self._told = 0.0
 
     def tick(self) -> None:
-        """Tell the other side that there is progress."""
+        """Report progress to the client."""
         if time.monotonic() > self._told + _LIFE:
             self._told = time.monotonic()
             self._connection.send(('busy',))
 
     def serve(self) -> None:
-        """Answer until the other side is gone.
+        """Answer requests until the client is gone.
 
-        A request is what to do, a path, the name of a decoder or None, and
-        an argument. Every request names its file, so that what was opened
+        A request consists of its kind, a path, the name of a decoder or None,
+        and an argument. Every request names its file, so that a file opened
         before cannot answer for it. Answers: ``('opened', facts)``;
         ``('frames', shape, index)`` followed by the handle of shared
         memory; ``('refused', reason)``; ``('unusable', reason)`` if no
@@ -100,10 +100,10 @@ class _Server:
                     self._counted[self._key] = reader.num_frames
             except _DecoderError as error:
                 answer = 'unusable', str(error)
-            # Whatever a decoder raises is passed on as the file's fault.
+            # Any error of a decoder is attributed to the file.
             except Exception as error:
                 answer = 'refused', _reason(error, path)
-                # A reader that has failed once may go on failing.
+                # A reader that has failed once may fail again.
                 self._key = self._reader = None
             self._connection.send(answer)
             if handle is not None:
@@ -117,7 +117,7 @@ class _Server:
             *(status.st_size, status.st_mtime_ns),
         )
         if self._key != key:
-            self._key = self._reader = None  # frees what the last one held
+            self._key = self._reader = None  # frees the memory of the last one
             self._reader = self._choose(path, decoder)
             if key in self._counted:
                 self._reader.know_count(self._counted[key])
@@ -127,8 +127,8 @@ class _Server:
     def _choose(self, path: str, decoder: str | None) -> Any:
         """Return the reader of a file: the forced one, or the first to load.
 
-        PyAV reads all there is, seeking where it has a proof; decord is
-        slower and only taken if it is asked for, or loads alone.
+        PyAV reads every file, and seeks if the result is proven right; decord
+        is slower and only used if it is requested, or if only it loads.
         """
         failed = []
         for name in [decoder] if decoder else DECODERS:
@@ -150,15 +150,15 @@ class _Server:
 
 
 def _load(name: str) -> Any:
-    """Return the class of a decoder, or why it does not load."""
+    """Return the class of a decoder, or the reason why it does not load."""
     module, kind = DECODERS[name]
-    # The directory as a package of its own: the readers import each other,
-    # and nothing that would take seconds.
+    # Treat the directory as a package of its own: the readers import each
+    # other and nothing that takes seconds to import.
     package = sys.modules.setdefault('readers', ModuleType('readers'))
     package.__path__ = [os.path.dirname(__file__)]
     try:
         loaded = importlib.import_module(f'readers.{module}')
-    # Whatever a broken library raises: OSError, mostly.
+    # A broken library may raise anything, mostly OSError.
     except Exception as error:
         return f'{type(error).__name__}: {error}'
     return getattr(loaded, kind)
@@ -186,7 +186,7 @@ def _share(images: Iterator[np.ndarray], count: int) -> tuple[tuple, int]:
     """Put images into new shared memory.
 
     Returns:
-        Shape of them all, and the memory's handle.
+        Shape of the whole array, and the handle of the memory.
     """
     first = next(images)
     shape = count, *first.shape
@@ -209,7 +209,7 @@ def _share(images: Iterator[np.ndarray], count: int) -> tuple[tuple, int]:
                 for n, image in enumerate(images, 1):
                     frames[n] = image
             finally:
-                del frames  # or the memory could not be unmapped
+                del frames  # otherwise the memory could not be unmapped
     except BaseException:
         os.close(handle)
         raise
@@ -217,7 +217,7 @@ def _share(images: Iterator[np.ndarray], count: int) -> tuple[tuple, int]:
 
 
 def _reason(error: Exception, path: str) -> str:
-    """Leave times, source lines and stack traces out of the message."""
+    """Remove times, source lines and stack traces from a message."""
     message = str(error).strip().split('\n')[0] or repr(error)
     noise = (
         r'\[[\d:]+\] \S+:\d+: |Check failed: .*? vs\. -?\d+\) '
@@ -229,13 +229,13 @@ def _reason(error: Exception, path: str) -> str:
 
 def main(parent: int, handle: int) -> None:
     """Serve the process that started this one, and die with it."""
-    # The kernel's signal comes whatever is computed; a closed connection
-    # would only be noticed at the next request.
+    # The kernel's signal arrives even during a computation; a closed
+    # connection would only be noticed at the next request.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
-        return  # it was gone before
+        return  # the parent has already ended
     resource.setrlimit(resource.RLIMIT_DATA, (MAX_MEMORY, MAX_MEMORY))
-    # No core file for every broken video.
+    # Write no core file for every broken video.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     connection = Connection(handle)
     handles = socket.socket(fileno=os.dup(handle))
@@ -246,7 +246,7 @@ def main(parent: int, handle: int) -> None:
     try:
         _Server(connection, handles).serve()
     except (EOFError, ConnectionError):
-        pass  # the process that asked is gone
+        pass  # the client is gone
 
 
 if __name__ == '__main__':

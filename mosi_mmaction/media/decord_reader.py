@@ -1,14 +1,15 @@
-"""Read the frames of a video with decord, where that is proven right.
+"""Read the frames of a video with decord, if they are proven right.
 
-decord 0.6 seeks to wrong frames in MPEG-4 with B-frames, MPEG-1/2, WMV and
-some H.265, in silence, and repeats the last frame it has for one it cannot
-decode. So this reader never lets it seek and stops at the first repeat.
-Even in order it numbers wrongly in MPEG-TS and where an edit list hides
-frames, takes the other one of two streams, and does not turn Matroska.
-Therefore the number of frames and the first of them must be those of PyAV.
+decord 0.6 silently seeks to wrong frames in MPEG-4 with B-frames, MPEG-1/2,
+WMV and some H.265, and replaces a frame that it cannot decode by the last one
+it has. So this reader never lets it seek and stops at the first repetition.
+Even when reading in order, decord numbers frames wrongly in MPEG-TS and if an
+edit list hides frames, takes the wrong one of two streams, and does not rotate
+Matroska. Therefore the number of frames and the first frame must agree with
+PyAV.
 
 It runs in :mod:`mosi_mmaction.media.decoder_process`, and imports nothing
-of the package but its neighbours.
+from the package except its neighbours.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +20,7 @@ import numpy as np
 
 decord.logging.set_level(decord.logging.QUIET)
 
-# The first bytes of a file, and the container that they tell of.
+# The first bytes of a file, and the container that they identify.
 _SIGNATURES = {
     b'RIFF': 'avi',
     b'\x1aE\xdf\xa3': 'matroska',
@@ -28,10 +29,10 @@ _SIGNATURES = {
 }
 _MOV = (b'ftyp', b'moov', b'mdat', b'wide', b'free', b'skip')
 
-# Stop as soon as one frame is repeated for another: a share of all frames.
+# Allowed share of repeated frames: stop at the first one.
 _NO_REPEATS = 1e-9
 
-# Mean difference of two decoders' first frame, in grey levels.
+# Largest mean difference of two decoders' first frames, in grey levels.
 _SAME = 12
 
 
@@ -39,14 +40,14 @@ class DecordReader:
     """An open video.
 
     Args:
-        path: A file of the local disk.
-        tick: Called now and then while there is progress.
-        judge: The class that reads with PyAV; None if PyAV does not load,
-            when only AVI with one video stream is read.
+        path: Path on the local disk.
+        tick: Function called regularly while there is progress.
+        judge: Class that reads with PyAV; None if PyAV does not load, in
+            which case only AVI with one video stream is read.
 
     Raises:
-        ValueError: If it cannot be read, or not be proven that frames would
-            be the right ones.
+        ValueError: If the file cannot be read, or the frames cannot be proven
+            right.
     """
 
     name = 'decord'
@@ -64,8 +65,8 @@ class DecordReader:
             self.container = 'mov'
         if not self.container:
             raise ValueError(
-                'decord does not number the frames of this kind of file as '
-                'they are presented'
+                'decord does not number the frames of this kind of file in '
+                'the order in which they are presented'
             )
         self._path, self._tick = path, tick
         self._open()
@@ -77,8 +78,8 @@ class DecordReader:
             self._compare(judge(path, tick), first)
         elif self.container != 'avi' or head.count(b'vids') != 1:
             raise ValueError(
-                'only PyAV could prove that decord gives the right frames, '
-                'and it does not load'
+                'only PyAV can prove that decord gives the right frames, '
+                'but it does not load'
             )
         self._open()
 
@@ -86,7 +87,7 @@ class DecordReader:
         self.codec = judge.codec
         if judge.num_frames != self.num_frames:
             raise ValueError(
-                f'decord numbers {self.num_frames} frames, and '
+                f'decord counts {self.num_frames} frames, but '
                 f'{judge.num_frames} are presented'
             )
         right = next(judge.read([0]))
@@ -96,21 +97,21 @@ class DecordReader:
             or np.abs(right.astype(np.int16) - first).mean() > _SAME
         ):
             raise ValueError(
-                'decord shows another picture than PyAV as its first frame'
+                'the first frame of decord differs from that of PyAV'
             )
 
     def know_count(self, count: int) -> None:
         """Do nothing: opening is quick."""
 
     def count(self) -> int:
-        """Decode everything; return the number of frames that are there."""
+        """Decode everything; return the actual number of frames."""
         self._open()
         for _ in range(self.num_frames):
             self._next()
         return self.num_frames
 
     def _open(self) -> None:
-        # By path: handed an open file, decord crashes on truncated AVIs.
+        # By path: with an open file, decord crashes on truncated AVIs.
         self._reader = decord.VideoReader(
             self._path, num_threads=1, fault_tol=_NO_REPEATS
         )
@@ -131,18 +132,20 @@ class DecordReader:
         """Decode frames.
 
         Args:
-            indices: Sorted, without repeats.
+            indices: Sorted frame indices, without repetitions.
 
         Yields:
-            (H, W, 3) uint8 RGB, all of one size; each until the next.
+            (H, W, 3) uint8 RGB, all of one size; each is valid until the
+            next.
 
         Raises:
-            ValueError: If one of them is not there.
+            ValueError: If one of the frames does not exist.
         """
         for index in indices:
             if not 0 <= index < self.num_frames:
                 raise ValueError(
-                    f'frame {index} is not there; there are {self.num_frames}'
+                    f'frame {index} does not exist; there are '
+                    f'{self.num_frames}'
                 )
             if index < self._position:
                 self._open()

@@ -1,16 +1,16 @@
-"""Errors that the package tells apart."""
+"""The package's exceptions."""
 
 
 class BadSourceError(ValueError):
     """A file of the user's data cannot be used; the file is at fault.
 
     Only this error is subject to the ``bad_files`` policy: any other one is
-    a mistake of a config or of ours and always stops.
+    a mistake in a config or in this package and always stops the run.
 
     Args:
-        path: The file.
-        reason: What is wrong with it.
-        hint: What to do about it, a sentence.
+        path: Path of the file.
+        reason: Explanation of what is wrong with it.
+        hint: Sentence that says what to do about it.
     """
 
     def __init__(self, path: str, reason: str, hint: str = '') -> None:

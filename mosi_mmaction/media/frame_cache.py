@@ -1,4 +1,4 @@
-"""Keep decoded videos in memory."""
+"""A cache of decoded videos in memory."""
 
 import contextlib
 from collections.abc import Iterable
@@ -10,10 +10,10 @@ from .video import VideoFile
 
 
 class KeptVideo:
-    """A video whose frames are all in memory.
+    """A video with all frames in memory.
 
     Args:
-        path: The video file, for messages.
+        path: Path of the video file, for messages.
         frames: All frames, (N, H, W, 3) uint8 RGB.
         fps: Average frame rate in Hz.
     """
@@ -28,27 +28,27 @@ class KeptVideo:
         """Return copies of frames: (N, H, W, 3) uint8 RGB.
 
         Raises:
-            BadSourceError: If there is no such frame.
+            BadSourceError: If a frame does not exist.
         """
         indices = [int(i) for i in indices]
         if min(indices) < 0 or max(indices) >= self.num_frames:
             raise BadSourceError(
                 self.path,
-                f'of frames {indices} not all are there; it has '
+                f'not all of the frames {indices} exist; it has '
                 f'{self.num_frames}',
             )
         return self._frames[indices]
 
 
 class FrameCache:
-    """Decoded videos, kept in memory until it is full.
+    """Decoded videos, kept in memory until the cache is full.
 
-    Nothing is ever thrown out for something newer: an epoch visits each
-    video once, so that what was used last is what is needed last. A file
-    that changes meanwhile is not read again.
+    Videos are never evicted: an epoch visits each video once, so the most
+    recent one is needed last. A file that changes meanwhile is not read
+    again.
 
     Args:
-        max_bytes: Number of bytes that all frames may take together.
+        max_bytes: Limit of all frames together, in bytes.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -67,7 +67,7 @@ class FrameCache:
         other frames can be used.
 
         Args:
-            path: The video file.
+            path: Path of the video file.
             backend_args: Arguments of MMEngine's file backend; None is the
                 local disk.
             decoder: See :class:`~mosi_mmaction.media.video.VideoFile`.
@@ -86,7 +86,7 @@ class FrameCache:
         if 3 * video.num_frames * video.facts['pixels'] > self._room:
             return video
         with contextlib.suppress(BadSourceError):
-            # A copy, as shared memory holds a file handle.
+            # A copy, because shared memory uses a file handle.
             frames = video.read(range(video.num_frames)).copy()
             self._room -= frames.nbytes
             self._kept[key] = KeptVideo(path, frames, video.fps)

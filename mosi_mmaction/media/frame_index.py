@@ -1,10 +1,10 @@
-"""Which frames a video presents, as its packets tell.
+"""The frames that a video presents, according to its packets.
 
-Decoding from the start and counting is always right, and slow in long
-videos. Time stamps find a frame where container and codec allow a proof:
+Decoding from the start and counting is always right, but slow for long
+videos. Time stamps find a frame if container and codec allow a proof:
 
-- every packet has a time stamp of its own, so that frame k is the one that
-  carries the k-th smallest of them;
+- every packet has its own time stamp, so frame k is the one with the k-th
+  smallest of them;
 - the first packet is a keyframe and no frame is presented before it, so that
   decoding from the start loses none.
 """
@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 import av
 
-# Where the time stamp of a packet is that of one frame. Others guess them.
+# Containers in which a packet's time stamp is that of one frame; in others it
+# is a guess.
 _STAMPED = {
     'mov': {
         *('av1', 'ffv1', 'h263', 'h264', 'hevc', 'mjpeg', 'mpeg4', 'png'),
@@ -26,7 +27,7 @@ _STAMPED = {
     'avi': {'ffv1', 'huffyuv', 'mjpeg', 'mpeg4'},
 }
 
-# MPEG-4: a frame that is not coded takes fewer bytes after its start code.
+# MPEG-4: a frame that is not coded has fewer bytes after its start code.
 _VOP = b'\0\0\1\xb6'
 _PLACEHOLDER = 16
 
@@ -35,7 +36,7 @@ _PACKETS = 1000
 
 
 class Packet(NamedTuple):
-    """What the container says of a packet."""
+    """A packet as described by the container."""
 
     pts: int | None
     dts: int | None
@@ -50,9 +51,10 @@ class Index(NamedTuple):
 
     Attributes:
         count: Number of frames.
-        stamps: Time stamps of all frames in order. Empty: count them.
+        stamps: Time stamps of all frames in order; if empty, frames must be
+            counted.
         keys: Keyframes in order.
-        key_stamps: Their time stamps.
+        key_stamps: Time stamps of the keyframes.
     """
 
     count: int
@@ -77,23 +79,23 @@ def read_index(
     codec: str,
     tick: Callable[[], None],
 ) -> Index | None:
-    """Return the frames that a video presents, if its packets tell.
+    """Return the frames that a video presents, if its packets define them.
 
     Args:
-        packets: PyAV's, all of the video, in order.
+        packets: All packets of the video from PyAV, in order.
         container: FFmpeg's name of the container.
         codec: FFmpeg's name of the codec.
-        tick: Called now and then while there is progress.
+        tick: Function called regularly while there is progress.
 
     Returns:
-        The index; None if frames have to be decoded to be counted.
+        The index; None if frames must be decoded to be counted.
     """
     found, plain, whole = [], True, True
     check = container == 'avi' and codec == 'mpeg4'
     try:
         for p in packets:
             if not p.size:
-                continue  # the end, or nothing
+                continue  # the end, or an empty packet
             found.append(
                 Packet(
                     *(p.pts, p.dts, p.pos, p.size),
@@ -120,9 +122,9 @@ def _vop(raw: bytes) -> int:
     """Return the type of the one MPEG-4 frame in a packet.
 
     Returns:
-        0 for I, 1 for P, 2 for B, 3 for S (sprite). -1 if there is none,
-        are several ("packed bitstream") or it is a placeholder for a frame
-        that is presented elsewhere or not at all.
+        0 for I, 1 for P, 2 for B, 3 for S (sprite). -1 if there is none or
+        more than one ("packed bitstream"), or if it is a placeholder for a
+        frame that is presented elsewhere or not at all.
     """
     at = raw.find(_VOP)
     if (
@@ -135,7 +137,7 @@ def _vop(raw: bytes) -> int:
 
 
 def _stamped(packets: Sequence[Packet]) -> Index | None:
-    """Return the index if time stamps are proof, or None."""
+    """Return the index if time stamps prove it, otherwise None."""
     shown = [p.pts for p in packets if not p.is_hidden]
     keys = [p for p in packets if p.is_key]
     if None in shown or not shown or not packets[0].is_key:

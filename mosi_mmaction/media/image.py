@@ -1,4 +1,4 @@
-"""Turn files into RGB arrays, or say in one error why that cannot be."""
+"""Decode image files to RGB arrays, or raise one error that says why not."""
 
 import functools
 import io
@@ -14,18 +14,18 @@ from PIL import Image, ImageOps
 from .errors import BadSourceError
 from .storage import storage
 
-#: Images with more pixels than this are refused: three bytes each and a copy
-#: must fit into the memory of a worker.
+#: Images with more pixels than this are refused: three bytes per pixel and a
+#: copy must fit into the memory of a worker.
 MAX_PIXELS = 2**27
 
 #: Image files with more bytes than this are refused.
 MAX_BYTES = 2**29
 
-#: Sources with a shorter side are refused: no motion can be seen in them.
+#: Sources with a shorter side are refused, as no motion is visible in them.
 MIN_SIDE = 8
 
-#: What Pillow may open. It knows more, among them PostScript, which would
-#: run a program that is in the file.
+#: Formats that Pillow may open. It supports more, for example PostScript,
+#: which would run a program in the file.
 _FORMATS = (
     'AVIF',
     'BMP',
@@ -40,7 +40,7 @@ _FORMATS = (
     'WEBP',
 )
 
-# What Pillow raises on damaged files.
+# Errors that Pillow raises for damaged files.
 _PILLOW_ERRORS = (
     OSError,
     ValueError,
@@ -66,16 +66,16 @@ _REDUCED = {
 }
 
 
-# Since OpenCV 4.11 decoders give RGB at no cost, if asked to.
+# Since OpenCV 4.11, decoders can return RGB at no extra cost.
 _COLOR = getattr(cv2, 'IMREAD_COLOR_RGB', cv2.IMREAD_COLOR)
 
 
 def read_bytes(path: str, backend_args: dict | None = None) -> bytes:
-    """Read a whole image file through MMEngine's file backends.
+    """Read an image file through MMEngine's file backends.
 
     Raises:
-        BadSourceError: If it does not exist, may not be read, is no regular
-            file, is empty, or has more than ``MAX_BYTES``.
+        BadSourceError: If it does not exist, may not be read, is not a
+            regular file, is empty, or has more than ``MAX_BYTES``.
     """
     try:
         check_local(path)
@@ -88,12 +88,12 @@ def read_bytes(path: str, backend_args: dict | None = None) -> bytes:
 
 
 def check_local(path: str, max_bytes: int = MAX_BYTES) -> None:
-    """Refuse what open() would wait for, or read() would not end."""
+    """Refuse files on which open() would block or read() would not end."""
     if '://' in path:
         return
     status = os.stat(path)
     if stat.S_ISDIR(status.st_mode):
-        raise BadSourceError(path, 'is a folder, not a file')
+        raise BadSourceError(path, 'is a directory, not a file')
     if not stat.S_ISREG(status.st_mode):
         raise BadSourceError(path, 'is not a regular file')
     if status.st_size > max_bytes:
@@ -113,7 +113,7 @@ def _formats() -> tuple:
 def _open_image(raw: bytes, path: str) -> Image.Image:
     try:
         with warnings.catch_warnings():
-            # Pillow warns of what MAX_PIXELS decides about.
+            # Pillow warns about sizes that MAX_PIXELS already checks.
             warnings.simplefilter('ignore')
             return Image.open(io.BytesIO(raw), formats=_formats())
     except Image.UnidentifiedImageError as error:
@@ -124,11 +124,11 @@ def _open_image(raw: bytes, path: str) -> Image.Image:
 
 
 def _header(raw: bytes, path: str) -> tuple[int, int, bool, bool]:
-    """Read what an image is going to be before any memory is taken for it.
+    """Read the properties of an image before allocating memory for it.
 
     Returns:
         Width and height in pixels, whether it is a JPEG file, and whether
-        OpenCV makes of its pixels what Pillow would.
+        OpenCV gives the same pixels as Pillow.
     """
     if raw.startswith(b'\xff\xd8'):
         frame = _jpeg_frame(raw)
@@ -146,14 +146,14 @@ def _header(raw: bytes, path: str) -> tuple[int, int, bool, bool]:
 
 
 def _jpeg_frame(raw: bytes) -> tuple[int, int, int] | None:
-    """Find a JPEG's frame header, as most sources are JPEG files.
+    """Find the frame header of a JPEG file, the most common kind of source.
 
-    Pillow would parse EXIF and all other segments, a good part of the time
-    that decoding a thumbnail takes.
+    Pillow would also parse EXIF and all other segments, which takes a large
+    part of the time of decoding a thumbnail.
 
     Returns:
         Width, height and number of colour components; None if they are not
-        where they belong, or a sample has not 8 bits.
+        in the expected place, or samples do not have 8 bits.
     """
     at = 2
     while at + 10 <= len(raw) and raw[at] == 0xFF:
@@ -176,8 +176,8 @@ def decode_image(
     """Decode an image file to 8-bit RGB.
 
     Args:
-        raw: The file.
-        path: Where it came from, for errors.
+        raw: Content of the file.
+        path: Path of the file, for errors.
         short_side: See :class:`~mosi_mmaction.LoadSourceImage`.
 
     Returns:
@@ -191,7 +191,7 @@ def decode_image(
     if min(width, height) < MIN_SIDE:
         raise BadSourceError(
             path,
-            f'{width}x{height} pixels; at least {MIN_SIDE} a side are needed',
+            f'{width}x{height} pixels; each side needs at least {MIN_SIDE}',
         )
     if width * height > MAX_PIXELS:
         raise BadSourceError(
@@ -203,8 +203,8 @@ def decode_image(
     if is_jpeg and short_side:
         while scale < 8 and min(width, height) >= 2 * scale * short_side:
             scale *= 2
-    # OpenCV is faster but fills what is missing of a truncated file with
-    # grey, silently. So it only gets files that end as they should.
+    # OpenCV is faster, but silently fills the missing part of a truncated
+    # file with grey. So it only gets files that end properly.
     complete = raw.endswith(b'\xff\xd9') if is_jpeg else raw[-8:-4] == b'IEND'
     if complete and ordinary:
         img = cv2.imdecode(
@@ -212,7 +212,7 @@ def decode_image(
             _REDUCED[scale] - cv2.IMREAD_COLOR + _COLOR,
         )
         if img is not None:
-            # In place: large images would need the memory twice.
+            # In place; otherwise large images would need twice the memory.
             return (
                 cv2.cvtColor(img, cv2.COLOR_BGR2RGB, dst=img)
                 if _COLOR == cv2.IMREAD_COLOR
@@ -227,11 +227,11 @@ def _decode_with_pillow(raw: bytes, path: str, scale: int) -> np.ndarray:
         image.seek(0)
         if scale > 1:
             image.draft(None, (image.width // scale, image.height // scale))
-        # In place, as it copies what needs no rotation otherwise.
+        # In place; otherwise it copies images that need no rotation.
         ImageOps.exif_transpose(image, in_place=True)
         if image.mode.startswith('I'):
-            # 16 bits a pixel, of which cameras often use 10 to 14; Pillow's
-            # own conversion would clip to 255.
+            # 16 bits per pixel, of which cameras often use 10 to 14; Pillow's
+            # own conversion would clip at 255.
             gray = np.maximum(np.asarray(image), 0)
             shift = max(int(gray.max()).bit_length() - 8, 0)
             gray = (gray >> shift).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""From pixels to an MP4 file."""
+"""Write MP4 files."""
 
 import os
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ def write_mp4(
     frames: Sequence[np.ndarray] | np.ndarray,
     fps: float = 8,
 ) -> Path:
-    """Write a video, whole or not at all; directories are made.
+    """Write a video completely or not at all; parent directories are made.
 
-    Odd sides are made even, as the codec wants, by one white line.
+    Odd sides get one white line, because the codec needs even sides.
 
     Args:
-        path: The file.
-        frames: N pictures (H, W, 3) uint8 RGB, equal in size.
-        fps: Frames a second.
+        path: Path of the file.
+        frames: N pictures (H, W, 3) uint8 RGB of equal size.
+        fps: Number of frames a second.
 
     Returns:
         The path.
@@ -37,9 +37,9 @@ def write_mp4(
         writer = cv2.VideoWriter(str(part), fourcc, fps, (width, height))
         if not writer.isOpened():
             raise OSError(
-                f'OpenCV cannot write {path} with the codec mp4v: see that '
+                f'OpenCV cannot write {path} with the codec mp4v: check that '
                 'the directory is writable and that OpenCV has ffmpeg (the '
-                'opencv-python packages of PyPI have it)'
+                'opencv-python packages from PyPI have it)'
             )
         for frame in frames:
             frame = cv2.copyMakeBorder(
@@ -53,7 +53,7 @@ def write_mp4(
             )
             writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
         writer.release()
-        # The writer reports no error, not even that the disk is full.
+        # The writer reports no errors, not even a full disk.
         reader = cv2.VideoCapture(str(part))
         written = int(reader.get(cv2.CAP_PROP_FRAME_COUNT))
         reader.release()

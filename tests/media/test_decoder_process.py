@@ -217,7 +217,7 @@ def test_a_decoder_that_does_not_load(videos, tmp_path, monkeypatch):
     if _has_decord():
         # The next one takes over, where that is proven right.
         assert numbers(VideoFile(str(avi)), [8, 3]) == [8, 3]
-        with pytest.raises(BadSourceError, match='only PyAV could prove'):
+        with pytest.raises(BadSourceError, match='only PyAV can prove'):
             VideoFile(videos[0])
     broken(tmp_path, 'decord')
     decoder_client._local.__dict__.clear()
