@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mosi_mmaction.cli.arguments import add_config_options, read_options
+from mosi_mmaction.cli.arguments import add_network_arguments, read_options
 from mosi_mmaction.cli.start import start
 
 
@@ -29,9 +29,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        'config', help='config file, or name of a config of mosi_mmaction'
-    )
+    add_network_arguments(parser, checkpoint=False, device=False)
     source = parser.add_mutually_exclusive_group()
     source.add_argument('--image', metavar='FILE', help='source image')
     source.add_argument(
@@ -55,7 +53,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='height of a frame in the pictures, in pixels',
     )
     parser.add_argument('--fps', type=float, default=8)
-    add_config_options(parser)
     return parser.parse_args(argv)
 
 

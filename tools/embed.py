@@ -16,7 +16,7 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from mosi_mmaction.cli.arguments import add_config_options, read_options
+from mosi_mmaction.cli.arguments import add_network_arguments, read_options
 from mosi_mmaction.cli.start import start
 
 
@@ -26,10 +26,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        'config', help='config file, or name of a config of mosi_mmaction'
-    )
-    parser.add_argument('checkpoint', help='checkpoint file')
+    add_network_arguments(parser)
     parser.add_argument(
         'data',
         nargs='+',
@@ -56,8 +53,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="frames between two of a clip; default: the config's, or 2",
     )
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--device', default='cpu')
-    add_config_options(parser)
     return parser.parse_args(argv)
 
 

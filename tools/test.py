@@ -10,17 +10,17 @@ goes to the work dir as test_<name of the config>.py.
 import argparse
 from pathlib import Path
 
-from mosi_mmaction.cli.arguments import add_common_arguments
+from mosi_mmaction.cli.arguments import (
+    add_common_arguments,
+    add_network_arguments,
+)
 from mosi_mmaction.cli.start import start
 
 
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description='Test a checkpoint')
-    parser.add_argument(
-        'config', help='config file, or name of a config of mosi_mmaction'
-    )
-    parser.add_argument('checkpoint', help='checkpoint file')
+    add_network_arguments(parser, device=False)
     add_common_arguments(parser)
     parser.add_argument(
         '--dump',

@@ -15,7 +15,7 @@ import os
 import statistics
 from pathlib import Path
 
-from mosi_mmaction.cli.arguments import add_config_options, read_options
+from mosi_mmaction.cli.arguments import add_network_arguments, read_options
 from mosi_mmaction.cli.start import start
 
 
@@ -25,9 +25,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        'config', help='config file, or name of a config of mosi_mmaction'
-    )
+    add_network_arguments(parser, checkpoint=False, device=False)
     parser.add_argument(
         '--init',
         metavar='CHECKPOINT',
@@ -42,7 +40,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         type=Path,
         help='default: work_dirs/<name of the config>_splits',
     )
-    add_config_options(parser)
     parser.add_argument('--jobs', type=int, default=1, help='runs at once')
     parser.add_argument(
         '--launcher',

@@ -9,7 +9,10 @@ flags are those of MMAction2's tool of the same name.
 import argparse
 import logging
 
-from mosi_mmaction.cli.arguments import add_common_arguments
+from mosi_mmaction.cli.arguments import (
+    add_common_arguments,
+    add_network_arguments,
+)
 from mosi_mmaction.cli.errors import command, when_interrupted
 from mosi_mmaction.cli.start import start
 
@@ -17,9 +20,7 @@ from mosi_mmaction.cli.start import start
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description='Train a network')
-    parser.add_argument(
-        'config', help='config file, or name of a config of mosi_mmaction'
-    )
+    add_network_arguments(parser, checkpoint=False, device=False)
     add_common_arguments(parser)
     parser.add_argument(
         '--resume',

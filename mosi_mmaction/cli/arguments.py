@@ -39,6 +39,32 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_network_arguments(
+    parser: argparse.ArgumentParser,
+    checkpoint: bool = True,
+    device: bool = True,
+) -> None:
+    """Add what names a network: CONFIG, CHECKPOINT, where it runs.
+
+    ``--cfg-options`` comes with CONFIG.
+
+    Args:
+        parser: The parser; these are its first positional arguments.
+        checkpoint: Whether to add CHECKPOINT.
+        device: Whether to add ``--device``.
+    """
+    parser.add_argument(
+        'config', help='config file, or name of a config of mosi_mmaction'
+    )
+    if checkpoint:
+        parser.add_argument('checkpoint', help='checkpoint file')
+    if device:
+        parser.add_argument(
+            '--device', default='cpu', help='such as cuda (default: cpu)'
+        )
+    add_config_options(parser)
+
+
 def read_options(pairs: Sequence[str] | None) -> dict[str, Any]:
     """Return keys and values of ``--cfg-options``, as MMEngine reads them.
 
@@ -59,7 +85,6 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         help='directory for logs and checkpoints (default: work_dir of the '
         'config, or ./work_dirs/<name of the config>)',
     )
-    add_config_options(parser)
     precision = parser.add_mutually_exclusive_group()
     precision.add_argument(
         '--amp',

@@ -1,7 +1,7 @@
 """Change the pretext task of a config in one call."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from mmengine.config import Config
 
@@ -148,8 +148,11 @@ def set_motion(
             part.update(pool)
             if separate is not None:
                 part['separate'] = separate
-        if part.get('type') == 'DeadLeavesDataset' and source_size:
-            part['size'] = source_size
+        if part.get('type') == 'DeadLeavesDataset' and (
+            crop_size or source_size
+        ):
+            source = find_step(part['pipeline'], 'CropSource')
+            part['size'] = cast(dict, source)['size']
 
 
 def set_layers(cfg: dict) -> None:

@@ -1,22 +1,22 @@
 """Grad-CAM of a video network."""
 
-import warnings
-
 import numpy as np
 import torch
 from mmaction.models import BaseRecognizer
-from mmaction.utils import GradCAM
+from torch.nn.functional import interpolate
 
 from ..apis.networks import pack
 from ..models.heads.mosi_head import MoSIHead
 
 
 class CAM:
-    """MMAction2's Grad-CAM of one layer, for MoSI's networks too.
+    """Grad-CAM of one layer, for MoSI's networks too.
+
+    A channel's weight is the mean gradient over its positions, in each frame
+    of the layer by itself, as MMAction2 has it.
 
     Args:
-        model: A Recognizer3D. Use it for nothing else afterwards: the stock
-            class leaves its hooks in it.
+        model: A Recognizer3D in evaluation mode. It stays what it is.
         layer: Names from the model down to the layer with slashes between,
             such as ``'backbone/layer4'``; the last stage by default.
         explain: ``'top'``: the network's own top prediction, by its score
@@ -45,7 +45,7 @@ class CAM:
                 )
             layer = f'backbone/{stages[-1]}'
         try:
-            model.get_submodule(layer.replace('/', '.'))
+            self._layer = model.get_submodule(layer.replace('/', '.'))
         except AttributeError as error:
             raise ValueError(
                 f'no layer {layer!r} in the network: {error}'
@@ -65,15 +65,7 @@ class CAM:
                 )
             self._moving = torch.from_numpy(pool.table.any(1))
         self.names = pool.names if pool else range(head.num_classes)
-        # Those of the heads ask for labels, average, or return
-        # probabilities, in whose saturation gradients vanish.
-        head.predict = self._predict
         self.model = model
-        self.stock = GradCAM(model, layer)
-        # Frozen weights stop the gradient. After the line above, as eval()
-        # freezes stages anew.
-        for weight in model.parameters():
-            weight.requires_grad_()
 
     def __call__(self, clip: np.ndarray) -> tuple[np.ndarray, str]:
         """Explain one clip.
@@ -84,26 +76,47 @@ class CAM:
         Returns:
             The map, (N, H, W) float in [0, 1], all zero where no evidence
             is positive; and the name of the top prediction.
-        """
-        # One clip a sample, as the stock class averages the scores of clips.
-        with warnings.catch_warnings():
-            # The stock class registers a hook of torch's older kind.
-            warnings.simplefilter('ignore')
-            cam, _ = self.stock._calculate_localization_map(
-                pack(clip), use_labels=False
-            )
-        return cam[0].cpu().numpy(), str(self.names[self._top])
 
-    def _predict(self, feats, data_samples, **kwargs):
-        """Stand in for the head's predict: one clip, one score."""
-        scores = self.model.cls_head(feats, **kwargs)[0]
-        self._top = int(scores.argmax())
+        Raises:
+            ValueError: If the layer's output is no (B, C, T, H, W).
+        """
+        seen: list[torch.Tensor] = []
+
+        def start_here(layer, args, output):
+            # The gradient ends here, whatever is frozen before. A copy goes
+            # on, as what follows may work in place.
+            if not isinstance(output, torch.Tensor) or output.ndim != 5:
+                raise ValueError(
+                    f'{type(layer).__name__}: Grad-CAM needs a layer whose '
+                    'output is (B, C, T, H, W); name another one'
+                )
+            seen.append(output.detach().requires_grad_())
+            return seen[-1].clone()
+
+        handle = self._layer.register_forward_hook(start_here)
+        try:
+            with torch.enable_grad():
+                inputs = self.model.data_preprocessor(pack(clip))['inputs']
+                feats, kwargs = self.model.extract_feat(inputs, test_mode=True)
+                # Not the head's predict: it averages, or returns
+                # probabilities, in whose saturation gradients vanish.
+                scores = self.model.cls_head(feats, **kwargs)[0]
+                top = int(scores.argmax())
+                (gradient,) = torch.autograd.grad(
+                    self._explained(scores, top), seen[-1]
+                )
+        finally:
+            handle.remove()
+        weights = gradient.mean((-2, -1), keepdim=True)  # (1, C, T, 1, 1)
+        cam = (weights * seen[-1].detach()).sum(1, keepdim=True).relu()
+        cam = interpolate(cam, clip.shape[:3], mode='trilinear')[0, 0]
+        low, high = cam.min(), cam.max()
+        cam = (cam - low) / (high - low + 1e-20)
+        return cam.cpu().numpy(), str(self.names[top])
+
+    def _explained(self, scores: torch.Tensor, top: int) -> torch.Tensor:
+        """Return the number that is explained, of the scores (K,)."""
         if self._moving is None:
-            explained = scores[self._top]
-        else:
-            moving = self._moving.to(scores.device)
-            explained = scores[moving].logsumexp(0) - scores[
-                ~moving
-            ].logsumexp(0)
-        data_samples[0].set_pred_score(explained[None])
-        return data_samples
+            return scores[top]
+        moving = self._moving.to(scores.device)
+        return scores[moving].logsumexp(0) - scores[~moving].logsumexp(0)

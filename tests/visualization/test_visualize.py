@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmaction.utils import GradCAM
 from PIL import Image
 
 from helpers.motion_truth import textured_image
@@ -310,6 +311,56 @@ class TestCAM:
         cam, _ = CAM(model, explain='motion')(clip)
         assert high > 0
         np.testing.assert_allclose(cam, wanted, atol=1e-4)
+
+    @pytest.mark.parametrize('layer', [None, 'backbone/layer2'])
+    @pytest.mark.filterwarnings('ignore:Using a non-full backward hook')
+    def test_is_mmaction2s_for_layers_of_several_frames(self, layer, clip):
+        class LateFrames(torch.nn.Module):
+            """Frames of other weights, so that their gradients differ."""
+
+            def forward(self, x):
+                time = torch.linspace(-1, 1, x.shape[2])
+                x = x * time.view(1, 1, -1, 1, 1)
+                return x.tanh().mean((2, 3, 4), keepdim=True)
+
+        strides = (1, 1, 1, 1)
+        cfg = network.read_config(
+            'tiny/finetune_r2p1d_weizmann',
+            {'model.backbone.temporal_strides': strides},
+        )
+        model = network.build_network(cfg, seed=3)
+        model.cls_head.avg_pool = LateFrames()
+        model.cls_head.average_clips = 'score'
+        ours, name = CAM(model, layer)(clip)
+        stock = GradCAM(model, layer or 'backbone/layer4')
+        frames = []
+        stage = model.backbone.layer4 if layer is None else None
+        if stage is not None:
+            stage.register_forward_hook(
+                lambda module, args, output: frames.append(output.shape[2])
+            )
+        wanted, scores = stock._calculate_localization_map(
+            network.pack(clip), use_labels=False
+        )
+        assert layer or frames[0] > 1
+        assert int(name) == int(scores[0].argmax())
+        assert wanted.max() > 0.99
+        np.testing.assert_allclose(ours, wanted[0].numpy(), atol=1e-6)
+
+    def test_the_network_stays_what_it_is(self, clip):
+        cfg = network.read_config(
+            'tiny/finetune_r2p1d_weizmann', {'model.backbone.frozen_stages': 4}
+        )
+        model = network.build_network(cfg)
+        before = [w.requires_grad for w in model.parameters()]
+        predict = model.cls_head.predict
+        cam = CAM(model)
+        first, second = cam(clip)[0], cam(clip)[0]
+        np.testing.assert_array_equal(first, second)
+        assert [w.requires_grad for w in model.parameters()] == before
+        assert all(w.grad is None for w in model.parameters())
+        assert model.cls_head.predict == predict
+        assert not model.backbone.layer4._forward_hooks
 
     def test_only_pretraining_knows_rest(self):
         cfg = network.read_config('tiny/finetune_r2p1d_weizmann')

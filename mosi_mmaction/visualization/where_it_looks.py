@@ -1,0 +1,325 @@
+"""Where networks look: Grad-CAM beside the motion, drawn and measured.
+
+In videos, the CAM against the optical flow (paper Fig. 4); in clips that are
+rendered with static masks, against the box that moves.
+"""
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from mmengine.config import Config
+from torch.utils.data import Dataset
+
+from ..apis.videos import Video, read_clips
+from ..config.pretraining import set_motion
+from ..config.tree import find_step
+from ..media.mp4 import write_mp4
+from . import draw
+from .cam import CAM
+from .measure import (
+    centre_prior,
+    flow_auc,
+    magnitude,
+    off_centre_window,
+    optical_flow,
+    share_inside,
+)
+
+#: Height of the pictures on the sheet and in the videos, in pixels.
+SHOWN = 192
+
+TRAINED, RANDOM, CENTRE = 'network', 'random initialisation', 'centre prior'
+
+
+def resized(clip: np.ndarray, height: int) -> np.ndarray:
+    """Resize all frames of a clip to a height in pixels."""
+    return np.stack([draw.enlarge(frame, height) for frame in clip])
+
+
+def average(values: list[float]) -> dict:
+    """Mean and standard deviation of the values that are defined."""
+    values = np.array(values, float)
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return dict(mean=None, sd=None, n=0)
+    return dict(
+        mean=float(values.mean()), sd=float(values.std()), n=len(values)
+    )
+
+
+class Look(NamedTuple):
+    """What one clip has given.
+
+    Attributes:
+        aucs: AUC of every network, by name.
+        cam: The trained network's map, (N, H, W).
+        predicted: What it takes the clip for.
+        moved: Magnitude of the flow, (N - 1, H, W).
+    """
+
+    aucs: dict[str, list[float]]
+    cam: np.ndarray
+    predicted: str
+    moved: np.ndarray
+
+
+def look_at(clip: np.ndarray, cams: dict[str, list[CAM]]) -> Look:
+    """Compute maps and figures of one clip.
+
+    Args:
+        clip: (N, H, W, 3) uint8 RGB.
+        cams: Networks, by name; one of them is :data:`TRAINED`.
+    """
+    moved = magnitude(optical_flow(clip))
+    motion = moved.mean(0)
+    maps = {k: [cam(clip) for cam in networks] for k, networks in cams.items()}
+    aucs = {
+        name: [flow_auc(cam.mean(0), motion) for cam, _ in found]
+        for name, found in maps.items()
+    }
+    aucs[CENTRE] = [flow_auc(centre_prior(*motion.shape), motion)]
+    return Look(aucs, *maps[TRAINED][0], moved)
+
+
+def panels(
+    clip: np.ndarray, cam: np.ndarray, moved: np.ndarray
+) -> list[list[np.ndarray]]:
+    """Draw frame, overlay and flow of every frame of a clip.
+
+    The flow is that to the next frame; its brightest is the clip's 99.5th
+    percentile.
+    """
+    clip = resized(clip, SHOWN)
+    size = clip.shape[2], clip.shape[1]
+    scale = max(float(np.quantile(moved, 0.995)), 1e-6)
+
+    def fit(values):
+        return cv2.resize(values.astype(np.float32), size)
+
+    return [
+        [
+            frame,
+            draw.overlay(frame, fit(cam[n])),
+            draw.heat(fit(moved[min(n, len(moved) - 1)] / scale)),
+        ]
+        for n, frame in enumerate(clip)
+    ]
+
+
+def _titled(pictures: Sequence[np.ndarray], titles: Sequence[str]):
+    """Lay pictures out in a row, each with its title."""
+    captions = [draw.caption(p, t) for p, t in zip(pictures, titles)]
+    return draw.grid(captions, 3)
+
+
+def _row(clip: np.ndarray, look: Look, explained: str, title: str):
+    """Draw the middle frame of a clip beside mean CAM and mean flow."""
+    middle = len(clip) // 2
+    still = np.broadcast_to(look.cam.mean(0), look.cam.shape)
+    mean = panels(clip, still, look.moved.mean(0)[None])[middle]
+    titles = (
+        'frame',
+        f'mean CAM of {explained}',
+        f'mean flow: AUC {look.aucs[TRAINED][0]:.2f}',
+    )
+    return draw.caption(_titled(mean, titles), title)
+
+
+def look_at_videos(
+    videos: list[Video],
+    cams: dict[str, list[CAM]],
+    out_dir: Path,
+    *,
+    clip_len: int,
+    interval: int,
+    height: int,
+    num_clips: int = 1,
+    explain: str = 'top',
+    recrop: int = 0,
+    recrop_side: float = 0.6,
+    pictures: int = 6,
+    seed: int = 0,
+) -> dict:
+    """Measure all videos, and draw some of them.
+
+    Writes ``sheet.png`` and, of the videos that are drawn, ``NAME.mp4``.
+
+    Args:
+        videos: The videos.
+        cams: Networks, by name; one of them is :data:`TRAINED`.
+        out_dir: Directory for the pictures.
+        clip_len: Number of frames of a clip.
+        interval: Distance between two of them.
+        height: Height of the clips in pixels.
+        num_clips: Clips a video, spread evenly.
+        explain: ``'top'`` or ``'motion'``, as in ``cams``.
+        recrop: Number of windows cut out of each clip that show the motion
+            off centre.
+        recrop_side: Sides of these windows, as a share of the frame's.
+        pictures: Number of videos to draw, spread over the list.
+        seed: Of the windows.
+
+    Returns:
+        ``auc``, mean, spread and number by framing and network; ``videos``,
+        prediction and AUC of each clip.
+    """
+    rng = np.random.default_rng(seed)
+    figures: dict[str, dict[str, list]] = {'as filmed': {}}
+    if recrop:
+        figures['re-framed'] = {}
+    per_video, rows = [], []
+    # Spread over the list: the first videos are often of one class.
+    pictured = {i * len(videos) // pictures for i in range(pictures)}
+
+    def framed(clip: np.ndarray):
+        """Yield a name for each framing of a clip, and the clip."""
+        yield 'as filmed', clip
+        if recrop:
+            motion = magnitude(optical_flow(clip)).mean(0)
+        for _ in range(recrop):
+            x1, y1, x2, y2 = off_centre_window(motion, recrop_side, 0.25, rng)
+            yield 're-framed', clip[:, y1:y2, x1:x2]
+
+    for i, video in enumerate(videos):
+        frames, drawn = [], set()
+        for clip in read_clips(video.path, clip_len, interval, num_clips):
+            drawn.clear()
+            for framing, cut in framed(clip):
+                cut = resized(cut, height)
+                look = look_at(cut, cams)
+                for name, values in look.aucs.items():
+                    figures[framing].setdefault(name, []).extend(values)
+                per_video.append(
+                    dict(
+                        video=video.path,
+                        framing=framing,
+                        predicted=look.predicted,
+                        auc=look.aucs[TRAINED][0],
+                    )
+                )
+                if i not in pictured or framing in drawn:
+                    continue
+                drawn.add(framing)
+                explained = look.predicted if explain == 'top' else 'motion'
+                title = video.name
+                if framing == 'as filmed':
+                    titles = ('frame', f'CAM of {explained}', 'flow')
+                    frames += [
+                        _titled(p, titles)
+                        for p in panels(cut, look.cam, look.moved)
+                    ]
+                else:
+                    title += f', {framing}'
+                rows.append(_row(cut, look, explained, title))
+        if frames:
+            write_mp4(out_dir / f'{video.name}.mp4', frames)
+    draw.write_png(out_dir / 'sheet.png', draw.grid(rows, 2, gap=8))
+    return dict(
+        auc={
+            framing: {name: average(values) for name, values in aucs.items()}
+            for framing, aucs in figures.items()
+        },
+        videos=per_video,
+    )
+
+
+def enlarge_clips(
+    cfg: Config, height: int, mask_ratio: Sequence[float] | None = None
+) -> dict:
+    """Return a validation data set with clips of another size, same motion.
+
+    The room around the crop keeps its size in pixels, so that all speeds
+    do; the mask's side is a ratio and grows with the crop.
+
+    Args:
+        cfg: A pretraining config.
+        height: New side of the crop in pixels.
+        mask_ratio: Other sides of the moving box, as shares of the crop's.
+
+    Returns:
+        The config of the data set, without the packing.
+
+    Raises:
+        ValueError: If the config does not pretrain, or has no static mask.
+    """
+    loader = copy.deepcopy(Config(dict(val=cfg.get('val_dataloader') or {})))
+    pipeline = (loader.val.get('dataset') or {}).get('pipeline', ())
+    if find_step(pipeline, 'DrawStaticMask') is None:
+        raise ValueError(
+            f'--rendered: the validation pipeline of {cfg.filename} has no '
+            'DrawStaticMask, so there is no box to look at; it is for '
+            'pretraining with static masks'
+        )
+    sides: dict[str, Any] = {}
+    if mask_ratio:
+        sides['static_mask'] = tuple(mask_ratio)
+    set_motion(loader, crop_size=height, **sides)
+    dataset = loader.val.dataset
+    rendering = ('RenderPseudoMotion', 'PackMoSIInputs')
+    dataset.pipeline = [
+        s for s in dataset.pipeline if s['type'] not in rendering
+    ]
+    dataset.pipeline.append(dict(type='RenderPseudoMotion'))
+    return dataset
+
+
+def look_at_rendered(
+    dataset: Dataset, cams: dict[str, list[CAM]], out_dir: Path, number: int
+) -> dict:
+    """Measure rendered masked clips, and draw some of them.
+
+    Writes ``rendered.png``.
+
+    Args:
+        dataset: Built of :func:`enlarge_clips`.
+        cams: Networks, by name; one of them is :data:`TRAINED`.
+        out_dir: Directory for the picture.
+        number: How many samples of the data set.
+
+    Returns:
+        Mean, spread and number of: ``area``, the box's share of the frame;
+        ``named_right``; and ``share`` of the CAM in the box, by network.
+    """
+    shares, areas, tiles = {name: [] for name in cams}, [], []
+    right = []
+    for i in range(min(number, len(dataset))):
+        sample = dataset[i]
+        plan = sample['motion']
+        for c, clip in enumerate(sample['imgs']):
+            if not plan.pool.table[c].any():
+                continue  # nothing moves: the box is as still as the rest
+            box = plan.boxes[c]
+            areas.append(share_inside(np.ones(clip.shape[1:3]), box))
+            for name, networks in cams.items():
+                for cam in networks:
+                    values, predicted = cam(clip)
+                    shares[name].append(share_inside(values.mean(0), box))
+                    if name == TRAINED:
+                        right.append(predicted == plan.pool.names[c])
+                        kept = values
+            if c == i % len(plan.pool) and len(tiles) < 12:
+                picture = draw.overlay(
+                    draw.enlarge(clip[len(clip) // 2], SHOWN),
+                    cv2.resize(kept.mean(0), (SHOWN, SHOWN)),
+                )
+                picture = draw.outline(
+                    picture, box * SHOWN / clip.shape[1], (255, 255, 255), 2
+                )
+                tiles.append(
+                    draw.caption(
+                        picture,
+                        f'{plan.pool.names[c]}: '
+                        f'{shares[TRAINED][-1]:.0%} in {areas[-1]:.0%}',
+                    )
+                )
+    if tiles:
+        draw.write_png(out_dir / 'rendered.png', draw.grid(tiles, 4))
+    return dict(
+        area=average(areas),
+        named_right=average(right),
+        share={k: average(v) for k, v in shares.items()},
+    )

@@ -1,0 +1,126 @@
+"""Where a network looks, in videos and in rendered clips."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from helpers.paths import TOOLS
+from mosi_mmaction.apis import networks as network
+from mosi_mmaction.visualization import draw, where_it_looks
+
+sys.path.insert(0, str(TOOLS))
+
+import gradcam  # noqa: E402
+
+PRETRAIN = 'tiny/mosi_r2p1d_deadleaves'
+
+
+class TestGradCAM:
+    def test_whole_tool(self, tmp_path, videos, checkpoint):
+        gradcam.main(
+            [
+                PRETRAIN,
+                checkpoint,
+                str(videos),
+                '--height',
+                '64',
+                '--recrop',
+                '2',
+                '--rendered',
+                '1',
+                '--random-inits',
+                '2',
+                '--pictures',
+                '1',
+                '--out-dir',
+                str(tmp_path),
+            ]
+        )
+        report = json.loads((tmp_path / 'report.json').read_text())
+        filmed = report['auc']['as filmed']
+        # 4 videos; 2 random networks; 2 re-framings of each.
+        assert filmed['network']['n'] == filmed['centre prior']['n'] == 4
+        assert filmed['random initialisation']['n'] == 8
+        assert report['auc']['re-framed']['network']['n'] == 8
+        aucs = [
+            v['auc'] for v in report['videos'] if v['framing'] == 'as filmed'
+        ]
+        assert filmed['network']['mean'] == pytest.approx(np.mean(aucs))
+        assert filmed['network']['sd'] == pytest.approx(np.std(aucs))
+        assert report['rendered']['share']['network']['n'] == 8
+        assert 0.16 <= report['rendered']['area']['mean'] <= 0.49
+        sheet = np.asarray(Image.open(tmp_path / 'sheet.png'))
+        assert sheet.shape[0] > where_it_looks.SHOWN
+        assert len(list(tmp_path.glob('*.mp4'))) == 1
+
+    def test_wrong_data_are_told_before_anything_is_computed(
+        self, tmp_path, videos, checkpoint, monkeypatch
+    ):
+        monkeypatch.setattr(gradcam, 'look_at_videos', pytest.fail)
+        argv = [PRETRAIN, checkpoint, str(videos), '--rendered', '1']
+        argv += ['--out-dir', str(tmp_path)]
+        wrong = 'tiny/mosi_r2p1d_images'
+        monkeypatch.setenv('MOSI_DATA', str(tmp_path / 'nowhere'))
+        with pytest.raises(FileNotFoundError, match='nowhere'):
+            gradcam.main([wrong, *argv[1:]])
+        with pytest.raises(FileNotFoundError, match='no video'):
+            gradcam.main([*argv[:2], 'no.mp4', *argv[3:]])
+
+    def test_figures_are_kept_whatever_comes_later(
+        self, tmp_path, videos, checkpoint, monkeypatch
+    ):
+        figures = dict(auc={}, videos=[dict(video='a', auc=0.5)])
+        monkeypatch.setattr(
+            gradcam, 'look_at_videos', lambda *args, **kwargs: figures
+        )
+
+        def fail(*args):
+            raise ValueError('an image cannot be read')
+
+        monkeypatch.setattr(gradcam, 'look_at_rendered', fail)
+        argv = [PRETRAIN, checkpoint, str(videos), '--rendered', '1']
+        with pytest.raises(ValueError, match='cannot be read'):
+            gradcam.main([*argv, '--out-dir', str(tmp_path)])
+        report = json.loads((tmp_path / 'report.json').read_text())
+        assert report['videos'] == figures['videos']
+
+    def test_enlarged_clips_move_as_in_training(self):
+        from mmaction.registry import DATASETS
+
+        cfg = network.read_config(PRETRAIN)
+        sample = DATASETS.build(where_it_looks.enlarge_clips(cfg, 96))[0]
+        plan = sample['motion']
+        assert sample['imgs'].shape == (9, 8, 96, 96, 3)
+        assert plan.source_size == (128, 128)  # 32 pixels of room, as before
+        way = plan.offsets[:, -1] - plan.offsets[:, 0]
+        np.testing.assert_array_equal(way, plan.pool.speeds * 16)
+        assert cfg.val_dataloader.dataset.size == 64  # left as it was
+        small = DATASETS.build(
+            where_it_looks.enlarge_clips(cfg, 96, [0.25, 0.25])
+        )
+        boxes = small[0]['motion'].boxes
+        assert (boxes[:, 2:] - boxes[:, :2] == 24).all()
+
+    def test_rendered_needs_a_mask(self):
+        cfg = network.read_config('tiny/finetune_r2p1d_weizmann')
+        with pytest.raises(ValueError, match='DrawStaticMask'):
+            where_it_looks.enlarge_clips(cfg, 96)
+
+    def test_panels_are_frame_cam_flow(self):
+        clip = np.full((3, 96, 96, 3), (200, 40, 40), np.uint8)
+        cam = np.zeros((3, 96, 96))
+        cam[:, :48] = 1
+        moved = np.zeros((2, 96, 96))
+        moved[:, :, 48:] = 2
+        frame, looked, flow = where_it_looks.panels(clip, cam, moved)[0]
+        assert tuple(frame[5, 5]) == (200, 40, 40)
+        np.testing.assert_allclose(
+            looked[20, 50],
+            (draw.heat(np.ones((1, 1)))[0, 0] / 2.0 + frame[5, 5] / 2.0),
+            atol=1,
+        )
+        assert flow[50, 150][0] > 100 > flow[50, 150][2]  # red: moves
+        assert flow[50, 30][2] > 100 > flow[50, 30][0]  # blue: does not

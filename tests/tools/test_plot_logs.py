@@ -1,0 +1,238 @@
+"""Curves and tables out of logs that are written here."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from helpers.paths import TOOLS
+from mosi_mmaction import LabelPool, config_path
+from mosi_mmaction.apis import networks as network
+from mosi_mmaction.visualization import logs, plots
+
+sys.path.insert(0, str(TOOLS))
+
+import plot_logs  # noqa: E402
+
+PRETRAIN = 'tiny/mosi_r2p1d_deadleaves'
+
+
+def write_run(folder, validation, side_ratio=None, frozen=-1):
+    """What mmengine writes of a run, with two epochs of three steps."""
+    folder = folder / '20260101_000000' / 'vis_data'
+    folder.mkdir(parents=True)
+    lines = []
+    for epoch, values in enumerate(validation, 1):
+        lines += [
+            dict(
+                loss=3.0 - n / 3,
+                top1_acc=0.1 * epoch,
+                epoch=epoch,
+                iter=3 * epoch - 2 + n,
+                step=3 * epoch - 2 + n,
+            )
+            for n in range(3)
+        ]
+        lines.append(dict(values, step=epoch))
+    (folder / 'scalars.json').write_text(
+        '\n'.join(map(json.dumps, lines)) + '\n'
+    )
+    mask = (
+        []
+        if side_ratio is None
+        else [dict(type='DrawStaticMask', side_ratio=side_ratio)]
+    )
+    (folder / 'config.py').write_text(
+        f'train_dataloader = dict(dataset=dict(pipeline={mask!r}))\n'
+        f'model = dict(backbone=dict(frozen_stages={frozen}))\n'
+    )
+
+
+class TestPlotLogs:
+    def test_curves(self, tmp_path):
+        write_run(
+            tmp_path,
+            [
+                {'pretext/top1': 0.5, 'pretext/left': 0.2},
+                {'pretext/top1': 0.7, 'pretext/left': 0.9},
+            ],
+        )
+        curves = logs.read_curves(str(tmp_path))
+        assert curves['pretext/left'] == ([1, 2], [0.2, 0.9])
+        epochs, values = curves['loss']
+        assert epochs == pytest.approx([1 / 3, 2 / 3, 1, 4 / 3, 5 / 3, 2])
+        assert values[:2] == pytest.approx([3, 3 - 1 / 3])
+        figure = plots.draw_curves({'run': curves})
+        assert [ax.get_title() for ax in figure.axes] == [
+            'loss',
+            'accuracy',
+            'pretext accuracy by direction',
+        ]
+        drawn = figure.axes[2].lines[0]
+        assert drawn.get_label() == 'left'
+        assert drawn.get_xydata().tolist() == [[1, 0.2], [2, 0.9]]
+
+    def test_a_resumed_run_is_one_run(self, tmp_path):
+        write_run(tmp_path, [{'acc/top1': 0.5}, {'acc/top1': 0.6}])
+        later = tmp_path / '20260102_000000' / 'vis_data'
+        later.mkdir(parents=True)
+        (later / 'scalars.json').write_text(
+            '{"acc/top1": 0.9, "step": 2}\n{"acc/top1": 0.95, "step": 3}\n'
+        )
+        curves = logs.read_curves(str(tmp_path))
+        assert curves['acc/top1'] == ([1, 2, 3], [0.5, 0.9, 0.95])
+
+    def test_versus_mask_size(self, tmp_path):
+        for name, ratio, top1 in (
+            ('a', 0.5, 0.6),
+            ('b', 0.1, 0.2),
+            ('c', 0.5, 0.8),
+            ('d', None, 0.9),
+            ('e', (0.3, 0.5), 0.7),
+        ):
+            write_run(
+                tmp_path / name,
+                [{'pretext/top1': 0.0}, {'pretext/top1': top1}],
+                ratio,
+            )
+        name, rows = logs.tabulate(
+            [str(tmp_path / n) for n in 'abcde'], 'mask_size', None
+        )
+        assert name == 'pretext/top1'
+        assert [s for s, _ in rows] == ['0.1', '0.3 to 0.5', '0.5', 'no mask']
+        assert [v.tolist() for _, v in rows] == [
+            [0.2],
+            [0.7],
+            [0.6, 0.8],
+            [0.9],
+        ]
+        axes = plots.draw_versus(name, rows, 'mask_size').axes[0]
+        assert axes.lines[0].get_ydata() == pytest.approx([0.2, 0.7, 0.7, 0.9])
+
+    def test_versus_leaves_out_what_is_no_run(self, tmp_path, capsys):
+        write_run(tmp_path / 'a', [{'acc/top1': 0.4}], frozen=1)
+        (tmp_path / 'browse').mkdir()
+        (tmp_path / 'curves.png').touch()
+        others = [str(tmp_path / n) for n in ('browse', 'curves.png')]
+        _, rows = logs.tabulate(
+            [*others, str(tmp_path / 'a')], 'frozen_stages', None
+        )
+        assert [(s, v.tolist()) for s, v in rows] == [('1', [0.4])]
+        said = capsys.readouterr().out
+        assert 'browse: no run' in said and 'curves.png: no run' in said
+        with pytest.raises(ValueError, match='no run'):
+            logs.tabulate(others, 'frozen_stages', None)
+
+    def test_versus_frozen_stages(self, tmp_path, capsys):
+        for name, frozen, top1 in (('a', 2, 0.4), ('b', -1, 0.5)):
+            write_run(tmp_path / name, [{'acc/top1': top1}], frozen=frozen)
+        plot_logs.main(
+            [
+                'versus',
+                str(tmp_path / 'a'),
+                str(tmp_path / 'b'),
+                '--x',
+                'frozen_stages',
+                '--out',
+                str(tmp_path / 'out.png'),
+            ]
+        )
+        said = capsys.readouterr().out
+        assert '| none | 50.0 | 1 |\n| 2 | 40.0 | 1 |' in said
+        assert (tmp_path / 'out.png').is_file()
+
+    def test_says_what_is_missing(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match='LocalVisBackend'):
+            logs.read_curves(str(tmp_path))
+        write_run(tmp_path, [{'acc/top5': 0.5}])
+        with pytest.raises(ValueError, match='acc/top5'):
+            logs.last_accuracy(str(tmp_path), None)
+
+    def test_confusion(self, checkpoint):
+        cfg = network.read_config(
+            PRETRAIN,
+            {
+                'test_dataloader.dataset.num_images': 4,
+                'test_dataloader.num_workers': 0,
+                'test_dataloader.persistent_workers': False,
+            },
+        )
+        counts, names = plot_logs.confusion(cfg, checkpoint)
+        assert names == LabelPool().names
+        np.testing.assert_array_equal(counts.sum(1), 4)
+        # Against the network itself, image by image.
+        from mmaction.registry import DATASETS
+
+        model = network.build_network(cfg, checkpoint)
+        dataset = DATASETS.build(cfg.test_dataloader.dataset)
+        wanted = np.zeros((9, 9), int)
+        for i in range(4):
+            clips = dataset[i]['inputs'].permute(0, 2, 3, 4, 1).numpy()
+            for label, clip in enumerate(clips):
+                feature = torch.from_numpy(network.features(model, clip))
+                wanted[label, model.cls_head.fc_cls(feature).argmax()] += 1
+        np.testing.assert_array_equal(counts, wanted)
+
+    def test_confusion_matrix_is_drawn_row_by_row(self):
+        counts = np.array([[3, 1], [0, 5]])
+        axes = plots.draw_confusion(counts, ('a', 'b')).axes[0]
+        texts = {t.get_position(): t.get_text() for t in axes.texts}
+        assert texts == {(0, 0): '75', (1, 0): '25', (1, 1): '100'}
+
+
+@pytest.mark.slow
+def test_tensorboard(tmp_path):
+    """A run with the backend that the documentation names writes events."""
+    pytest.importorskip('tensorboard')
+    from tensorboard.backend.event_processing.event_accumulator import (
+        EventAccumulator,
+    )
+
+    base = config_path(PRETRAIN)
+    (tmp_path / 'leaf.py').write_text(
+        f'_base_ = {base!r}\n'
+        "vis_backends = [dict(type='LocalVisBackend'),\n"
+        "                dict(type='TensorboardVisBackend')]\n"
+        "visualizer = dict(type='ActionVisualizer',\n"
+        '                  vis_backends=vis_backends)\n'
+    )
+    loaders = [
+        f'{split}_dataloader.{key}'
+        for split in ('train', 'val')
+        for key in (
+            'num_workers=0',
+            'persistent_workers=False',
+            'dataset.num_images=4',
+            'batch_size=2',
+        )
+    ]
+    subprocess.run(
+        [
+            sys.executable,
+            '-W',
+            'ignore',
+            str(TOOLS / 'train.py'),
+            str(tmp_path / 'leaf.py'),
+            '--work-dir',
+            str(tmp_path / 'run'),
+            '--cfg-options',
+            'train_cfg.max_epochs=2',
+            'param_scheduler.1.T_max=1',
+            'param_scheduler.1.end=2',
+            'default_hooks.logger.interval=1',
+            *loaders,
+        ],
+        check=True,
+        env=dict(os.environ, CUDA_VISIBLE_DEVICES=''),
+    )
+    events = next((tmp_path / 'run').rglob('events.out.tfevents.*'))
+    reader = EventAccumulator(str(events.parent))
+    reader.Reload()
+    curves = logs.read_curves(str(tmp_path / 'run'))
+    for name in ('loss', 'pretext/top1'):
+        logged = [e.value for e in reader.Scalars(name)]
+        assert logged == pytest.approx(curves[name][1], rel=1e-5)
