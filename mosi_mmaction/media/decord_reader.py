@@ -69,7 +69,17 @@ class DecordReader:
                 'the order in which they are presented'
             )
         self._path, self._tick = path, tick
-        self._open()
+        try:
+            self._open()
+        except decord.DECORDError as error:
+            # It calls a stream that it has no decoder for none at all.
+            if 'cannot find video stream' not in str(error):
+                raise
+            codec = judge(path, tick).codec if judge is not None else 'it'
+            raise ValueError(
+                f'the FFmpeg inside decord has no decoder for {codec}: leave '
+                'this file to PyAV'
+            ) from error
         self.num_frames = len(self._reader)
         self.fps = float(self._reader.get_avg_fps())
         first = self._next()

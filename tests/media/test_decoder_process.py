@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+from mmengine.dataset import Compose
 
 from helpers import video_files
 from helpers.video_files import number_of, write
@@ -140,6 +141,78 @@ def test_it_dies_with_a_parent_that_is_killed_while_it_decodes(tmp_path):
     os.kill(parent.pid, signal.SIGKILL)
     parent.wait()
     assert gone(child, 5)
+
+
+LOADER = """
+import sys, time
+from torch.utils.data import DataLoader
+from mosi_mmaction.media.decoder_client import decoder_pid
+from mosi_mmaction.media.video import VideoFile
+
+class Frames:
+    def __len__(self):
+        return 10**6
+
+    def __getitem__(self, index):
+        video = VideoFile(sys.argv[1])
+        frames = video.read(range(video.num_frames))
+        return decoder_pid(), len(frames)
+
+loader = iter(DataLoader(Frames(), num_workers=2, batch_size=None))
+decoders = [next(loader)[0] for _ in range(2)]
+print(*[w.pid for w in loader._workers], *decoders, flush=True)
+for _ in loader:
+    pass
+"""
+
+
+@pytest.mark.slow  # torch's workers look for their trainer every 5 seconds
+def test_a_killed_trainer_takes_workers_and_decoders_with_it(tmp_path):
+    path = tmp_path / 'long.mp4'
+    write(path, 'mpeg4', frames=200, size=(640, 480))
+    trainer = subprocess.Popen(
+        [sys.executable, '-W', 'ignore', '-c', LOADER, str(path)],
+        stdout=subprocess.PIPE,
+    )
+    *workers, one, two = map(int, trainer.stdout.readline().split())
+    assert len({trainer.pid, *workers, one, two}) == 5
+    before = [cpu_seconds(one), cpu_seconds(two)]
+    while any(
+        cpu_seconds(n) < b + 0.1 for n, b in zip((one, two), before)
+    ):  # both decode
+        time.sleep(0.02)
+    os.kill(trainer.pid, signal.SIGKILL)
+    trainer.wait()
+    for number in (*workers, one, two):
+        assert gone(number, 60)
+
+
+@pytest.mark.parametrize(
+    'name', ['xvid_b.avi', 'mpeg2.mpg', 'wmv2.wmv', 'h264_open.mp4']
+)
+@pytest.mark.parametrize('cache_mb', [0, 64])
+def test_the_frames_asked_for_through_a_pipeline(name, cache_mb, tmp_path):
+    # As a fine-tuning reads them: MMAction2's own sampling between ours.
+    path = video_files.make(name, tmp_path)
+    steps = Compose(
+        [
+            dict(type='VideoInit', cache_mb=cache_mb),
+            dict(
+                type='SampleFrames',
+                clip_len=5,
+                frame_interval=3,
+                num_clips=4,
+                test_mode=True,
+            ),
+            dict(type='VideoDecode'),
+        ]
+    )
+    for seed in range(3):
+        np.random.seed(seed)
+        found = steps(dict(filename=str(path), start_index=0, modality='RGB'))
+        wanted = np.asarray(found['frame_inds']).tolist()
+        assert len(wanted) == 20
+        assert [number_of(x) for x in found['imgs']] == wanted
 
 
 def cpu_seconds(number):
