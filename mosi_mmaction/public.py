@@ -39,6 +39,7 @@ from .datasets.transforms import (
 from .engine.autocast import AutocastOptimWrapper
 from .engine.hooks import (
     AutocastHook,
+    CheckChannelsHook,
     CheckLabelsHook,
     CheckLoadedHook,
     DeferredRuntimeInfoHook,
@@ -74,6 +75,7 @@ __all__ = [
     'ActionVideoDataset',
     'AutocastHook',
     'AutocastOptimWrapper',
+    'CheckChannelsHook',
     'CheckLabelsHook',
     'CheckLoadedHook',
     'ClipColorJitter',

@@ -7,7 +7,6 @@ flags are those of MMAction2's tool of the same name.
 """
 
 import argparse
-import logging
 
 from mosi_mmaction.cli.arguments import (
     add_common_arguments,
@@ -107,13 +106,6 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
         cfg.resume = find_latest_checkpoint(cfg.work_dir) is not None
         if cfg.resume:
             cfg.load_from = None
-        else:
-            print_log(
-                f'--resume: {cfg.work_dir} has no checkpoint, so the run '
-                f'starts from {cfg.get("load_from") or "nothing"}',
-                'current',
-                logging.WARNING,
-            )
     elif args.resume is not None:
         cfg.resume, cfg.load_from = True, args.resume
     if cfg.get('resume'):
@@ -145,6 +137,12 @@ def main() -> None:
     runner = build_runner(cfg)
     if rendering:
         print_log(rendering, 'current')
+    if args.resume == 'auto' and not cfg.resume:
+        # Now, as the logger knows the rank: once.
+        runner.logger.warning(
+            f'--resume: {cfg.work_dir} has no checkpoint, so the run '
+            f'starts from {cfg.get("load_from") or "nothing"}'
+        )
     check_steps(runner)
     when_interrupted(lambda: describe_interruption(cfg.work_dir))
     runner.train()

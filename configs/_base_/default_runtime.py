@@ -23,6 +23,7 @@ default_hooks = dict(
     # Validation and test run in the precision of training.
     autocast=dict(type='AutocastHook'),
     labels=dict(type='CheckLabelsHook'),
+    channels=dict(type='CheckChannelsHook'),
     # A load_from file that does not fit is an error, not a warning.
     loaded=dict(type='CheckLoadedHook', prefix='backbone.'),
 )

@@ -2,21 +2,27 @@
 
 import os
 from collections import Counter
+from itertools import islice
 
 from mmaction.registry import DATASETS
 from mmengine import fileio
 from mmengine.logging import print_log
 
 from ..media.paths import (
+    IMAGE_EXTENSIONS,
+    VIDEO_EXTENSIONS,
     PathList,
     check_list,
     describe_counts,
+    extension,
+    given_halves,
     in_validation,
     join,
     kind_of,
     read_list,
     scan_tree,
 )
+from ..media.storage import list_files
 from .bad_files import BadFilePolicy
 from .source_dataset import SourceDataset
 
@@ -92,10 +98,7 @@ class SourceImageDataset(BadFilePolicy, SourceDataset):
         left_out: Counter = Counter()
         paths = self._list_paths(left_out)
         if split is not None:
-            held_out = split == 'val'
-            paths = (
-                p for p in paths if in_validation(p, val_fraction) == held_out
-            )
+            paths = self._half(list(paths), split, val_fraction)
         self.paths = PathList(paths)
         other = describe_counts(left_out)
         if not len(self.paths):
@@ -117,6 +120,23 @@ class SourceImageDataset(BadFilePolicy, SourceDataset):
             check_list(self.paths, self.ann_file, self.root, backend_args)
         self.watch()
 
+    def _half(
+        self, paths: list[str], split: str, val_fraction: float
+    ) -> list[str]:
+        given = {} if self.ann_file else given_halves(paths)
+        if not given:
+            held_out = split == 'val'
+            return [
+                p for p in paths if in_validation(p, val_fraction) == held_out
+            ]
+        half = split if split in given else 'test'
+        print_log(
+            f'{self.root}: its directories {sorted(given)} are given halves; '
+            f'{split!r} is {half!r}, and val_fraction is not used',
+            'current',
+        )
+        return [paths[i] for i in given[half]]
+
     def _list_paths(self, left_out: Counter):
         args = self.backend_args
         if not self.ann_file:
@@ -135,8 +155,27 @@ class SourceImageDataset(BadFilePolicy, SourceDataset):
                 f'ann_file: there is no list {self.ann_file!r}, neither '
                 f'below {self.data_root!r} nor as it stands; '
                 'tools/data/prepare.py writes those of UCF101 and HMDB51'
+                + self._other_config()
             )
         return read_list(ann_file, self.root, args)
+
+    def _other_config(self) -> str:
+        """Name the configs of a directory that needs no list."""
+        args = self.backend_args
+        if not fileio.isdir(self.data_root, args):
+            return ''
+        files = islice(list_files(self.data_root, True, args), 10_000)
+        kinds = Counter(map(extension, files))
+        images = sum(kinds[kind] for kind in IMAGE_EXTENSIONS)
+        videos = sum(kinds[kind] for kind in VIDEO_EXTENSIONS)
+        if not images and not videos:
+            return ''
+        what = 'photographs' if images >= videos else 'videos'
+        return (
+            f'. {self.data_root!r} is a directory of {what}; the configs '
+            'that take one without a list are mosi_r2p1d_imagenet, '
+            'mosi_r2d3d_imagenet and, for a CPU, tiny/mosi_r2p1d_images'
+        )
 
     def __len__(self) -> int:
         """Number of sources."""

@@ -27,6 +27,17 @@ VIDEO_EXTENSIONS = frozenset(
     '.mpeg .mpg .mts .mxf .ogv .qt .ts .vob .webm .wmv .y4m'.split()
 )
 
+#: Names of directories that are halves of a data set, and what for.
+HALVES = {
+    'train': 'train',
+    'training': 'train',
+    'val': 'val',
+    'valid': 'val',
+    'validation': 'val',
+    'test': 'test',
+    'testing': 'test',
+}
+
 _TRAILING_INTEGERS = re.compile(r'^(.*?\S)((?:\s+-?\d+)+)\s*$')
 
 
@@ -119,6 +130,27 @@ def scan_tree(
     if frame_dirs:
         found = {osp.dirname(n) for n in found}
     return iter(natsorted(found))
+
+
+def given_halves(paths: Sequence[str]) -> dict[str, list[int]]:
+    """Return which paths are in the halves that a tree already has.
+
+    Args:
+        paths: Relative to the root of the tree.
+
+    Returns:
+        Indices by ``'train'``, ``'val'`` and ``'test'``; empty unless every
+        path begins with the name of a half (see :data:`HALVES`), and there
+        are ``'train'`` and another one.
+    """
+    halves: dict[str, list[int]] = {}
+    for index, path in enumerate(paths):
+        first, slash, _ = path.replace('\\', '/').partition('/')
+        half = HALVES.get(first.lower()) if slash else None
+        if half is None:
+            return {}
+        halves.setdefault(half, []).append(index)
+    return halves if 'train' in halves and len(halves) > 1 else {}
 
 
 def describe_counts(left_out: Counter) -> str:

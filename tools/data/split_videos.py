@@ -88,6 +88,7 @@ from natsort import natsorted
 
 from mosi_mmaction.config.lookup import config_path
 from mosi_mmaction.media.paths import (
+    HALVES,
     describe_counts,
     extension,
     kind_of,
@@ -108,16 +109,6 @@ set_videos(_base_, videos={videos!r}, lists={lists!r})
 VALIDATION = """
 val_dataloader = dict(dataset=dict(ann_file={file!r}))
 """
-#: Names of folders that are halves of a data set, and what for.
-HALVES = {
-    'train': 'train',
-    'training': 'train',
-    'val': 'val',
-    'valid': 'val',
-    'validation': 'val',
-    'test': 'test',
-    'testing': 'test',
-}
 LOAD = """
 # What to start from: the environment variable, or --cfg-options
 # load_from=FILE; load_from=None starts from nothing.

@@ -1,6 +1,7 @@
 """Hooks, one duty a file."""
 
 from .autocast import AutocastHook
+from .check_channels import CheckChannelsHook
 from .check_labels import CheckLabelsHook
 from .check_loaded import CheckLoadedHook
 from .deferred_scalars import DeferredRuntimeInfoHook
@@ -17,6 +18,7 @@ __all__ = [
     'AutocastHook',
     'DeferredRuntimeInfoHook',
     'DeterministicHook',
+    'CheckChannelsHook',
     'CheckLabelsHook',
     'CheckLoadedHook',
     'FastModelHook',

@@ -14,7 +14,7 @@ class CheckLabelsHook(Hook):
 
     In training, torch would fail at the first such sample without naming it,
     on a GPU as an unattributable device-side assert; a test would only count
-    it as wrong.
+    it as wrong. Classes beyond the largest label are warned about.
     """
 
     def before_train(self, runner) -> None:
@@ -51,6 +51,16 @@ class CheckLabelsHook(Hook):
                     f'at 0: set num_classes to {top + 1} or more, or fix '
                     'the list'
                 )
+            if part == 'train' and classes and top is not None:
+                unused = classes - 1 - top
+                if unused > 0:
+                    runner.logger.warning(
+                        f'model.cls_head.num_classes={classes}, but the '
+                        f'largest label of {dataset.ann_file!r} is {top}: '
+                        f'the last {unused} classes are never trained. Is '
+                        'the config one of other data? set_videos() takes '
+                        'the number of classes from a list'
+                    )
 
 
 def _unwrapped(dataset: Any) -> Iterator[Any]:

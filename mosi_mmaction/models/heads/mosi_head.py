@@ -11,6 +11,7 @@ from mmengine.model.weight_init import normal_init
 from torch import Tensor, nn
 
 from ...method.motion import LabelPool
+from .channels import check_channels
 from .pooled_feature_head import pool_features
 
 
@@ -140,6 +141,7 @@ class MoSIHead(BaseHead):
 
     def _axis_scores(self, x) -> list[Tensor]:
         pooled = torch.cat(list(pool_features(x)), dim=1)  # (M, D)
+        check_channels(self, pooled)
         pooled = self.dropout(pooled)
         if self.separate:
             return [
