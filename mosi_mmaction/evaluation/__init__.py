@@ -1,1 +1,1 @@
-"""How well motions are named and actions told apart."""
+"""Metrics of the pretext task and of frozen features."""

@@ -38,7 +38,7 @@ DECODERS = {
 
 _PR_SET_PDEATHSIG = 1
 
-# Seconds between two signs of life.
+# Seconds between two progress reports.
 _LIFE = 0.2
 
 

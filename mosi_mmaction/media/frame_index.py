@@ -31,7 +31,7 @@ _STAMPED = {
 _VOP = b'\0\0\1\xb6'
 _PLACEHOLDER = 16
 
-# Packets between two signs of life.
+# Packets between two progress reports.
 _PACKETS = 1000
 
 

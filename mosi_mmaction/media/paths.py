@@ -1,6 +1,6 @@
-"""Find source files in a tree or a list file, and hold many of them small.
+"""Find source files in a tree or a list file, and store many paths compactly.
 
-A source is an image, a video, or a folder of extracted frames.
+A source is an image, a video, or a directory of extracted frames.
 """
 
 import codecs
@@ -42,18 +42,18 @@ _TRAILING_INTEGERS = re.compile(r'^(.*?\S)((?:\s+-?\d+)+)\s*$')
 
 
 def extension(path: str) -> str:
-    """Return the extension of a path in lower case, with its dot."""
+    """Return the extension of a path in lower case, including the dot."""
     return osp.splitext(path)[1].lower()
 
 
 class PathList:
     """Paths in two flat arrays instead of one Python object each.
 
-    Workers that fork share the arrays; a list of ``str`` would be copied
-    page by page as soon as reference counts are touched.
+    Forked workers share the arrays; a list of ``str`` would be copied page by
+    page as reference counts change.
 
     Args:
-        paths: Consumed once.
+        paths: Paths to store, iterated over once.
     """
 
     def __init__(self, paths: Iterable[str]) -> None:
@@ -83,10 +83,10 @@ class PathList:
 
 
 def in_validation(path: str, val_fraction: float) -> bool:
-    """Say whether a file is held out, by a hash of its relative path.
+    """Return whether a file is held out, by a hash of its relative path.
 
     Args:
-        path: Path relative to the data root, as it is listed.
+        path: Path relative to the data root, as listed.
         val_fraction: Expected share of held-out files, in (0, 1).
     """
     raw = path.replace('\\', '/').encode('utf-8', 'surrogateescape')
@@ -103,11 +103,12 @@ def scan_tree(
     """Yield the media files of a tree in natural order.
 
     Args:
-        root: The folder to scan, recursively; hidden files are left out.
-        frame_dirs: Whether a folder that holds images is one source (the
-            extracted frames of a video) instead of many.
-        backend_args: Of MMEngine's file backend; None is the local disk.
-        left_out: Counts the files that are none of these, by extension.
+        root: Directory to scan recursively; hidden files are ignored.
+        frame_dirs: Whether a directory of images is one source (the extracted
+            frames of a video) instead of many.
+        backend_args: Arguments of MMEngine's file backend; None is the local
+            disk.
+        left_out: Counter of ignored files by extension.
 
     Yields:
         Paths relative to ``root``.
@@ -120,7 +121,7 @@ def scan_tree(
     def media() -> Iterator[str]:
         for name in names:
             if name.startswith('.') or f'{os.sep}.' in name:
-                continue  # of a backend
+                continue  # listed by a backend
             if (kind := extension(name)) in wanted:
                 yield name
             elif left_out is not None:
@@ -162,28 +163,28 @@ def describe_counts(left_out: Counter) -> str:
 
 
 def list_frames(folder: str, backend_args: dict | None = None) -> list[str]:
-    """Return the image names of one folder of frames, in natural order."""
+    """Return the image names in a directory of frames, in natural order."""
     names = list_files(folder, backend_args=backend_args)
     return natsorted(n for n in names if extension(n) in IMAGE_EXTENSIONS)
 
 
 def decode_lines(raw: bytes, name: str) -> Iterator[tuple[int, str]]:
-    """Yield number and text of every line of a list that is not empty.
+    """Yield number and text of every non-empty line of a list.
 
-    A byte order mark is no part of the first line. Lines end in LF, CR LF
-    or, in a file without any LF, in CR.
+    A byte order mark is ignored. Lines end in LF, CR LF or, in a file without
+    any LF, in CR.
 
     Args:
-        raw: The list file, UTF-8.
-        name: Its path, for the message.
+        raw: Content of the list file, UTF-8.
+        name: Path of the file, for the message.
 
     Raises:
-        ValueError: If a line is not UTF-8; with its number.
+        ValueError: If a line is not UTF-8; gives its number.
     """
     raw = raw.removeprefix(codecs.BOM_UTF8)
     if b'\n' not in raw:
         raw = raw.replace(b'\r', b'\n')
-    # Not split: that would hold millions of lines at a time.
+    # No split(), which would hold millions of lines at once.
     for number, line in enumerate(io.BytesIO(raw), 1):
         try:
             text = line.decode('utf-8').strip('\r\n')
@@ -202,19 +203,20 @@ def check_list(
     root: str,
     backend_args: dict | None = None,
 ) -> None:
-    """Stop early where the lines of a list are written in another way.
+    """Stop early if a list is written in another format.
 
-    Looks for a few of the files only. If none is there, and there would be
-    one if the line were read otherwise, that is the cause.
+    Only a few files are checked. If none exists, but one would exist if its
+    line were read differently, that is the cause.
 
     Args:
         paths: Paths of the list, relative to ``root``.
-        ann_file: The list file, for the message.
-        root: Directory the paths are relative to.
-        backend_args: Of MMEngine's file backend; None is the local disk.
+        ann_file: Path of the list file, for the message.
+        root: Directory that the paths are relative to.
+        backend_args: Arguments of MMEngine's file backend; None is the local
+            disk.
 
     Raises:
-        ValueError: If the cause is known; with the remedy.
+        ValueError: If the cause is known; says how to fix it.
     """
     exists = _exists_below(root, backend_args)
     few = [paths[i] for i in range(0, len(paths), len(paths) // 8 + 1)]
@@ -231,52 +233,53 @@ def check_list(
             ),
             (
                 re.split('[,;\t]', bare)[0],
-                'what stands between path and label is not what it is '
-                'split at: a blank, or delimiter',
+                'path and label are not separated by a blank, or by '
+                'delimiter if that is set',
             ),
         ):
             if other and other != path and exists(other):
                 raise ValueError(
                     f'{ann_file}: none of the files looked for is there: '
                     f'{path!r} is not below {root!r}, but {other!r} is: '
-                    f'{cause}. Write the list so'
+                    f'{cause}. Change the list accordingly'
                 )
         if root and storage(path, backend_args).exists(path):
             raise ValueError(
                 f'{ann_file}: none of the files looked for is there: '
                 f'{path!r} is not below {root!r}, but is there without it. '
-                'Leave the prefix out, or take it out of the list'
+                'Leave the prefix out, or remove it from the list'
             )
 
 
 def read_list(
     ann_file: str, root: str, backend_args: dict | None = None
 ) -> Iterator[str]:
-    """Yield the paths of a list file, one source a line.
+    """Yield the paths of a list file, one source per line.
 
-    A line is a path if that file exists as it stands; else the path before
-    trailing integers (a label, or number of frames and label). Blanks,
+    If the whole line is an existing path, it is that path; otherwise it is a
+    path followed by integers (a label, or frame count and label). Blanks,
     commas and a leading ``#`` are part of a path; there are no comments.
-    Empty lines are passed over.
+    Empty lines are skipped.
 
     Args:
-        ann_file: The list file, UTF-8.
-        root: Folder the paths are relative to.
-        backend_args: Of MMEngine's file backend; None is the local disk.
+        ann_file: Path of the list file, UTF-8.
+        root: Directory that the paths are relative to.
+        backend_args: Arguments of MMEngine's file backend; None is the local
+            disk.
 
     Raises:
         FileNotFoundError: If the list does not exist.
-        ValueError: If a line cannot be read; with its number.
+        ValueError: If a line cannot be read; gives its number.
     """
     raw = storage(ann_file, backend_args).get(ann_file)
     exists = _exists_below(root, backend_args)
     for number, text in decode_lines(raw, ann_file):
         if '\0' in text:
             raise ValueError(
-                f'{ann_file}, line {number}: holds a NUL byte, so it is no '
-                'path; is this a text file?'
+                f'{ann_file}, line {number}: contains a NUL byte, so it is '
+                'not a path; is this a text file?'
             )
-        # What ends in no digit has no integers: the quick answer for most.
+        # Shortcut: a line that does not end in a digit has no integers.
         if text.rstrip()[-1].isdecimal():
             text = _path_of_line(text, exists)
         yield text
@@ -287,7 +290,7 @@ def _exists_below(
 ) -> Callable[[str], bool]:
     if not root:
         return lambda path: storage(path, backend_args).exists(path)
-    # Looked up once: finding the backend takes longer than asking it.
+    # Looked up once: finding the backend takes longer than using it.
     backend = storage(root, backend_args)
     return lambda path: backend.exists(backend.join_path(root, path))
 
@@ -296,12 +299,12 @@ def _path_of_line(text: str, exists: Callable[[str], bool]) -> str:
     labelled = _TRAILING_INTEGERS.match(text)
     if labelled is None:
         return text
-    # Only such a line is ambiguous, so only there the disk is asked.
+    # Only such a line is ambiguous, so only then the disk is checked.
     if exists(text):
         return text
     path, integers = labelled.groups()
-    # 'clip 2.avi 7' has one integer to drop, 'a b 16 3' may have two: the
-    # longest path that exists wins, the shortest if none does.
+    # 'clip 2.avi 7' has one integer to drop, 'a b 16 3' may have two: use the
+    # longest path that exists, or the shortest if none does.
     *ends, _ = (m.end() for m in re.finditer(r'\s+-?\d+', integers))
     for end in reversed(ends):
         longer = path + integers[:end]
@@ -311,16 +314,16 @@ def _path_of_line(text: str, exists: Callable[[str], bool]) -> str:
 
 
 def join(root: str, path: str, backend_args: dict | None = None) -> str:
-    """Join a root and a path of any file backend."""
+    """Join root and path, for any file backend."""
     return storage(root, backend_args).join_path(root, path) if root else path
 
 
 def kind_of(path: str) -> tuple[str, str]:
-    """Return the key a source has in ``results`` and what it is.
+    """Return a source's key in ``results`` and its kind.
 
     Returns:
-        ``('filename', 'video')`` by the extension, else
-        ``('img_path', 'image')``.
+        ``('filename', 'video')`` or ``('img_path', 'image')``, depending on
+        the extension.
     """
     if extension(path) in VIDEO_EXTENSIONS:
         return 'filename', 'video'

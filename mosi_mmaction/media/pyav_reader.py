@@ -1,16 +1,18 @@
 """Read the frames of a video with PyAV.
 
-*Frame k is the k-th frame that decoding from the start presents, upright.*
-Decoding from the start and counting is always right, and slow in long
-videos. So a reader seeks where :mod:`.frame_index` has proof from the time
-stamps, and where the first packet after a seek is the wanted keyframe, by its
-place in the file, and the first frame is that keyframe's, by its time stamp.
+*Frame k is the k-th frame presented when decoding from the start, upright.*
+Decoding from the start and counting is always right, but slow for long
+videos. So a reader seeks if :mod:`.frame_index` has a proof from time stamps,
+if the first packet after seeking is the wanted keyframe, according to its
+position in the file, and if the first frame is that keyframe, according to
+its time stamp.
 
-A video without an index of time stamps is decoded from the start and counted;
-a keyframe that is not found is not sought, but decoded up to.
+Videos without an index of time stamps are decoded from the start and their
+frames counted. If a keyframe cannot be found by seeking, the video is decoded
+up to it.
 
 It runs in :mod:`mosi_mmaction.media.decoder_process`, and imports nothing
-of the package but its neighbours.
+from the package except its neighbours.
 """
 
 from bisect import bisect_right
@@ -23,8 +25,8 @@ import numpy as np
 from .frame_index import Index, Packet, read_index, stamps_frames
 from .pyav_stream import VideoStream
 
-# Codecs whose frames all stand alone, and how many frames ahead one is that
-# is decoded up to instead of sought.
+# Codecs whose frames are all independent, and the number of frames up to which
+# decoding is preferred to seeking.
 _ALONE = {'huffyuv', 'mjpeg', 'png', 'prores'}
 _NEAR = 4
 
@@ -33,8 +35,8 @@ class PyAVReader:
     """An open video.
 
     Args:
-        path: A file of the local disk.
-        tick: Called now and then while there is progress.
+        path: Path on the local disk.
+        tick: Function called regularly while there is progress.
 
     Raises:
         ValueError: If it is not a video that can be read.
@@ -54,7 +56,7 @@ class PyAVReader:
 
     @property
     def turned(self) -> bool:
-        """Whether frames are turned, as seen in the first one decoded."""
+        """Whether frames are rotated, according to the first decoded one."""
         return self._stream.turned
 
     @property
@@ -64,15 +66,15 @@ class PyAVReader:
 
     @property
     def seeks(self) -> bool:
-        """Whether frames are found by time stamps, or else by counting."""
+        """Whether frames are found by time stamps instead of counting."""
         return bool(self.index.stamps)
 
     def know_count(self, count: int) -> None:
-        """Take the number of frames that counting them has found before."""
+        """Set the number of frames that was counted before."""
         self.index = Index(count)
 
     def count(self) -> int:
-        """Decode everything; return the number of frames that are there."""
+        """Decode everything; return the actual number of frames."""
         self._open()
         decoded = sum(1 for _ in self._source)
         self._open()
@@ -85,8 +87,8 @@ class PyAVReader:
 
     def _start_anew(self) -> None:
         self._source = self._stream.frames()
-        self._position = 0  # of the next frame, where frames are counted
-        self._stamp: float = float('-inf')  # of the last one, where not
+        self._position = 0  # of the next frame, if frames are counted
+        self._stamp: float = float('-inf')  # of the last frame, otherwise
         # The keyframe that decoding started from: none yet.
         self._start: int | None | tuple = ()
         self._ahead: list = []
@@ -113,13 +115,14 @@ class PyAVReader:
         """Decode frames.
 
         Args:
-            indices: Sorted, without repeats.
+            indices: Sorted frame indices, without repetitions.
 
         Yields:
-            (H, W, 3) uint8 RGB, all of one size; each until the next.
+            (H, W, 3) uint8 RGB, all of one size; each is valid until the
+            next.
 
         Raises:
-            ValueError: If one of them is not there.
+            ValueError: If one of the frames does not exist.
         """
         count = self.num_frames
         find = self._find if self.index.stamps else self._count
@@ -127,8 +130,8 @@ class PyAVReader:
             frame = find(index) if 0 <= index < count else None
             if frame is None:
                 raise ValueError(
-                    f'frame {index} is not there or cannot be decoded; '
-                    f'there are to be {count}'
+                    f'frame {index} does not exist or cannot be decoded; '
+                    f'there should be {count}'
                 )
             yield self._stream.picture(frame)
 
@@ -136,11 +139,11 @@ class PyAVReader:
         """Decode one keyframe.
 
         Args:
-            share: Number in [0, 1): which of them.
+            share: Number in [0, 1) that selects the keyframe.
 
         Returns:
-            Index and picture, (H, W, 3) uint8 RGB; of any frame where
-            frames have to be counted.
+            Index and picture, (H, W, 3) uint8 RGB; of any frame if frames
+            must be counted.
 
         Raises:
             ValueError: If it cannot be decoded.
@@ -158,13 +161,13 @@ class PyAVReader:
         return number, next(self.read([number]))
 
     def _quick_keyframe(self, share: float) -> tuple[int, Any] | None:
-        """Decode a keyframe of an MP4 file, whose index tells where all are.
+        """Decode a keyframe of an MP4 file, whose index has all positions.
 
-        No other packets have to be read than the keyframe's and, as frames
-        that are presented before it may follow it, those up to the next.
+        Only the packet of the keyframe and those up to the next keyframe must
+        be read, as frames that are presented earlier may follow it.
 
         Returns:
-            Index and frame; None where that is not proven.
+            Index and frame; None if they are not proven right.
         """
         if 'index' in self.__dict__ or self.container != 'mov':
             return None
@@ -207,9 +210,9 @@ class PyAVReader:
     def _find(self, index: int) -> Any:
         """Decode a frame by its time stamp.
 
-        Always from the last keyframe before it that decoding can start
-        from, and never across it: what a damaged file shows must not depend
-        on what was read before.
+        Decoding always starts from the last usable keyframe before the frame
+        and never continues across it, so that the result for a damaged file
+        does not depend on earlier reads.
         """
         wanted = self.index.stamps[index]
         while True:
@@ -242,7 +245,7 @@ class PyAVReader:
                 return frame
 
     def _is_near(self, key: int | None) -> bool:
-        """Return whether no seek is needed, as frames stand alone."""
+        """Return whether seeking is unnecessary, as frames are independent."""
         stamps = self.index.stamps
         return (
             key is not None
@@ -252,7 +255,7 @@ class PyAVReader:
         )
 
     def _go(self, key: Packet) -> bool:
-        """Go to a keyframe; return whether decoding gives it first."""
+        """Seek to a keyframe; return whether decoding yields it first."""
         self._start = ()
         packets = self._stream.seek(key)
         if packets is None:

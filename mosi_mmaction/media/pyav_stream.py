@@ -13,26 +13,26 @@ from .frame_index import Packet
 #: Videos with larger frames are refused.
 MAX_PIXELS = 2**27
 
-#: The containers that are opened. FFmpeg knows more; some open other files,
-#: or hosts, that a playlist names, or make a video of a text.
+#: Allowed containers. FFmpeg supports more; some of them open other files or
+#: hosts that a playlist names, or turn text into video.
 CONTAINERS = (
     'asf avi dv flv gif h264 hevc ivf m4v matroska mjpeg mov mpeg mpegts '
     'mpegvideo mxf nut obu ogg rm swf wtv yuv4mpegpipe'.split()
 )
 
-# Frames between two signs of life.
+# Frames between two progress reports.
 _FRAMES = 8
 
 
 def upright(matrix: bytes | None) -> Callable[[np.ndarray], np.ndarray]:
-    """Return the function that turns images as a display matrix says.
+    """Return the function that rotates images as a display matrix says.
 
     Args:
-        matrix: Nine 32-bit integers; None is upright.
+        matrix: Nine 32-bit integers; None means upright.
 
     Returns:
-        From (H, W, 3) to a view of (H, W, 3) or (W, H, 3). Angles that are
-        no multiples of 90 degrees are left as they are.
+        A function from (H, W, 3) to a view of shape (H, W, 3) or (W, H, 3).
+        Angles that are not multiples of 90 degrees are ignored.
     """
     if matrix is None:
         return lambda image: image
@@ -48,8 +48,8 @@ class VideoStream:
     """The best video stream of a file.
 
     Args:
-        path: A file of the local disk.
-        tick: Called now and then while there is progress.
+        path: Path on the local disk.
+        tick: Function called regularly while there is progress.
 
     Raises:
         ValueError: If it is not a video that can be read.
@@ -59,13 +59,13 @@ class VideoStream:
         try:
             path.encode()
             self._url = f'file:{path}'
-        except UnicodeEncodeError:  # PyAV takes no other names
+        except UnicodeEncodeError:  # PyAV does not accept such names
             self._file = open(path, 'rb')
             self._url = f'file:/proc/self/fd/{self._file.fileno()}'
         self._tick = tick
         self._scaler = VideoReformatter()
         self._turn: Callable | None = None
-        #: Whether frames are turned, as seen in the first one decoded.
+        #: Whether frames are rotated, according to the first decoded one.
         self.turned = False
         self.open()
         #: FFmpeg's names.
@@ -75,7 +75,7 @@ class VideoStream:
         #: Width and height in pixels.
         self.size = context.width, context.height
         if not all(self.size):
-            raise ValueError('the size of its frames is not known')
+            raise ValueError('the size of its frames is unknown')
         if self.size[0] * self.size[1] > MAX_PIXELS:
             raise ValueError(
                 f'{self.size[0]}x{self.size[1]} pixels are more than the '
@@ -107,8 +107,8 @@ class VideoStream:
             )
         if best.codec_context is None:
             raise ValueError('there is no decoder for its video')
-        # One thread: CPU time is what training runs short of, and which
-        # frames of a damaged file are lost must not hang on chance.
+        # One thread: CPU time is scarce in training, and which frames of a
+        # damaged file are lost must not depend on chance.
         best.codec_context.thread_count = 1
         self._stream = best
 
@@ -121,10 +121,10 @@ class VideoStream:
         return self._container.demux(self._stream)
 
     def frames(self, packets: Iterator | None = None) -> Iterator[Any]:
-        """Decode to the end; leave out what cannot be decoded.
+        """Decode to the end; skip what cannot be decoded.
 
         Args:
-            packets: What to decode; by default all from here on.
+            packets: Packets to decode; by default all from here on.
         """
         count = 0
         packets = packets or self.packets()
@@ -152,10 +152,11 @@ class VideoStream:
                 return
 
     def decode_key(self, packets: list) -> Any:
-        """Return the frame of the keyframe that is first, or None.
+        """Return the frame of the first keyframe, or None.
 
         Args:
-            packets: The keyframe's, and what may have to follow it.
+            packets: Packet of the keyframe, and packets that may be needed
+                after it.
         """
         for packet in [*packets, None]:
             try:
@@ -168,11 +169,11 @@ class VideoStream:
         return None
 
     def seek(self, key: Packet) -> Iterator[Any] | None:
-        """Go to a keyframe; return the packets from it on.
+        """Seek to a keyframe; return the packets from there on.
 
         Returns:
-            None where its packet does not come next, by its place in the
-            file.
+            The packets; None if the next packet is not the keyframe's,
+            according to its position in the file.
         """
         for stamp in (key.pts, key.dts):
             if stamp is None:
@@ -191,12 +192,12 @@ class VideoStream:
         """Return packets from a keyframe on, the last up to a time stamp.
 
         Args:
-            entry: Of the keyframe in the container's index.
-            stamp: To seek by.
+            entry: Entry of the keyframe in the container's index.
+            stamp: Time stamp to seek to.
             count: Number of packets.
 
         Returns:
-            None of them if the keyframe does not come first.
+            The packets; none if the keyframe does not come first.
         """
         try:
             self._container.seek(stamp, stream=self._stream)
@@ -211,7 +212,7 @@ class VideoStream:
         return packets if same else []
 
     def picture(self, frame: Any) -> np.ndarray:
-        """Return a frame upright, (H, W, 3) uint8 RGB, until the next one."""
+        """Return an upright frame, (H, W, 3) uint8 RGB, until the next one."""
         if self._turn is None:
             matrix = frame.side_data.get('DISPLAYMATRIX')
             self.turned = matrix is not None

@@ -1,7 +1,7 @@
-"""Files on the local disk, or wherever MMEngine's file backends reach.
+"""Files on the local disk or in MMEngine's file backends.
 
-MMEngine is imported for the latter alone: with it comes torch, and a tool
-that looks through a directory should answer at once.
+MMEngine is imported only for the latter, because it imports torch, and a tool
+that scans a directory should respond at once.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ from typing import Any
 
 
 class LocalDisk:
-    """What this package asks of MMEngine's file backends, for local paths."""
+    """The interface of MMEngine's file backends, for local paths."""
 
     exists = staticmethod(osp.exists)
     isdir = staticmethod(osp.isdir)
@@ -27,16 +27,17 @@ class LocalDisk:
     @staticmethod
     @contextlib.contextmanager
     def get_local_path(path: str) -> Iterator[str]:
-        """Hand out the path itself."""
+        """Yield the path itself."""
         yield path
 
 
 def storage(path: str, backend_args: dict | None = None) -> Any:
-    """Return what reads a path: the local disk, or a backend of MMEngine.
+    """Return the backend of a path: the local disk, or one of MMEngine.
 
     Args:
-        path: A path, or a URI such as ``s3://bucket/file``.
-        backend_args: Of MMEngine's file backend; None goes by the path.
+        path: Path, or URI such as ``s3://bucket/file``.
+        backend_args: Arguments of MMEngine's file backend; None chooses by
+            the path.
     """
     if not backend_args and '://' not in path:
         return LocalDisk
@@ -50,13 +51,13 @@ def list_files(
 ) -> Iterator[str]:
     """Yield the files of a directory, relative to it, in any order.
 
-    Links are followed on the local disk, except to a directory that the link
-    lies in.
+    On the local disk links are followed, except those to a parent directory
+    of the link.
 
     Args:
-        root: The directory.
-        recursive: Whether directories below it are listed, too.
-        backend_args: As of :func:`storage`.
+        root: Directory to list.
+        recursive: Whether its subdirectories are listed too.
+        backend_args: See :func:`storage`.
     """
     if storage(root, backend_args) is LocalDisk:
         return _walk(root, recursive)

@@ -1,7 +1,7 @@
 """Read the frames of videos: frame k, upright, or the reason why not.
 
-*Frame k of a video is the k-th frame that decoding it from the start
-presents, turned as its container says.*
+*Frame k of a video is the k-th frame presented when the video is decoded from
+the start, rotated as its container says.*
 """
 
 import mmap
@@ -18,7 +18,7 @@ from .errors import BadSourceError
 from .image import MIN_SIDE, check_local
 from .storage import storage
 
-# What was read and how, as text; memory that forked workers share.
+# What was read and how, as text, in memory that forked workers share.
 _SLOTS, _WIDTH = 256, 64
 _kinds = mmap.mmap(-1, _SLOTS * _WIDTH)
 
@@ -26,10 +26,10 @@ _kinds = mmap.mmap(-1, _SLOTS * _WIDTH)
 def kinds_read() -> list[str]:
     """Return which decoder has read which kinds of video.
 
-    By this process and the workers that were forked from it.
+    This covers the process and the workers forked from it.
 
     Returns:
-        Such as ``['pyav: avi, mpeg4, in order']``.
+        For example ``['pyav: avi, mpeg4, in order']``.
     """
     slots = (_kinds[n * _WIDTH : (n + 1) * _WIDTH] for n in range(_SLOTS))
     return sorted(s.rstrip(b'\0').decode() for s in slots if s.rstrip(b'\0'))
@@ -52,7 +52,7 @@ def _note(facts: dict) -> None:
 
 
 class _File:
-    """A video file that can be asked about.
+    """A video file about which requests can be sent.
 
     Raises:
         BadSourceError: If there is no such file, or it may not be read.
@@ -65,13 +65,13 @@ class _File:
         self._decoder = check_decoder(decoder)
         try:
             check_local(path, sys.maxsize)
-            # Kept, as the copy of a remote file is deleted with it.
+            # Kept, because deleting it deletes the copy of a remote file.
             self._copy = storage(path, backend_args).get_local_path(path)
             self._local = self._copy.__enter__()
             if not os.path.getsize(self._local):
                 raise BadSourceError(path, 'the file is empty')
             with open(self._local, 'rb'):
-                pass  # the reason, in the words of the system
+                pass  # raises the system's own error
         except OSError as error:
             raise BadSourceError(path, error.strerror or str(error)) from error
 
@@ -83,20 +83,21 @@ class VideoFile:
     """A video, decoded in another process that may crash or hang.
 
     Args:
-        path: The video file.
+        path: Path of the video file.
         backend_args: Arguments of MMEngine's file backend; None is the
             local disk.
-        decoder: The decoder to force, ``'pyav'`` or ``'decord'``: it gives
-            the right frames or refuses. None takes that of the environment
-            variable ``MOSI_DECODER``, and without one chooses for each file.
+        decoder: Decoder to force, ``'pyav'`` or ``'decord'``: it gives the
+            right frames or refuses the file. None uses the environment
+            variable ``MOSI_DECODER``, or else chooses for each file.
 
     Attributes:
-        num_frames: Number of frames. Of a damaged file some may be missing.
+        num_frames: Number of frames. In a damaged file some may be missing.
         fps: Average frame rate in Hz; 0 if the file does not say.
-        facts: What is known of it: ``decoder``, ``container``, ``codec``,
-            ``seeks`` (whether frames are found by time stamps, or else in
-            order), ``header_frames`` (0 if the header does not say),
-            ``num_frames``, ``fps`` and ``pixels``, the number in a frame.
+        facts: Properties of the file: ``decoder``, ``container``, ``codec``,
+            ``seeks`` (whether frames are found by time stamps instead of in
+            order), ``header_frames`` (as stated in the file header, may be
+            wrong; 0 if not stated), ``num_frames``, ``fps`` and ``pixels``
+            (per frame).
 
     Raises:
         BadSourceError: If it cannot be opened or has no frame.
@@ -120,11 +121,11 @@ class VideoFile:
         """Return frames: (N, H, W, 3) uint8 RGB.
 
         Raises:
-            BadSourceError: If one of them cannot be decoded.
+            BadSourceError: If a frame cannot be decoded.
         """
         wanted, places = np.unique(np.array([*indices]), return_inverse=True)
         frames, _ = self._file.ask('read', wanted.tolist())
-        # A frame that is wanted twice is copied: transforms write in place.
+        # A frame requested twice is copied, as transforms write in place.
         same = np.array_equal(places, np.arange(len(wanted)))
         return frames if same else frames[places]
 
@@ -132,10 +133,10 @@ class VideoFile:
 def inspect(
     path: str, backend_args: dict | None = None, decoder: str | None = None
 ) -> dict:
-    """Decode a whole video and compare what is in it with its header.
+    """Decode a whole video, to compare its content with its header.
 
     Returns:
-        Those of :class:`VideoFile`, and ``decoded_frames``.
+        The facts of :class:`VideoFile`, and ``decoded_frames``.
 
     Raises:
         BadSourceError: If it cannot be opened.
@@ -151,13 +152,13 @@ def read_frame(
 ) -> np.ndarray:
     """Decode one frame of a video.
 
-    Files often have fewer frames than they say, or a damaged one. If the
-    chosen frame cannot be decoded, one is chosen from those before it, and
-    at last the first one is tried.
+    Files often have fewer frames than they state, or damaged ones. If the
+    chosen frame cannot be decoded, one of those before it is chosen, and
+    finally the first one is tried.
 
     Args:
-        path: The video file.
-        choose: Called with the number of frames; returns an index.
+        path: Path of the video file.
+        choose: Function from the number of frames to an index.
         backend_args: Arguments of MMEngine's file backend; None is the
             local disk.
         decoder: See :class:`VideoFile`.
@@ -190,12 +191,12 @@ def read_keyframe(
 ) -> tuple[int, np.ndarray]:
     """Decode one of the frames that are coded without reference to others.
 
-    In a long MP4 file that takes a fraction of the time of any frame. In a
-    file whose frames have to be counted it is any frame.
+    In a long MP4 file this takes a fraction of the time that other frames
+    take. In a file whose frames must be counted, it can be any frame.
 
     Args:
-        path: The video file.
-        share: Number in [0, 1): which of them.
+        path: Path of the video file.
+        share: Number in [0, 1) that selects the frame.
         backend_args: Arguments of MMEngine's file backend; None is the
             local disk.
         decoder: See :class:`VideoFile`.
@@ -216,7 +217,7 @@ def _large_enough(path: str, img: np.ndarray) -> np.ndarray:
     if min(img.shape[:2]) < MIN_SIDE:
         raise BadSourceError(
             path,
-            f'{img.shape[1]}x{img.shape[0]} pixels; at least '
-            f'{MIN_SIDE} a side are needed',
+            f'{img.shape[1]}x{img.shape[0]} pixels; each side needs at '
+            f'least {MIN_SIDE}',
         )
     return img

@@ -1,4 +1,4 @@
-"""A sample of many labelled clips, and batches of samples."""
+"""Data samples of many labelled clips, and batches of them."""
 
 from .batch import MoSIDataSample, mosi_collate
 

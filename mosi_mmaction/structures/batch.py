@@ -1,8 +1,8 @@
-"""A batch on its way from the worker that made it to the trainer.
+"""Batches sent from a worker to the trainer.
 
-Between processes every tensor costs a file descriptor and a connection of
-its own to the worker that made it, whatever its size, and the trainer waits
-for each. So a batch crosses as one tensor.
+Every tensor sent between processes costs a file descriptor and a connection
+to the worker, regardless of its size, and the trainer waits for each. So a
+batch is sent as one tensor.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from .batch_memory import empty_sample, stack_samples
 
 
 class MoSIDataSample(ActionDataSample):
-    """A data sample whose labels cross to another process by value."""
+    """A data sample whose labels are sent to other processes by value."""
 
     def __getstate__(self) -> tuple[dict, dict]:
         state, arrays = dict(self.__dict__), {}
@@ -42,17 +42,17 @@ class MoSIDataSample(ActionDataSample):
 def mosi_collate(batch: Sequence[dict]) -> dict[str, Any]:
     """Collate what ``PackMoSIInputs`` or ``PackActionInputs`` packed.
 
-    For the ``collate_fn`` of a data loader.
+    Use it as the ``collate_fn`` of a data loader.
 
     Args:
-        batch: B dicts with ``inputs``, a uint8 tensor, (C, 3, N, L, L) of
-            clips or (3, H, W) of a source image, and ``data_samples``.
+        batch: B dicts with ``inputs``, a uint8 tensor of clips
+            (C, 3, N, L, L) or a source image (3, H, W), and ``data_samples``.
 
     Returns:
-        ``inputs``, (B, C, 3, N, L, L) or (B, 3, H, W), with the channels last
-        in memory as they were. ``data_samples``, a list of B; those of
-        MMAction2's own class become :class:`MoSIDataSample`. What differs in
-        shape, or is something else, as ``pseudo_collate`` makes it.
+        ``inputs``, (B, C, 3, N, L, L) or (B, 3, H, W), still channels last in
+        memory; and ``data_samples``, a list of B, in which MMAction2's own
+        class is replaced by :class:`MoSIDataSample`. Inputs of different
+        shapes or of other kinds are collated by ``pseudo_collate``.
     """
     if _is_unrendered(batch):
         batch = _rendered(batch)
@@ -62,7 +62,7 @@ def mosi_collate(batch: Sequence[dict]) -> dict[str, Any]:
         channel = -4 if inputs[0].ndim == 5 else -3
         stacked = stack_samples(inputs, channel)
         if stacked is None:
-            # In a worker this writes straight into fresh shared memory.
+            # In a worker this writes directly into new shared memory.
             stacked = default_collate(
                 [x.movedim(channel, -1) for x in inputs]
             ).movedim(-1, channel)
@@ -74,7 +74,7 @@ def mosi_collate(batch: Sequence[dict]) -> dict[str, Any]:
 
 
 def _by_value(sample: Any) -> Any:
-    """Return a sample of MMAction2 as one that crosses by value."""
+    """Return a sample of MMAction2 as one that is sent by value."""
     if type(sample) is not ActionDataSample:
         return sample
     ours = MoSIDataSample()

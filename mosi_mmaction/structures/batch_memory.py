@@ -1,20 +1,20 @@
-"""Memory that batches cross in, from a worker to the trainer and back.
+"""Reusable shared memory for batches sent from a worker to the trainer.
 
-A batch in fresh shared memory costs its worker a new page every 4 KiB, which
-the kernel zeroes at the first touch: more than rendering the clips. So a
-worker keeps the memory of its batches. Each batch has a *slot*, and the
-worker writes to a slot again only when nothing refers to the batch that was
-in it: no tensor or array of the trainer, none of its own.
+A batch in new shared memory costs its worker a new page for every 4 KiB,
+which the kernel zeroes on first access: this takes longer than rendering the
+clips. So a worker keeps the memory of its batches. Each batch has a *slot*,
+and the worker reuses a slot only when nothing refers to its batch any more:
+no tensor or array of the trainer or of the worker.
 
 Slots are anonymous files (``memfd_create``): they have no name that could be
 left behind, they do not count against the size of ``/dev/shm``, and they are
-gone with the last process that has them open, however it ends. Where the
-system has none, batches cross as torch sends them.
+freed with the last process that has them open, however it ends. On systems
+without them, torch sends batches in its usual way.
 
 A slot starts with a page of two flags, each of which has one writer at a
 time: *taken*, set by the worker when it sends a batch and cleared by the
-trainer when the last reference to it is gone, and *known*, set by the trainer
-when it has mapped the slot, which then need not be sent along again.
+trainer when the last reference to the batch is gone; and *known*, set by the
+trainer when it has mapped the slot, which then need not be sent again.
 """
 
 import errno
@@ -40,10 +40,10 @@ _HEADER = mmap.PAGESIZE
 _TAKEN, _KNOWN = 0, 1
 _SHM = '/dev/shm'
 
-#: Most seconds between the end of a worker's sockets and its own.
+#: Longest time from the end of a worker's sockets to its own, in seconds.
 _LAST_BREATH = 10
 
-#: Batches after which a slot that none of them needed is given back.
+#: Number of batches after which an unused slot is freed.
 _PATIENCE = 50
 
 
@@ -57,20 +57,20 @@ class _Slot:
         self.users: list[weakref.ref] = []
         self.file = os.memfd_create(f'mosi_batch_{number}', os.MFD_CLOEXEC)
         weakref.finalize(self, os.close, self.file)
-        # Pages now: a lack of memory is an error here, and a signal that
-        # kills the process when it comes at the first touch.
+        # Allocate pages now: a lack of memory is an error here, but on first
+        # access it would be a signal that kills the process.
         os.posix_fallocate(self.file, 0, _HEADER + size)
         self.memory = mmap.mmap(self.file, _HEADER + size)
 
     def is_free(self) -> bool:
-        """Return whether nothing refers to what was written last."""
+        """Return whether nothing refers to the last batch."""
         self.users = [user for user in self.users if user() is not None]
         return not self.users and not self.memory[_TAKEN]
 
     def array(self, start: int, size: int) -> np.ndarray:
-        """Return some bytes; the slot is not free as long as these live."""
+        """Return some bytes; the slot is not free while they are in use."""
         array = np.frombuffer(self.memory, np.uint8, size, _HEADER + start)
-        # Every view of the array, and every tensor of it, refers to it.
+        # Every view and every tensor of the array refers to it.
         self.users.append(weakref.ref(array))
         return array
 
@@ -82,14 +82,14 @@ class _Worker:
         self.slots: dict[int, _Slot] = {}
         self.batches = 0
         self.lock = threading.Lock()
-        #: Where the samples of the batch that is being made are written.
+        #: Memory for the samples of the current batch.
         self.slot: _Slot | None = None
         self.start = 0
-        #: Bytes of the last batch: the next one is taken to be as large.
+        #: Size of the last batch in bytes, used as a guess for the next one.
         self.size = 0
 
     def take(self, size: int) -> np.ndarray | None:
-        """Return memory of the batch that is being made, if it has room."""
+        """Return memory of the current batch, if there is room."""
         with self.lock:
             if self.slot is None and self.size:
                 self.slot, self.start = self._free_slot(self.size), 0
@@ -135,9 +135,9 @@ class _Worker:
             if error.errno not in (errno.ENOSPC, errno.ENOMEM):
                 raise
             raise MemoryError(
-                f'no memory for a batch of {size / 2**20:.0f} MiB on its way '
-                f'from a worker to the trainer, beside {len(self.slots)} '
-                'such: lower batch_size, num_workers or prefetch_factor of '
+                f'no memory for a batch of {size / 2**20:.0f} MiB sent '
+                f'from a worker to the trainer, besides {len(self.slots)} '
+                'others: lower batch_size, num_workers or prefetch_factor of '
                 'the data loader'
             ) from error
         slot.used_at = self.batches
@@ -146,7 +146,7 @@ class _Worker:
 
 
 class _Kept(torch.Tensor):
-    """A batch in a slot, until it is sent; what is made of it is a Tensor."""
+    """A batch in a slot, until it is sent; its views are plain tensors."""
 
     __torch_function__ = torch._C._disabled_torch_function_impl
     slot: _Slot
@@ -156,7 +156,7 @@ class _Kept(torch.Tensor):
 
 def _send(batch: _Kept) -> tuple:
     slot = batch.slot
-    if slot.memory[_TAKEN]:  # sent already: a second time as torch does it
+    if slot.memory[_TAKEN]:  # already sent: this time, torch's usual way
         return reduce_tensor(batch.as_subclass(torch.Tensor).clone())
     slot.memory[_TAKEN] = 1
     file = None if slot.memory[_KNOWN] else reduction.DupFd(slot.file)
@@ -173,8 +173,8 @@ def _send(batch: _Kept) -> tuple:
 
 reduction.ForkingPickler.register(_Kept, _send)
 
-#: In the trainer: the mapped slots of every worker, by their numbers. They
-#: stay as long as the Process of the worker, which its data loader holds.
+#: In the trainer: the mapped slots of every worker, by number. They live as
+#: long as the worker's Process object, which its data loader holds.
 _mapped: 'weakref.WeakKeyDictionary[BaseProcess, dict[int, mmap.mmap]]' = (
     weakref.WeakKeyDictionary()
 )
@@ -214,9 +214,9 @@ def _detach(file: Any, pid: int) -> int:
     """Ask a worker for a descriptor.
 
     Raises:
-        ConnectionError: If it does not answer. Then it has most likely been
-            killed. Its sockets close before its end can be noticed, and a
-            data loader names a worker that died only if that can: wait.
+        ConnectionError: If it does not answer. Most likely it has been
+            killed. Its sockets close before its end is noticeable, and a data
+            loader names a dead worker only once it is, so this waits first.
     """
     try:
         return file.detach()
@@ -226,8 +226,8 @@ def _detach(file: Any, pid: int) -> int:
                 process.join(_LAST_BREATH)
         raise ConnectionError(
             f"the data loader's worker {pid} ended, or closed its socket, "
-            'before it had handed over the memory of a batch: was it killed, '
-            'for want of memory perhaps?'
+            'before it had sent the memory of a batch: was it killed, '
+            'perhaps for lack of memory?'
         ) from error
 
 
@@ -238,12 +238,12 @@ def _slots_of(pid: int) -> dict[int, mmap.mmap] | None:
     for process in multiprocessing.active_children():
         if process.pid == pid:
             return _mapped.setdefault(process, {})
-    return None  # not our child: nothing tells when its slots are over
+    return None  # not our child: we would not learn when its slots end
 
 
 def _give_back(memory: mmap.mmap, pid: int) -> None:
-    # A process forked from the trainer has references of its own; those are
-    # not what the worker waits for.
+    # A process forked from the trainer has its own references; the worker
+    # does not wait for those.
     if os.getpid() == pid:
         memory[_TAKEN] = 0
 
@@ -257,8 +257,8 @@ def _here() -> _Worker | None:
     if get_worker_info() is None or not _has_memfd():
         return None
     if _worker is None:
-        # Else the images of a batch go back to the kernel with it, and the
-        # next ones come as new pages: a tenth of the work.
+        # Otherwise the images of a batch are returned to the kernel with it,
+        # and the next ones need new pages: a tenth of the work.
         keep_small_blocks()
         _worker = _Worker()
     return _worker
@@ -286,17 +286,17 @@ def _has_memfd() -> bool:
 
 
 def empty_sample(shape: Sequence[int]) -> np.ndarray | None:
-    """Return memory for one sample of the batch that is being made.
+    """Return memory for one sample of the current batch.
 
-    A batch whose samples were all made in such memory, in their order, is
+    If all samples of a batch are made in such memory, in order, the batch is
     sent without a copy.
 
     Args:
-        shape: Of the sample.
+        shape: Shape of the sample.
 
     Returns:
-        uint8, C-contiguous, uninitialised. None outside of a worker, and
-        where the batch has no more room: use memory of your own.
+        A uint8, C-contiguous, uninitialised array. None outside a worker, and
+        if the batch has no more room: then use your own memory.
     """
     worker = _here()
     array = None if worker is None else worker.take(int(np.prod(shape)))
@@ -306,15 +306,15 @@ def empty_sample(shape: Sequence[int]) -> np.ndarray | None:
 def stack_samples(
     samples: Sequence[torch.Tensor], channel: int
 ) -> torch.Tensor | None:
-    """Make one tensor of samples in memory that the trainer shares.
+    """Stack samples in memory that is shared with the trainer.
 
     Args:
-        samples: uint8, equal in shape.
-        channel: Their axis that comes last in memory, negative.
+        samples: uint8 tensors of equal shape.
+        channel: Axis that comes last in memory, negative.
 
     Returns:
-        (B, ...), for the trainer; None outside of a worker, and where the
-        system has no such memory: then torch takes it from /dev/shm.
+        (B, ...), for the trainer; None outside a worker, and if the system
+        has no such memory: then torch uses /dev/shm.
 
     Raises:
         MemoryError: If there is not enough for another batch.
@@ -327,7 +327,7 @@ def stack_samples(
 
 
 def _check_room(size: int) -> None:
-    """Refuse what would end, with a signal, in a full /dev/shm."""
+    """Refuse a batch that would fill /dev/shm and end in a signal."""
     info = get_worker_info()
     if info is None or not os.path.isdir(_SHM):
         return
@@ -338,14 +338,14 @@ def _check_room(size: int) -> None:
         raise MemoryError(
             f'{_SHM} has {room / 2**20:.0f} MiB, of which '
             f'{free / 2**20:.0f} are free; each of {info.num_workers} workers '
-            f'needs {size / 2**20:.0f} for a batch, and for those that wait: '
-            'enlarge it (docker run --shm-size=8g), or lower batch_size or '
-            'num_workers of the data loader'
+            f'needs {size / 2**20:.0f} for each batch, also for prefetched '
+            'ones: enlarge it (docker run --shm-size=8g), or lower batch_size '
+            'or num_workers of the data loader'
         )
 
 
 def _run(samples: Sequence[torch.Tensor], slot: _Slot) -> int | None:
-    """Return where in a slot the samples lie in a row, if they do."""
+    """Return where the samples are in a slot, if they are contiguous."""
     one = samples[0].nbytes
     base = np.frombuffer(slot.memory, np.uint8, 1, _HEADER).ctypes.data
     start = samples[0].data_ptr() - base

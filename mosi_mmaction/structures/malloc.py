@@ -1,4 +1,4 @@
-"""What the C library does with freed memory."""
+"""Control what the C library does with freed memory."""
 
 import ctypes
 from typing import Any
@@ -8,7 +8,7 @@ _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 _M_MMAP_MAX = -4
 
-#: The largest M_MMAP_THRESHOLD that glibc takes, in bytes.
+#: The largest M_MMAP_THRESHOLD that glibc accepts, in bytes.
 _LARGEST_THRESHOLD = 2**25
 
 
@@ -21,17 +21,16 @@ def _glibc() -> Any | None:
 
 
 def keep_freed_memory() -> bool:
-    """Let this process keep the memory it frees, for what it needs next.
+    """Let this process keep the memory it frees, for reuse.
 
-    By default glibc hands large blocks, and the end of its heap, back to the
+    By default glibc returns large blocks, and the end of its heap, to the
     kernel as soon as they are freed. Each activation and gradient of a
-    training step on the CPU then comes as new pages, which the kernel zeroes
-    one by one at the first touch: a tenth to a third of the step. No result
-    depends on it.
+    training step on the CPU then needs new pages, which the kernel zeroes one
+    by one on first access: a tenth to a third of the step. Results do not
+    depend on it.
 
-    The process stays as large as it was at its largest, see
-    :func:`release_freed_memory`. There is no way back to glibc's own choice
-    within the process.
+    The process keeps the memory of its peak, see
+    :func:`release_freed_memory`. It cannot return to glibc's default.
 
     Returns:
         Whether the C library is glibc; with others nothing is changed.
@@ -49,11 +48,11 @@ def keep_freed_memory() -> bool:
 def keep_small_blocks(most: int = 2**26) -> bool:
     """Let this process keep some of the memory it frees.
 
-    As :func:`keep_freed_memory`, for a process that frees large blocks too,
-    and is to hand those back: of blocks above 32 MiB nothing is kept.
+    This is :func:`keep_freed_memory` for a process that also frees large
+    blocks and should return those: blocks above 32 MiB are not kept.
 
     Args:
-        most: Number of bytes of freed heap that are kept.
+        most: Limit of freed heap to keep, in bytes.
 
     Returns:
         Whether the C library is glibc; with others nothing is changed.
@@ -68,7 +67,7 @@ def keep_small_blocks(most: int = 2**26) -> bool:
 
 
 def release_freed_memory() -> None:
-    """Hand freed memory back to the kernel once, where glibc can."""
+    """Return freed memory to the kernel once, if the C library is glibc."""
     library = _glibc()
     if library is not None:
         library.malloc_trim(0)

@@ -1,6 +1,6 @@
-"""Draw and measure what a network is shown and where it looks.
+"""Draw and measure what a network sees and where it looks.
 
-For the tools: nothing of it is imported by training. Needs matplotlib and
+Used by the tools only; training does not import it. Needs matplotlib and
 scikit-learn, ``pip install mosi_mmaction[vis]``.
 """
 
@@ -13,5 +13,5 @@ except ImportError as error:
         'scikit-learn; `pip install mosi_mmaction[vis]` has both'
     ) from error
 
-# Pictures are written to files, also where there is no display.
+# Pictures are written to files, so that no display is needed.
 matplotlib.use('Agg')

@@ -19,11 +19,11 @@ LETTER, STRIP = 13, 19
 
 
 def enlarge(image: np.ndarray, height: int) -> np.ndarray:
-    """Resize to a height in pixels, keeping the shape of the pixels.
+    """Resize to a height in pixels, keeping the aspect ratio.
 
     Args:
-        image: (H, W) or (H, W, 3) uint8.
-        height: Of the result.
+        image: (H, W) or (H, W, 3) uint8 picture.
+        height: Height of the result in pixels.
     """
     width = max(1, round(image.shape[1] * height / image.shape[0]))
     bigger = height > image.shape[0]
@@ -37,12 +37,11 @@ def enlarge(image: np.ndarray, height: int) -> np.ndarray:
 def caption(image: np.ndarray, text: str) -> np.ndarray:
     """Put a white strip with a line of text above a picture.
 
-    The picture is widened with white where the text is wider, so that
-    nothing of it is cut.
+    If the text is wider than the picture, the picture is padded with white.
 
     Args:
-        image: (H, W, 3) uint8 RGB.
-        text: One line.
+        image: (H, W, 3) uint8 RGB picture.
+        text: Line of text.
 
     Returns:
         (H + STRIP, max(W, width of the text), 3) uint8 RGB.
@@ -58,12 +57,12 @@ def caption(image: np.ndarray, text: str) -> np.ndarray:
 def grid(
     images: Sequence[np.ndarray], columns: int, gap: int = 4
 ) -> np.ndarray:
-    """Lay pictures out in rows, white between and around them.
+    """Arrange pictures in rows, with white between and around them.
 
     Args:
-        images: Pictures; they may differ in size.
-        columns: Pictures a row.
-        gap: Pixels between two of them.
+        images: Pictures, which may differ in size.
+        columns: Number of pictures per row.
+        gap: Number of pixels between two pictures.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -95,10 +94,10 @@ def grid(
 
 
 def heat(values: np.ndarray) -> np.ndarray:
-    """Colour values in [0, 1] from blue (0) to red (1), as the paper's.
+    """Colour values in [0, 1] from blue (0) to red (1), as in the paper.
 
     Args:
-        values: (H, W) float; cut off outside of [0, 1].
+        values: (H, W) float values, clipped to [0, 1].
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -115,9 +114,9 @@ def overlay(
     """Lay a heat map over a picture.
 
     Args:
-        image: (H, W, 3) uint8 RGB.
-        values: (H, W) float in [0, 1].
-        alpha: Share of the heat map.
+        image: (H, W, 3) uint8 RGB picture.
+        values: (H, W) float values in [0, 1].
+        alpha: Opacity of the heat map.
     """
     return cv2.addWeighted(heat(values), alpha, image, 1 - alpha, 0)
 
@@ -136,7 +135,7 @@ def outline(
 
 
 def write_png(path: PathLike, image: np.ndarray) -> Path:
-    """Write a picture; folders are made."""
+    """Write a picture; parent directories are made."""
     path = _made(path)
     Image.fromarray(image).save(path)
     return path

@@ -1,4 +1,4 @@
-"""Figures beside the pictures: motion in pixels, and maps against it.
+"""Measurements for the pictures: motion in pixels, and maps compared with it.
 
 Maps are (H, W), clips (N, H, W, 3) uint8 RGB, boxes (x1, y1, x2, y2) in
 pixels with x2 and y2 exclusive.
@@ -24,12 +24,12 @@ DIRECTIONS = (
 
 
 def optical_flow(clip: np.ndarray) -> np.ndarray:
-    """Measure where every pixel goes from each frame to the next one.
+    """Measure the motion of every pixel from each frame to the next.
 
-    OpenCV's DIS flow, between the frames as they were sampled.
+    This is OpenCV's DIS flow between consecutive sampled frames.
 
     Args:
-        clip: (N, H, W, 3) uint8 RGB, sides of at least 16 pixels.
+        clip: (N, H, W, 3) uint8 RGB clip, sides of at least 16 pixels.
 
     Returns:
         (N - 1, H, W, 2) float32: x to the right and y down, in pixels a
@@ -50,16 +50,16 @@ def magnitude(flow: np.ndarray) -> np.ndarray:
 def flow_auc(
     values: np.ndarray, motion: np.ndarray, top: float = 0.2
 ) -> float:
-    """Area under the ROC of a map that is to find the moving pixels.
+    """Return the area under the ROC curve of a map finding moving pixels.
 
     Args:
-        values: The map, (H, W).
+        values: (H, W) map.
         motion: Magnitude of the flow, (H, W), mean over the clip.
-        top: Share of the pixels, those of the largest magnitude, that are
-            to be found.
+        top: Share of the pixels that should be found, those with the largest
+            magnitude.
 
     Returns:
-        1 where every moving pixel has a larger value than every other one,
+        1 if every moving pixel has a larger value than every other one,
         0.5 for chance or a constant map; NaN if nothing moves.
     """
     moving = motion > np.quantile(motion, 1 - top)
@@ -69,9 +69,9 @@ def flow_auc(
 
 
 def share_inside(values: np.ndarray, box: Sequence[int]) -> float:
-    """Share of a map's mass that lies inside of a box.
+    """Return the share of a map's mass that is inside a box.
 
-    An empty map counts as a constant one: its share is that of the area.
+    An empty map counts as constant: its share is that of the area.
     """
     x1, y1, x2, y2 = box
     if not values.any():
@@ -82,8 +82,8 @@ def share_inside(values: np.ndarray, box: Sequence[int]) -> float:
 def centre_prior(height: int, width: int) -> np.ndarray:
     """Return a map that falls off from the centre, (H, W) in (0, 1].
 
-    It is a Gaussian of a quarter of each side. What always looks at the
-    middle is a hard rival where the cameraman has centred the actor.
+    It is a Gaussian with a standard deviation of a quarter of each side.
+    Always looking at the centre is hard to beat if actors are centred.
     """
     y = (np.arange(height) + 0.5) / height - 0.5
     x = (np.arange(width) + 0.5) / width - 0.5
@@ -93,18 +93,18 @@ def centre_prior(height: int, width: int) -> np.ndarray:
 def off_centre_window(
     motion: np.ndarray, share: float, away: float, rng: np.random.Generator
 ) -> tuple[int, int, int, int]:
-    """Draw a crop that shows what moves, but not in its middle.
+    """Draw a crop that shows the motion, but away from its centre.
 
     Args:
         motion: Magnitude of the flow, (H, W).
         share: Sides of the crop as a share of the frame's sides.
         away: Smallest distance from the centre of the crop to the centroid
             of the motion, along x or along y, as a share of the crop's
-            side; the centroid stays a tenth of a side inside of the crop.
+            side; the centroid stays a tenth of a side inside the crop.
         rng: The only source of randomness.
 
     Returns:
-        (x1, y1, x2, y2). Where no crop is that far off, the farthest.
+        (x1, y1, x2, y2); the farthest crop if none is that far away.
     """
     height, width = motion.shape
     h, w = round(height * share), round(width * share)
@@ -115,7 +115,7 @@ def off_centre_window(
         np.arange(n) @ mass.sum(axis) / mass.sum()
         for n, axis in ((height, 1), (width, 0))
     )
-    # How far the centroid is off the crop's centre, for every crop there is.
+    # Distance of the centroid from the crop's centre, for all possible crops.
     off_y = abs((cy - np.arange(height - h + 1)) / h - 0.5)[:, None]
     off_x = abs((cx - np.arange(width - w + 1)) / w - 0.5)[None]
     off = np.where(
@@ -127,17 +127,16 @@ def off_centre_window(
 
 
 def direction_histogram(flow: np.ndarray, top: float = 0.2) -> np.ndarray:
-    """Where the moving pixels of a clip go.
+    """Return the directions in which the pixels of a clip move.
 
     Args:
-        flow: (N - 1, H, W, 2), x to the right and y down.
-        top: Share of the pixels that count, those of the largest mean
+        flow: (N - 1, H, W, 2) flow, x to the right and y down.
+        top: Share of the pixels that count, those with the largest mean
             magnitude.
 
     Returns:
-        (8,) sums to 1, or to 0 if nothing moves: the shares of
-        :data:`DIRECTIONS`, each pixel of each frame weighing as much as it
-        moves.
+        (8,) shares of :data:`DIRECTIONS`, in which each pixel of each frame
+        is weighted by its motion. They sum to 1, or to 0 if nothing moves.
     """
     size = magnitude(flow)
     mean = size.mean(0)
@@ -151,16 +150,16 @@ def direction_histogram(flow: np.ndarray, top: float = 0.2) -> np.ndarray:
 
 
 def dominant_motion(flow: np.ndarray, still: float = 0.005) -> str:
-    """Name what a clip does as a whole: one word for its motion.
+    """Describe the motion of a whole clip in one word.
 
     Args:
-        flow: (N - 1, H, W, 2), x to the right and y down.
-        still: Below this mean magnitude of the top 20 % of the pixels, as a
-            share of the frame's height a frame, a clip is static.
+        flow: (N - 1, H, W, 2) flow, x to the right and y down.
+        still: Mean magnitude of the top 20 % of the pixels below which a clip
+            is static, as a share of the frame's height per frame.
 
     Returns:
-        ``'static'``, ``'horizontal'`` or ``'vertical'`` where that axis has
-        at least 60 % of the motion of both, else ``'mixed'``.
+        ``'static'``; ``'horizontal'`` or ``'vertical'`` if that axis has at
+        least 60 % of the motion; otherwise ``'mixed'``.
     """
     mean = magnitude(flow).mean(0)
     moving = mean > np.quantile(mean, 0.8)

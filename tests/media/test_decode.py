@@ -288,7 +288,7 @@ def test_bytes_that_cannot_be_read(tmp_path):
     (tmp_path / 'empty.jpg').touch()
     for name, reason in (
         ('gone.jpg', 'No such file'),
-        ('', 'folder'),
+        ('', 'directory'),
         ('empty.jpg', 'is empty'),
     ):
         path = os.path.join(tmp_path, name)

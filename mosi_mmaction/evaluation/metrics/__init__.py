@@ -1,4 +1,4 @@
-"""Metrics, one a file."""
+"""Metrics, one per file."""
 
 from .mosi_metric import MoSIMetric
 from .nearest_neighbor_metric import NearestNeighborMetric

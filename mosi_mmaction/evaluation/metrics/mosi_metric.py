@@ -1,4 +1,4 @@
-"""How well a network names motions, in all and label by label."""
+"""Accuracy of the pretext task, overall and by label group."""
 
 from collections.abc import Sequence
 
@@ -14,14 +14,14 @@ class MoSIMetric(BaseMetric):
     """Accuracy over the label pool, by direction and by speed.
 
     Keys, each in [0, 1]: ``top1`` over all clips; ``left``, ``right``,
-    ``up``, ``down`` over the clips whose label moves that way; ``speed1``
-    to ``speedK`` over those that move that fast; ``static``; further kinds
-    of motion as :func:`label_groups` names them. With
-    ``decoupled=False`` a label counts for both of its directions.
+    ``up``, ``down`` over the clips with that direction; ``speed1`` to
+    ``speedK`` over those with that speed; ``static``; and further kinds of
+    motion, named as in :func:`label_groups`. With ``decoupled=False`` a label
+    counts for both of its directions.
 
     Args:
         collect_device: See :class:`mmengine.evaluator.BaseMetric`.
-        prefix: Put before the keys.
+        prefix: Prefix of the keys.
     """
 
     default_prefix = 'pretext'
@@ -45,7 +45,7 @@ class MoSIMetric(BaseMetric):
             )
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """Compute the keys named above."""
+        """Compute the values of the keys above."""
         pool = results[0][0]
         gt = np.concatenate([r[1] for r in results])
         correct = gt == np.concatenate([r[2] for r in results])
@@ -64,8 +64,8 @@ def label_groups(pool: LabelPool) -> dict[str, np.ndarray]:
         Name to label indices: ``left``, ``right``, ``up``, ``down``,
         ``static``, ``speed1`` ... ``speedK``; for pools that have them
         ``zoom_out``, ``zoom_in``, ``turn_left``, ``turn_right``,
-        ``swing_x``, ``swing_y``; ``sideways`` and ``turn`` where labels have
-        no sign. Empty groups are left out.
+        ``swing_x``, ``swing_y``; ``sideways`` and ``turn`` if labels have no
+        sign. Empty groups are omitted.
     """
     x, y, zoom, turn, swing_x, swing_y = pool.table.T
     groups = dict(

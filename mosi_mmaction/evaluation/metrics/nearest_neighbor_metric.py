@@ -1,4 +1,4 @@
-"""How well frozen features tell actions apart: retrieval and k-NN."""
+"""Retrieval and k-NN on frozen features."""
 
 from collections.abc import Sequence
 
@@ -18,17 +18,17 @@ class NearestNeighborMetric(BaseMetric):
     top-1 of a vote of the ``knn`` nearest, weighted by
     exp(similarity / temperature).
 
-    Gallery and queries are one data set, so that neither is loaded twice
-    and, on several ranks, MMEngine drops what a sampler padded and nothing
-    else. :class:`~mosi_mmaction.SetRole` tells them apart and
-    :class:`~mosi_mmaction.PooledFeatureHead` makes the features.
+    Gallery and queries are one dataset, so that neither is loaded twice and,
+    on several ranks, MMEngine drops exactly the padding of the sampler.
+    :class:`~mosi_mmaction.SetRole` distinguishes them and
+    :class:`~mosi_mmaction.PooledFeatureHead` computes the features.
 
     Args:
-        ks: For ``R@k``.
-        knn: Number of voters; at most the gallery's size votes.
-        temperature: Of the vote.
+        ks: Values of k for ``R@k``.
+        knn: Number of voters; at most the size of the gallery.
+        temperature: Temperature of the vote.
         collect_device: See :class:`mmengine.evaluator.BaseMetric`.
-        prefix: Put before the keys.
+        prefix: Prefix of the keys.
     """
 
     default_prefix = 'retrieval'
@@ -65,7 +65,7 @@ class NearestNeighborMetric(BaseMetric):
             )
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """Compute the keys named above.
+        """Compute the values of the keys above.
 
         Raises:
             ValueError: If the gallery or the queries are missing.
@@ -75,8 +75,8 @@ class NearestNeighborMetric(BaseMetric):
             of_role = [r for r in results if r[0] == role]
             if not of_role:
                 raise ValueError(
-                    f'no sample has role={role!r}: the data '
-                    'set must hold gallery and queries'
+                    f'no sample has role={role!r}: the dataset '
+                    'must contain gallery and queries'
                 )
             labels[role] = torch.tensor([r[1] for r in of_role])
             features[role] = F.normalize(torch.stack([r[2] for r in of_role]))
