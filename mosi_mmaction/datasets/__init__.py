@@ -1,4 +1,4 @@
-"""Where source images come from, and the random stream each one gets."""
+"""Datasets of source images and videos, and the random stream of a sample."""
 
 from .action_video import ActionVideoDataset
 from .class_balanced import ClassBalancedDataset

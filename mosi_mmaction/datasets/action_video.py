@@ -15,29 +15,27 @@ from .samplers.epoch_sampler import EpochIndex, sample_rng
 
 @DATASETS.register_module()
 class ActionVideoDataset(BadFilePolicy, VideoDataset):
-    """MMAction2's VideoDataset that survives bad files and odd paths.
+    """MMAction2's VideoDataset, made robust against bad files and odd paths.
 
-    A line of the list is a path and a label, an integer from 0; with
-    ``multi_class``, several. The path may hold blanks, and lines that
-    cannot be read are named. With ``test_mode`` the label may be missing
-    (-1).
+    A line of the list is a path and a label, an integer from 0, or several
+    labels with ``multi_class``. The path may contain blanks, and unreadable
+    lines are named. With ``test_mode`` the label may be missing (-1).
 
     Added Keys:
         - filename (str), label (int), start_index (int), modality (str)
         - rng, sample_idx: See :class:`SourceDataset`.
 
     Args:
-        ann_file: The list file, UTF-8.
-        pipeline: Transforms, or their configs; ``VideoInit`` and
-            ``VideoDecode`` turn what is wrong with a file into the error
-            that the policy is about.
+        ann_file: Path of the list file, UTF-8.
+        pipeline: Transforms, or their configs. ``VideoInit`` and
+            ``VideoDecode`` raise the error to which the policy applies.
         bad_files: See :meth:`BadFilePolicy.set_policy`.
         max_bad_fraction: See there.
-        **kwargs: As of VideoDataset: ``data_prefix=dict(video=...)``,
+        **kwargs: Arguments of VideoDataset: ``data_prefix=dict(video=...)``,
             ``test_mode``, ``multi_class``, ``num_classes``, ``delimiter``.
 
     Attributes:
-        top_label: The largest label of the list, once that was read.
+        top_label: Largest label of the list, once it has been read.
 
     Raises:
         FileNotFoundError: If there is no list.
@@ -62,19 +60,19 @@ class ActionVideoDataset(BadFilePolicy, VideoDataset):
         super().__init__(ann_file, pipeline=steps, **kwargs)
 
     def full_init(self) -> None:
-        """Read the list, unless that was done."""
+        """Read the list, unless it has been read."""
         if not self._fully_initialized:
             super().full_init()
             self.watch()
 
     def load_data_list(self) -> list[dict]:
-        """Read the list file: one dict a line."""
+        """Read the list file: one dict per line."""
         if not osp.isfile(self.ann_file):
             raise FileNotFoundError(
                 f'ann_file: there is no list {self.ann_file!r}; '
                 'tools/data/prepare.py writes those of UCF101 and HMDB51, '
                 'tools/data/split_videos.py those of your own videos. Some '
-                'configs take their folder from MOSI_SPLITS'
+                'configs read their directory from MOSI_SPLITS'
             )
         with open(self.ann_file, 'rb') as file:
             raw = file.read()
@@ -130,9 +128,9 @@ class ActionVideoDataset(BadFilePolicy, VideoDataset):
         return self.get_data_info(int(idx))['filename']
 
     def get_cat_ids(self, idx: int) -> list[int]:
-        """Return the labels of one video; none where it has none (-1).
+        """Return the labels of one video; empty if it has none (-1).
 
-        For MMEngine's ClassBalancedDataset and RepeatDataset.
+        MMEngine's ClassBalancedDataset and RepeatDataset use this.
         """
         labels = np.atleast_1d(self.get_data_info(int(idx))['label'])
         return [int(label) for label in labels if label >= 0]

@@ -1,4 +1,4 @@
-"""Computer-drawn source images: pretraining with no photograph at all."""
+"""Computer-drawn source images, for pretraining without photographs."""
 
 import numpy as np
 from mmaction.registry import DATASETS
@@ -9,7 +9,7 @@ from .source_dataset import SourceDataset
 
 @DATASETS.register_module()
 class DeadLeavesDataset(SourceDataset):
-    """Source images drawn by the computer, the same in every epoch.
+    """Computer-drawn source images, the same in every epoch.
 
     Added Keys:
         - img (np.ndarray): (size, size, 3) uint8 RGB.
@@ -18,8 +18,8 @@ class DeadLeavesDataset(SourceDataset):
     Args:
         num_images: Number of images.
         size: Side of the images in pixels.
-        seed: Image i is a function of (seed, i) and of nothing else; give
-            training and validation different seeds.
+        seed: Seed of the images: image i depends only on (seed, i). Use
+            different seeds for training and validation.
         **kwargs: ``pipeline``, ``test_mode``, ``metainfo``.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What all data sets of source images share."""
+"""Base class of datasets of source images."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,16 +11,16 @@ from .samplers.epoch_sampler import EpochIndex, sample_rng
 
 
 class SourceDataset(Dataset):
-    """Run a pipeline over sources; subclasses say what a source is.
+    """Run a pipeline over sources, which subclasses define.
 
     A sample is a dict that starts with ``sample_idx`` and ``rng``. With
-    ``test_mode`` its generator depends on the index alone, so that every
-    validation sees the same clips.
+    ``test_mode`` its generator depends only on the index, so every validation
+    sees the same clips.
 
     Args:
         pipeline: Transforms, or their configs.
         test_mode: Whether every epoch repeats the same draws.
-        metainfo: Kept as it is, for MMEngine.
+        metainfo: Meta information for MMEngine, kept unchanged.
     """
 
     def __init__(
@@ -42,14 +42,14 @@ class SourceDataset(Dataset):
 
     @property
     def metainfo(self) -> dict:
-        """Meta information that MMEngine hands to metrics and hooks."""
+        """Meta information that MMEngine passes to metrics and hooks."""
         return dict(self._metainfo)
 
     def full_init(self) -> None:
-        """Do nothing: MMEngine's wrappers call it; we are always ready."""
+        """Do nothing; MMEngine's wrappers call this method."""
 
     def get_data_info(self, idx: int) -> dict:
-        """Return what a source is, before the pipeline: keys of a sample."""
+        """Return the keys of a source's sample, before the pipeline."""
         raise NotImplementedError
 
     def get_cat_ids(self, idx: int) -> list[int]:

@@ -29,36 +29,39 @@ from .source_dataset import SourceDataset
 
 @DATASETS.register_module()
 class SourceImageDataset(BadFilePolicy, SourceDataset):
-    """Unlabelled sources from a folder tree or a list file.
+    """Unlabelled sources from a directory tree or a list file.
 
     Added Keys:
         - img_path (str) for an image, filename (str) for a video, or
-          frame_dir (str) for a folder of extracted frames.
+          frame_dir (str) for a directory of extracted frames.
         - backend_args (dict, optional): For the loading transforms.
         - rng, sample_idx: See :class:`SourceDataset`.
 
     Args:
-        data_root: Folder that paths are relative to.
-        ann_file: List file, relative to ``data_root`` or as it stands; see
-            :func:`~mosi_mmaction.media.paths.read_list` for its
-            lines. Empty: scan the tree, in natural order.
-        data_prefix: Folder below ``data_root`` that holds the sources.
-        frame_dirs: Whether sources are folders of frames. A frame is drawn
-            from each, as from a video.
-        split: ``'train'`` or ``'val'`` keeps the files whose relative path
-            hashes that way, so that adding files moves none; None keeps
-            all.
+        data_root: Directory that paths are relative to.
+        ann_file: Path of a list file, relative to ``data_root`` or not; see
+            :func:`~mosi_mmaction.media.paths.read_list` for its lines. If
+            empty, the tree is scanned in natural order.
+        data_prefix: Directory of the sources below ``data_root``.
+        frame_dirs: Whether sources are directories of frames. One frame is
+            drawn from each, as from a video.
+        split: Part of the files, ``'train'`` or ``'val'``, chosen by a hash
+            of the relative path, so that adding files moves no others; None
+            keeps all.
         val_fraction: Expected share of ``'val'``.
-        backend_args: Of MMEngine's file backends; None is the local disk.
-        bad_files: ``'skip'`` replaces an unreadable file by another source
-            drawn from the same stream and logs it once; ``'raise'`` stops.
-            None stops with ``test_mode`` and skips without.
-        max_bad_fraction: Share of unreadable files beyond which
-            ``'skip'`` stops too, with the list of them.
-        **kwargs: ``pipeline``, ``test_mode``, ``metainfo``.
+        backend_args: Arguments of MMEngine's file backends; None is the local
+            disk.
+        bad_files: Policy for unreadable files: ``'skip'`` replaces a file by
+            another source drawn from the same stream and logs it once;
+            ``'raise'`` stops. None stops with ``test_mode`` and otherwise
+            skips.
+        max_bad_fraction: Share of unreadable files above which ``'skip'``
+            stops too, with a list of them.
+        **kwargs: Arguments of :class:`SourceDataset`: ``pipeline``,
+            ``test_mode``, ``metainfo``.
 
     Raises:
-        FileNotFoundError: If the folder or the list does not exist.
+        FileNotFoundError: If the directory or the list does not exist.
         ValueError: If an argument is out of range, a list line cannot be
             read, or there is no source at all.
     """
@@ -107,8 +110,8 @@ class SourceImageDataset(BadFilePolicy, SourceDataset):
             raise ValueError(
                 f'SourceImageDataset found no source in {where!r} '
                 f'(split={split!r}, frame_dirs={frame_dirs}): check data_root '
-                'and ann_file; a tree must hold image or video files. Of few '
-                f'files, the split by a hash may hold none{found}'
+                'and ann_file; a tree must contain image or video files. With '
+                f'few files, the split by a hash may contain none{found}'
             )
         if other:
             print_log(
@@ -142,9 +145,9 @@ class SourceImageDataset(BadFilePolicy, SourceDataset):
         if not self.ann_file:
             if not fileio.isdir(self.root, args):
                 raise FileNotFoundError(
-                    f'data_root: there is no folder {self.root!r}; set '
+                    f'data_root: there is no directory {self.root!r}; set '
                     'data_root in the config, or the environment variable '
-                    'MOSI_DATA where the config reads it'
+                    'MOSI_DATA if the config reads it'
                 )
             return scan_tree(self.root, self.frame_dirs, args, left_out)
         ann_file = join(self.data_root, self.ann_file, args)
@@ -153,7 +156,7 @@ class SourceImageDataset(BadFilePolicy, SourceDataset):
         if not fileio.exists(ann_file, args):
             raise FileNotFoundError(
                 f'ann_file: there is no list {self.ann_file!r}, neither '
-                f'below {self.data_root!r} nor as it stands; '
+                f'below {self.data_root!r} nor at this path; '
                 'tools/data/prepare.py writes those of UCF101 and HMDB51'
                 + self._other_config()
             )

@@ -1,8 +1,8 @@
-"""Random streams: what a sample is depends on (seed, epoch, index) only.
+"""Random streams: a sample depends only on (seed, epoch, index).
 
-Neither the number of workers, nor the rank that happens to load a sample,
-nor a resume changes its stream. The sampler knows seed and epoch; the index
-it hands out carries them to the data set and on into the pipeline.
+Neither the number of workers, nor the rank that loads a sample, nor a resume
+changes its stream. The sampler knows seed and epoch; the indices it yields
+carry them to the dataset and into the pipeline.
 """
 
 from collections.abc import Iterator
@@ -14,16 +14,16 @@ from mmengine.dataset import DefaultSampler
 
 
 class EpochIndex(int):
-    """A data set index that also names the random stream of its sample.
+    """A dataset index that also identifies the random stream of its sample.
 
     Args:
-        value: The index.
+        value: Index in the dataset.
         seed: Seed of the run.
         epoch: Epoch, counted from 0.
-        position: Index of the stream; ``value`` if not given. It stays when
-            RepeatDataset (``%``) or ConcatDataset (``-``) turn the index
-            into that of an inner data set, so that two visits to one image
-            in one epoch differ.
+        position: Index of the stream; ``value`` by default. It does not
+            change when RepeatDataset (``%``) or ConcatDataset (``-``) turn
+            the index into that of an inner dataset, so two visits to an
+            image in one epoch differ.
     """
 
     seed: int
@@ -54,7 +54,7 @@ class EpochIndex(int):
         return self.moved(int(self) - other)
 
     def rng(self) -> np.random.Generator:
-        """Return a new generator at the start of the sample's stream."""
+        """Return a new generator for the sample's stream."""
         return np.random.default_rng((self.seed, self.epoch, self.position))
 
 
@@ -62,8 +62,9 @@ def sample_rng(index: int) -> np.random.Generator:
     """Return the generator of one sample.
 
     Args:
-        index: An :class:`EpochIndex`; with a plain ``int`` (the sampler is
-            not an :class:`EpochSampler`) NumPy's global state seeds it.
+        index: Index of the sample, usually an :class:`EpochIndex`. A plain
+            ``int``, from another sampler than :class:`EpochSampler`, is
+            seeded from NumPy's global state.
     """
     if isinstance(index, EpochIndex):
         return index.rng()
@@ -83,10 +84,11 @@ class EpochSampler(DefaultSampler):
             yield EpochIndex(index, self.seed, self.epoch)
 
     def order(self, epoch: int) -> list[EpochIndex]:
-        """Return the indices of a whole epoch, those of all ranks.
+        """Return the indices of a whole epoch, for all ranks.
 
         Args:
-            epoch: Any epoch, counted from 0, not only the current one.
+            epoch: Number of the epoch, counted from 0; it need not be the
+                current one.
         """
         total = len(self.dataset)
         if self.shuffle:

@@ -1,4 +1,4 @@
-"""Batches that go over the end of an epoch."""
+"""Batches that continue across epochs."""
 
 from collections.abc import Iterator
 
@@ -10,18 +10,18 @@ from .epoch_sampler import EpochIndex, EpochSampler
 
 @DATA_SAMPLERS.register_module()
 class RoundBatchSampler(BatchSampler):
-    """Leave out one part batch a round of epochs, instead of one an epoch.
+    """Drop one incomplete batch per round of epochs, not one per epoch.
 
-    The authors' release does so, and where batches are large it matters:
-    of 3570 videos in batches of 1024, ``drop_last`` alone leaves out 14 %
-    in every epoch. Here what fills no batch at an epoch's end begins the
-    first batch of the next one; only at the end of a round is it left out.
-    An epoch is still one visit to each sample, but its number of steps
-    varies by one: a batch counts to the epoch in which it is filled. Where
-    batches are larger than the data set, some epochs have no step.
+    The authors' release does this, and it matters for large batches: with
+    3570 videos and batches of 1024, ``drop_last`` drops 14 % in every epoch.
+    Here the samples left at the end of an epoch start the first batch of the
+    next one; they are dropped only at the end of a round. An epoch is still
+    one visit to each sample, but its number of steps varies by one: a batch
+    belongs to the epoch in which it is completed. If batches are larger than
+    the dataset, some epochs have no step.
 
-    Everything follows from (seed, epoch, number of processes), so that a
-    run resumed within a round goes on to the bit, and each sample keeps the
+    Everything follows from (seed, epoch, number of processes), so a run
+    resumed within a round continues to the bit, and each sample keeps the
     random stream of the epoch that visits it. In a config, instead of
     ``drop_last``::
 
@@ -33,10 +33,11 @@ class RoundBatchSampler(BatchSampler):
         train_cfg = dict(type='RoundTrainLoop', ...)
 
     Args:
-        sampler: The order of samples. What it knows of processes is used;
-            its ``round_up`` is not, as no process needs an extra sample.
-        batch_size: Samples in a batch of one process.
-        epochs: Length of a round.
+        sampler: Sampler that gives the order of samples and the number of
+            processes. Its ``round_up`` is ignored, as no process needs an
+            extra sample.
+        batch_size: Number of samples in a batch of one process.
+        epochs: Number of epochs in a round.
 
     Raises:
         TypeError: If the sampler is not an EpochSampler.
@@ -57,7 +58,7 @@ class RoundBatchSampler(BatchSampler):
         super().__init__(sampler, batch_size, drop_last=True)
         if epochs < 1:
             raise ValueError(
-                f'batch_sampler.epochs={epochs}: a round is at least 1 epoch'
+                f'batch_sampler.epochs={epochs}: a round has at least 1 epoch'
             )
         self.epochs = epochs
         self._total_batch = batch_size * sampler.world_size
@@ -66,16 +67,16 @@ class RoundBatchSampler(BatchSampler):
                 f'train_dataloader: {epochs} epochs of '
                 f'{len(sampler.dataset)} samples do not fill one batch of '
                 f'{self._total_batch} (batch_size={batch_size} on '
-                f'{sampler.world_size} processes), and what fills no batch '
-                'is left out. Give more data or --cfg-options '
-                'train_dataloader.batch_size=... of fewer'
+                f'{sampler.world_size} processes), and incomplete batches '
+                'are dropped. Use more data, or a smaller batch with '
+                '--cfg-options train_dataloader.batch_size=...'
             )
 
     def steps(self, epochs: int) -> int:
         """Return the number of steps of a run's first epochs.
 
         Args:
-            epochs: How many, over as many rounds as that takes.
+            epochs: Number of epochs, over any number of rounds.
         """
         rounds, rest = divmod(epochs, self.epochs)
         size = len(self.sampler.dataset)
@@ -94,7 +95,7 @@ class RoundBatchSampler(BatchSampler):
         epoch, size = self.sampler.epoch, len(self.sampler.dataset)
         begin = epoch - epoch % self.epochs  # of the round
         passed = self.steps(epoch) - self.steps(begin)
-        # Positions count samples from the round's beginning.
+        # Positions count samples from the beginning of the round.
         first = passed * self._total_batch
         last = first + len(self) * self._total_batch
         visited = [
