@@ -1,4 +1,4 @@
-"""What to do about files that cannot be read, the same for all data sets."""
+"""The policy for unreadable files, common to all datasets."""
 
 import logging
 from collections.abc import Callable
@@ -89,7 +89,7 @@ class BadFilePolicy:
                     raise BadSourceError(
                         error.path,
                         error.reason,
-                        'Remove or mend it; '
+                        'Remove or repair it; '
                         'tools/check_data.py finds all such files',
                     ) from error
                 self._note(int(idx), error)
@@ -114,6 +114,6 @@ class BadFilePolicy:
                 self.path_of(idx),
                 f'{len(bad)} of {len(self)} files could not be read, more '
                 f'than max_bad_fraction={self.max_bad_fraction} allows; '
-                'tools/check_data.py finds them all. Remove or mend '
+                'tools/check_data.py finds them all. Remove or repair '
                 f'them:{shown}{more}',
             ) from error
