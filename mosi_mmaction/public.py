@@ -1,5 +1,9 @@
 """All public names; importing them registers the package's classes."""
 
+from .compat.engine import apply as apply_to_mmengine
+
+apply_to_mmengine()  # before anything else imports mmengine
+
 from .compat.imports import apply
 
 apply()  # before anything imports mmaction.models
