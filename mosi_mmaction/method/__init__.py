@@ -1,1 +1,1 @@
-"""The method: draw a plan, then render it. NumPy alone but for the device."""
+"""The method: draw a plan, then render it. NumPy only, except on a device."""

@@ -1,4 +1,4 @@
-"""Check what is drawn and rendered from, and say what to change."""
+"""Check the inputs of drawing and rendering; errors say what to change."""
 
 from collections.abc import Sequence
 from numbers import Real
@@ -14,7 +14,7 @@ SizeLike = int | Sequence[int]
 def check_motion(
     source_size: SizeLike, crop_size: int, clip_len: int
 ) -> tuple[int, int]:
-    """Check sizes that do not depend on an image; return (H, W).
+    """Check sizes that are independent of an image; return (H, W).
 
     Args:
         source_size: Side or (H, W) of the source image in pixels.
@@ -27,7 +27,7 @@ def check_motion(
     pair = _pair(source_size)
     if len(pair) != 2:
         raise ValueError(
-            f'source_size={source_size!r}: give one side or (height, width)'
+            f'source_size={source_size!r}: use one side or (height, width)'
         )
     height, width = pair
     for key, value in (
@@ -68,7 +68,7 @@ def check_side_ratio(
         or not 0 < pair[0] <= pair[1] <= 1
     ):
         raise ValueError(
-            f'side_ratio={side_ratio!r}: give one ratio of the crop side or '
+            f'side_ratio={side_ratio!r}: use one ratio of the crop side or '
             '(smallest, largest), both in (0, 1]'
         )
     return float(pair[0]), float(pair[1])
@@ -85,19 +85,19 @@ def check_images(
     """Check that a plan was drawn for these source images.
 
     Args:
-        image: (H, W, 3) uint8.
-        plan: What is to be rendered.
-        other: Source image of the foreground, where the plan has one.
+        image: Source image, (H, W, 3) uint8.
+        plan: Plan to render.
+        other: Source image of the foreground, if the plan uses another one.
 
     Raises:
-        ValueError: If one of them is missing, or not what the plan is for.
+        ValueError: If an image is missing or does not fit the plan.
     """
     images = [image]
     if plan.texture == 'other':
         if other is None:
             raise ValueError(
-                "the plan has texture='other': give render() the other "
-                'source image, or let mosi_collate or the device render'
+                "the plan has texture='other': pass the other source image "
+                'to render(), or let mosi_collate or the device render'
             )
         images.append(other)
     for img in images:

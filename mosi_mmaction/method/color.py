@@ -1,4 +1,4 @@
-"""Colour jitter as one affine map a frame: drawn first, applied later.
+"""Colour jitter as one affine map per frame: drawn first, applied later.
 
 Brightness, contrast, saturation, hue and greyscale each map a pixel p to
 A p + o. With G the matrix that replaces a pixel by its luma (its three rows
@@ -10,16 +10,16 @@ are the BT.601 weights), the five are
     hue        t    (G + cos t (I - G) + sin t R) p      rotation of chroma
     greyscale       G p                                  saturation 0
 
-All of them keep grey pixels grey and all but brightness and contrast keep
-luma, so they commute: in whichever order they are chained, carrying m
-along, the result is
+All of them keep grey pixels grey, and all but brightness and contrast keep
+luma, so they commute: in any order, and transforming m along with the pixels,
+the result is
 
     b c (G + s cos t (I - G) + s sin t R) p + b (1 - c) m.
 
-So no order is drawn, although the authors' release, which clips after every
-operation and rotates hue in HSV, draws one. Here values are rounded and
-clipped once, at the end. The chroma plane is that of YIQ (which is that of
-YUV turned by 33 degrees: rotations are the same in both).
+So no order is drawn. The authors' release, which clips after every operation
+and rotates hue in HSV, draws one. Here values are rounded and clipped once, at
+the end. The chroma plane is that of YIQ (that of YUV, rotated by 33 degrees:
+rotations are the same in both).
 """
 
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ def _bases() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return gray, np.eye(3) - gray, rotation
 
 
-#: (3, 3, 3): the three matrices every linear part is a sum of.
+#: (3, 3, 3): the three matrices whose weighted sum is every linear part.
 BASES = np.stack(_bases())
 
 
@@ -60,7 +60,7 @@ class ColorParams:
         contrast: Factor c, float64.
         saturation: Factor s, float64.
         hue: Angle t in full turns, float64 in [-0.5, 0.5].
-        grayscale: Whether the colours are dropped, bool.
+        grayscale: Whether the frame is grey, bool.
     """
 
     brightness: np.ndarray
@@ -70,7 +70,7 @@ class ColorParams:
     grayscale: np.ndarray
 
     def coefficients(self) -> np.ndarray:
-        """Return what the affine maps depend on besides the mean luma.
+        """Return the coefficients of the affine maps, without the mean luma.
 
         Returns:
             (..., 4) float64: the weights of the three :data:`BASES` and
@@ -93,7 +93,7 @@ class ColorParams:
         """Return one affine map for each draw.
 
         Args:
-            luma: Mean luma m of every frame's window, in grey levels, of
+            luma: Mean luma m of every frame's window, in grey levels, in
                 the shape of the draws.
 
         Returns:
@@ -112,16 +112,18 @@ class ColorJitter:
     """Strengths of the jitter (paper appendix; values of the release).
 
     Args:
-        brightness: Factor drawn from [max(0, 1 - v), 1 + v].
-        contrast: As brightness.
-        saturation: As brightness.
-        hue: Angle drawn from [-v, v] turns; at most 0.5.
-        grayscale: Probability of dropping the colours of a clip.
-        per_frame: Whether every frame has its own draw; otherwise one draw
-            serves all frames of a clip.
-        grayscale_per_frame: Whether ``grayscale`` is the probability of a
-            frame instead, where every frame has its own draw. Clips are
-            then a mixture of grey and coloured frames.
+        brightness: Strength v of brightness; the factor is drawn from
+            [max(0, 1 - v), 1 + v].
+        contrast: Strength of contrast, likewise.
+        saturation: Strength of saturation, likewise.
+        hue: Strength v of hue, at most 0.5; the angle is drawn from [-v, v]
+            turns.
+        grayscale: Probability that a clip is grey.
+        per_frame: Whether every frame has its own draw; otherwise all frames
+            of a clip share one.
+        grayscale_per_frame: Whether ``grayscale`` is the probability for a
+            frame instead of a clip, with ``per_frame``. Clips then mix grey
+            and coloured frames.
 
     Raises:
         ValueError: If a strength is negative or too large.
@@ -163,7 +165,7 @@ class ColorJitter:
         """Draw the jitter of C clips of N frames.
 
         Args:
-            shape: (C, N).
+            shape: Numbers of clips and frames, (C, N).
             rng: The only source of randomness.
 
         Returns:
@@ -194,18 +196,18 @@ def window_luma(
 ) -> np.ndarray:
     """Return the mean luma of square windows of an image.
 
-    One summed-area table serves all windows, however many there are.
+    One summed-area table serves any number of windows.
 
     Args:
-        image: (H, W, 3) uint8 RGB.
+        image: Source image, (H, W, 3) uint8 RGB.
         offsets: Upper left corners (x, y), (..., 2) int.
         size: Side of the windows in pixels.
 
     Returns:
         (...) float64, in grey levels.
     """
-    # 32-bit sums may wrap, and differences of them still be right, as long
-    # as no window has more than 8.4 million pixels.
+    # 32-bit sums may wrap around, but their differences are right as long as
+    # no window has more than 8.4 million pixels.
     depth = cv2.CV_32S if image.size < 2**23 else cv2.CV_64F
     table = cv2.integral(image, sdepth=depth)
     x, y = offsets[..., 0], offsets[..., 1]
@@ -224,16 +226,16 @@ def apply_color(
     """Apply one affine map to every pixel, round and clip to 0..255.
 
     Args:
-        image: (H, W, 3) uint8 RGB.
-        matrix: (3, 4) float32, see :meth:`ColorParams.matrices`.
-        out: Where to write, same shape and dtype as ``image``.
+        image: Image, (H, W, 3) uint8 RGB.
+        matrix: Affine map, (3, 4) float32, see :meth:`ColorParams.matrices`.
+        out: Array to write to, same shape and dtype as ``image``.
 
     Returns:
         ``out``, or a new array: (H, W, 3) uint8 RGB. OpenCV computes in
-        fixed point of 10 bits, so a value may lie one level off.
+        fixed point with 10 bits, so values may differ by one level.
     """
-    # OpenCV takes what has gaps between its rows one row at a time, each at
-    # the cost of a hundred pixels: copying the patch together is cheaper.
+    # OpenCV processes arrays with gaps between their rows row by row, each at
+    # the cost of a hundred pixels: copying the patch first is cheaper.
     image = np.ascontiguousarray(image)
     if out is None or out.flags.c_contiguous:
         return cv2.transform(image, matrix, dst=out)

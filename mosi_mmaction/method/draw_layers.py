@@ -1,8 +1,8 @@
 """Draw what the paper's clips do not have: shapes, distractors, a camera.
 
-Each step takes a drawn plan and returns one that holds more. Of Eq. 3 they
-change the mask's shape, what is outside of it, and how far the foreground may
-go; :mod:`.layers` says what that means for the pixels.
+Each step takes a drawn plan and returns an extended one. Relative to Eq. 3,
+the steps change the mask's shape, what is outside it, and how far the
+foreground may move; :mod:`.layers` says what this means for the pixels.
 """
 
 from dataclasses import replace
@@ -17,14 +17,14 @@ from .plan import Camera, PseudoMotion
 
 
 def path_margin(plan: PseudoMotion) -> np.ndarray:
-    """Return what the warp needs beside the window, (C, 2) in pixels."""
+    """Return the margin that the warp needs around the window, (C, 2) px."""
     if plan.warp is None:
         return np.zeros((len(plan.pool), 2), np.int64)
     return plan.warp.margin(plan.crop_size)
 
 
 def room_of(plan: PseudoMotion) -> np.ndarray:
-    """Return what the source leaves the window, (x, y) in pixels."""
+    """Return the range of the window in the source, (x, y) in pixels."""
     height, width = plan.source_size
     return np.array([width, height]) - plan.crop_size
 
@@ -40,15 +40,16 @@ def draw_shapes(
 ) -> PseudoMotion:
     """Give the boxes of a masked plan shapes, and add distractors.
 
-    An object that travels stays in the picture: its path is shortened, so
-    that speed v goes v / K of what the crop leaves the largest box.
+    An object that travels stays inside the frame: its path is shortened, so
+    that speed v covers v / K of the range that the crop leaves the largest
+    box.
 
     Args:
-        plan: A plan with boxes.
+        plan: Plan with boxes.
         most_side: Largest side that a box may have, in pixels.
-        shape: Of the mattes, see :func:`~.mattes.draw_matte`.
+        shape: Shape of the mattes, see :func:`~.mattes.draw_matte`.
         soft: Width of their soft edge as a ratio of the side.
-        travels: Whether the foreground's goes with its content.
+        travels: Whether the foreground's matte moves with its content.
         num_distractors: Number of distractors in each clip.
         rng: The only source of randomness.
 
@@ -97,11 +98,11 @@ def _check_room(plan: PseudoMotion, most: int, remedy: str) -> None:
 def _placed_in_frame(
     plan: PseudoMotion, sides: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Place the first box so that all of its way lies in the frame."""
+    """Place the first box so that its whole path lies inside the frame."""
     moved = plan.offsets[:, :1] - plan.offsets  # of the content
     low = -moved.min(1)
     high = plan.crop_size - sides[:, None] - moved.max(1)
-    # Rounding may leave a pixel too little.
+    # After rounding, one pixel may be missing.
     corner = rng.integers(low, np.maximum(low, high), endpoint=True)
     return read_only(np.concatenate([corner, corner + sides[:, None]], 1))
 
@@ -116,7 +117,7 @@ def _draw_distractors(
 ) -> Distractors:
     """Draw shapes of the foreground's sizes that show other places."""
     clips, size = len(sides), plan.crop_size
-    # In another order, so that no size tells which one is the foreground.
+    # In another order, so that the size does not identify the foreground.
     order = [rng.permutation(clips) for _ in range(count)]
     sides = np.stack([sides[o] for o in order], 1)  # (C, D)
     corners = rng.integers(
@@ -139,7 +140,7 @@ def _draw_shifts(
     count: int,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Draw by how much all of some windows (C, n, 2) may be displaced."""
+    """Draw a displacement that keeps all windows (C, n, 2) in the source."""
     low, high = -windows.min(1), room - windows.max(1)
     return read_only(
         rng.integers(
@@ -157,25 +158,25 @@ def draw_moving_background(
     *,
     rng: np.random.Generator,
 ) -> PseudoMotion:
-    """Draw a camera: a path of its own for what is outside of the matte.
+    """Draw a camera: a separate path for what is outside the matte.
 
     Its displacement from first to last frame is uniform on each axis, its
-    speed steady, its start uniform over where the end fits. It is drawn
-    without a look at the labels.
+    speed is constant, and its start is uniform over the positions for which
+    the end fits. It is independent of the labels.
 
     Args:
-        plan: A masked plan.
+        plan: Masked plan.
         max_shift: Largest displacement on an axis as a ratio of the crop's
             side, at least 0.
         max_zoom: Largest factor by which the background grows or shrinks;
             1 does not zoom.
-        label: ``'absolute'``: labels are the foreground's motion relative to
-            the frame, whatever the camera does. ``'relative'``: relative to
-            the background; the foreground moves with the camera on top, on
-            a path that is shorter by ``max_shift``.
-        texture: ``'same'`` or ``'other'``: the image whose pixels the
-            foreground shows; the other one is that of the next sample of
-            the batch.
+        label: Reference of the labels. ``'absolute'``: the foreground's
+            motion relative to the frame, independent of the camera.
+            ``'relative'``: relative to the background; the foreground also
+            moves with the camera, and its own path is shorter by
+            ``max_shift``.
+        texture: Image shown by the foreground: ``'same'``, or ``'other'`` for
+            that of the next sample of the batch.
         rng: The only source of randomness.
 
     Returns:
@@ -183,13 +184,13 @@ def draw_moving_background(
 
     Raises:
         ValueError: If an argument is out of range, the plan has no mask, or
-            the source image no room for the camera.
+            the source image has no room for the camera.
     """
     check_background(max_shift, max_zoom, label, texture)
     if plan.boxes is None:
         raise ValueError(
-            'a moving background needs a mask that it is outside of: draw '
-            'DrawStaticMask before DrawMovingBackground'
+            'a moving background needs a mask: put DrawStaticMask before '
+            'DrawMovingBackground'
         )
     clips, frames, _ = plan.offsets.shape
     size, room = plan.crop_size, room_of(plan)
@@ -233,18 +234,18 @@ def _follow_camera(
     most: int,
     rng: np.random.Generator,
 ) -> PseudoMotion:
-    """Add the camera's way to the foreground's, which gets shorter."""
+    """Add the camera's path to the foreground's, which becomes shorter."""
     boxes = cast(np.ndarray, plan.boxes)
     sides = boxes[:, 2] - boxes[:, 0]
     margin, room = path_margin(plan), room_of(plan)
     travels = plan.matte is not None and plan.matte.travels
     if (room - 2 * margin < most).any():
         raise ValueError(
-            f'the source image leaves no room to follow the camera by {most} '
-            'pixels: make CropSource.size larger or max_shift smaller'
+            'the source image has no room to follow the camera by '
+            f'{most} pixels: make CropSource.size larger or max_shift smaller'
         )
-    # What the path could use so far: the room, or what a box that travels
-    # has in the frame.
+    # Range of the path so far: that of the window, or that of a travelling
+    # box in the frame.
     used = np.where(room > 0, room, 1)
     if travels:
         used = np.minimum(used, plan.crop_size - sides.max())
@@ -278,8 +279,8 @@ def check_background(
         raise ValueError(f"label={label!r}: 'absolute' or 'relative'")
     if label == 'relative' and max_zoom > 1:
         raise ValueError(
-            f"label='relative' with max_zoom={max_zoom}: relative to a "
-            'background that zooms, no motion is a plain one; use '
+            f"label='relative' with max_zoom={max_zoom}: no motion is simple "
+            'relative to a background that zooms; use '
             "max_zoom=1 or label='absolute'"
         )
     if texture not in ('same', 'other'):

@@ -1,8 +1,8 @@
-"""The label pool: which motions a network is asked to tell apart (Eq. 1).
+"""The label pool: the motions that a network learns to distinguish (Eq. 1).
 
-The paper's pool shifts the window. Beyond the paper a pool may hold further
-kinds of motion, each a *component* with speeds of its own. A motion is a row
-of integers, one for every one of :data:`COMPONENTS`; a label is such a row.
+In the paper's pool the window shifts. Beyond the paper, a pool may contain
+further kinds of motion, each a *component* with its own speeds. A motion is a
+row of integers, one for each of :data:`COMPONENTS`; a label is such a row.
 """
 
 from collections.abc import Sequence
@@ -12,15 +12,15 @@ from itertools import product
 
 import numpy as np
 
-#: What a window can do. Positive is to the right, down, in (the window gets
-#: smaller, the picture larger) and clockwise. A swing is counted in whole
-#: cycles a clip, along x or y, and has no sign.
+#: Components of a window's motion. Positive is right, down, in (the window
+#: becomes smaller, the picture larger) and clockwise. A swing is counted in
+#: whole cycles per clip, along x or y, and has no sign.
 COMPONENTS = ('x', 'y', 'zoom', 'turn', 'swing_x', 'swing_y')
 
 #: Kinds of motion, in the order of their labels.
 MOTIONS = ('shift', 'zoom', 'turn', 'swing')
 
-#: Components that a mirror image has the other way round.
+#: Components that are reversed in a mirror image.
 _MIRRORED = np.array([c in ('x', 'turn') for c in COMPONENTS])
 
 #: Words for negative and positive speeds of a component.
@@ -37,28 +37,30 @@ _WORDS_UNSIGNED = {**_WORDS, 'x': ('', 'sideways'), 'turn': ('', 'turn')}
 
 @dataclass(frozen=True)
 class LabelPool:
-    """The set of motions a network is asked to tell apart (paper Eq. 1).
+    """The set of motions that a network learns to distinguish (paper Eq. 1).
 
-    Speeds are S = {-K, ..., -1, 0, 1, ..., K}. The order of the labels is
-    that of the authors' release: x speeds ascending, y speeds ascending,
-    static last; zoom, turn and swing stand before static, ascending.
+    Speeds are S = {-K, ..., -1, 0, 1, ..., K}. A label is the direction of
+    the window; the picture in it moves the other way. The order of the labels
+    is that of the authors' release: x speeds ascending, y speeds ascending,
+    static last; zoom, turn and swing come before static, ascending.
 
     Args:
         num_speeds: |S| = 2K + 1, odd and at least 3.
-        axes: ``'x'``, ``'y'`` or ``'xy'``: the axes of shifts and swings.
+        axes: Axes of shifts and swings, ``'x'``, ``'y'`` or ``'xy'``.
         decoupled: Whether at most one axis shifts in a label, as in the
             paper. ``False`` gives all |S|² pairs and needs both axes.
         static: Whether standing still is one of the labels.
-        motions: Kinds of motion, out of ``'shift'``, the paper's; ``'zoom'``
-            (in and out at K speeds each); ``'turn'`` (left and right at K
-            speeds each); ``'swing'`` (about a pivot, 1 to K cycles a clip,
-            along each axis). In any order.
-        signed: Whether a motion and its mirror image have two labels.
-            ``False`` gives left and right one, and both ways of turning:
-            fine-tuning flips its clips and need not tell them apart.
+        motions: Kinds of motion, in any order: ``'shift'``, the paper's;
+            ``'zoom'`` (in and out at K speeds each); ``'turn'`` (left and
+            right at K speeds each); ``'swing'`` (about a pivot, 1 to K cycles
+            per clip, along each axis).
+        signed: Whether a motion and its mirror image have different labels.
+            ``False`` gives left and right the same label, and likewise both
+            directions of turning: fine-tuning flips its clips and need not
+            distinguish them.
 
     Raises:
-        ValueError: If a value is outside what is written above.
+        ValueError: If a value is not one of those above.
 
     Examples:
         >>> LabelPool(num_speeds=3).speeds.tolist()
@@ -95,9 +97,9 @@ class LabelPool:
         )
         if not motions or set(motions) - set(MOTIONS):
             raise ValueError(
-                f'motions={self.motions!r}: give one or more of {MOTIONS}'
+                f'motions={self.motions!r}: use one or more of {MOTIONS}'
             )
-        # Configs hand over lists, and equal pools compare equal.
+        # Configs pass lists; equal pools should compare equal.
         motions = tuple(m for m in MOTIONS if m in motions)
         object.__setattr__(self, 'motions', motions)
         if not self.decoupled and self.axes != 'xy':
@@ -118,12 +120,12 @@ class LabelPool:
 
     @property
     def is_plain(self) -> bool:
-        """Whether this is a pool of the paper: signed shifts alone."""
+        """Whether this is a pool of the paper: only signed shifts."""
         return self.motions == ('shift',) and self.signed
 
     @cached_property
     def components(self) -> tuple[str, ...]:
-        """Names of the components that move in some label, A of them."""
+        """Names of the A components that move in some label."""
         found: list[str] = []
         if 'shift' in self.motions:
             found += self.axes
@@ -136,8 +138,8 @@ class LabelPool:
     def table(self) -> np.ndarray:
         """The motion of every label, (C, 6) int64, read-only.
 
-        Columns are those of :data:`COMPONENTS`. Where labels have no sign,
-        the motion is the one to the right or clockwise.
+        Columns are those of :data:`COMPONENTS`. If labels have no sign, the
+        motion is the one to the right or clockwise.
         """
         k = self.max_speed
         both = [v for v in range(-k, k + 1) if v]
@@ -174,10 +176,10 @@ class LabelPool:
 
     @cached_property
     def axis_labels(self) -> np.ndarray:
-        """One label a component instead of a joint one, for separate heads.
+        """One label per component instead of a joint one, for separate heads.
 
-        (C, A) int64; speed v of a component has the label v + K, and v where
-        the component has no sign, see :attr:`axis_classes`.
+        (C, A) int64; speed v of a component has the label v + K, or v if the
+        component has no sign, see :attr:`axis_classes`.
         """
         columns = [COMPONENTS.index(c) for c in self.components]
         zero = [
@@ -214,7 +216,7 @@ class LabelPool:
         """Return the label of each drawn motion.
 
         Args:
-            motion: (M, 6) int, signed, see :data:`COMPONENTS`.
+            motion: Signed motions, (M, 6) int, see :data:`COMPONENTS`.
 
         Returns:
             (M,) int64.
@@ -238,15 +240,15 @@ class LabelPool:
         return len(self.table)
 
     def __deepcopy__(self, memo: dict) -> 'LabelPool':
-        return self  # nothing in it can change
+        return self  # immutable
 
 
 def mirrored(motion: np.ndarray, sign: np.ndarray) -> np.ndarray:
-    """Return motions, (M, 6), seen in a mirror where ``sign`` (M,) is -1."""
+    """Return motions, (M, 6), mirrored where ``sign``, (M,), is -1."""
     return np.where(_MIRRORED, motion * sign[:, None], motion)
 
 
 def read_only(array: np.ndarray) -> np.ndarray:
-    """Return the array itself, from now on read-only."""
+    """Make an array read-only and return it."""
     array.flags.writeable = False
     return array

@@ -1,9 +1,8 @@
 """A clip as layers: a background, distractors, and the foreground (Eq. 3).
 
-:func:`layers_of` turns any plan into what a renderer needs to know, from the
-background to the front: which pixel of the source each pixel of a frame
-shows, and how much of it. What of a plan the paper does not have is drawn in
-:mod:`.draw_layers`.
+:func:`layers_of` turns any plan into the information that a renderer needs,
+from back to front: which pixel of the source each pixel of a frame shows, and
+its opacity. :mod:`.draw_layers` draws what goes beyond the paper.
 """
 
 from dataclasses import dataclass
@@ -17,21 +16,23 @@ from .plan import PseudoMotion
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """What a renderer needs to know of one layer of all clips.
+    """One layer of all clips, as a renderer needs it.
 
     Attributes:
-        maps: From a pixel of the crop to one of the source image,
-            (C, N, 2, 3) float64.
-        whole: Clips whose maps are shifts by whole pixels, (C,) bool.
+        maps: Affine maps from a pixel of the crop to one of the source
+            image, (C, N, 2, 3) float64.
+        whole: Whether the maps of a clip are shifts by whole pixels, (C,)
+            bool.
         windows: Upper left corner (x, y) of the upright window whose mean
-            luma the contrast turns about, (C, N, 2) int64.
-        draws: Which frame's colours it has, (C, N) int64.
+            luma is the pivot of contrast, (C, N, 2) int64.
+        draws: Index of the frame whose colours the layer has, (C, N) int64.
         alphas: Opacity of each clip's matte, C arrays (S, S) uint8; None
             for a layer that fills the frame.
-        places: From a pixel of the crop to one of the matte,
+        places: Affine maps from a pixel of the crop to one of the matte,
             (C, N, 2, 3) float64.
-        placed: Clips whose places are shifts by whole pixels, (C,) bool.
-        visible: Frames in which it is there, (C, N) bool.
+        placed: Whether the places of a clip are shifts by whole pixels, (C,)
+            bool.
+        visible: Whether the layer is visible in each frame, (C, N) bool.
         other: Whether its pixels come from the other source image.
     """
 
@@ -69,11 +70,11 @@ def layers_of(plan: PseudoMotion) -> list[Layer]:
 def _object_maps(
     plan: PseudoMotion, centre: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return maps to coordinates about what moves, and which are shifts.
+    """Return maps to coordinates about an object, and which are shifts.
 
     Args:
-        plan: A plan.
-        centre: Of what moves in every frame, (C, N or 1, 2).
+        plan: Plan of the clips.
+        centre: Centre of the object in every frame, (C, N or 1, 2).
     """
     clips, frames, _ = plan.offsets.shape
     if plan.warp is None:
@@ -128,7 +129,7 @@ def _alphas(plan: PseudoMotion) -> list[np.ndarray]:
 
 
 def _background(plan: PseudoMotion, every: np.ndarray) -> Layer:
-    """Frame q, upright, or what the camera sees."""
+    """Return frame q, upright, or the view of the camera."""
     clips, frames = every.shape
     maps = np.zeros((clips, frames, 2, 3))
     if plan.camera is None:
@@ -146,7 +147,7 @@ def _background(plan: PseudoMotion, every: np.ndarray) -> Layer:
 
 
 def _distractor_layers(plan: PseudoMotion, ground: Layer) -> list[Layer]:
-    """Parts of the background, mapped as it is and displaced in it."""
+    """Return parts of the background, mapped like it and displaced in it."""
     shown = cast(Distractors, plan.distractors)
     clips, count = shown.matte.sides.shape
     corner = np.concatenate(
@@ -155,7 +156,7 @@ def _distractor_layers(plan: PseudoMotion, ground: Layer) -> list[Layer]:
     alphas = shown.matte.alphas
     layers = []
     for d in range(count):
-        # Where the first frame's map has the corner of the box.
+        # Position of the box's corner under the first frame's map.
         origin = ground.maps[:, 0] @ corner[:, d, :, None]  # (C, 2, 1)
         places = ground.maps.copy()
         places[..., 2] -= origin[:, None, :, 0]

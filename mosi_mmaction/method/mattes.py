@@ -1,7 +1,7 @@
-"""Mattes: what of a foreground is seen. Boxes, as in Eq. 3, and odd shapes.
+"""Mattes: the visible part of a foreground. Boxes, as in Eq. 3, and others.
 
-A matte is a closed outline in a square box. It is soft or hard, and stays
-where it is, as the paper's, or travels with its content, as an object does.
+A matte is a closed outline in a square box. It is soft or hard, and it stays
+in place, as in the paper, or travels with its content, as an object does.
 """
 
 import math
@@ -14,23 +14,23 @@ import numpy as np
 
 from .labels import read_only
 
-#: Shapes of a matte; ``'mixed'`` draws one of the others for each.
+#: Shapes of a matte; ``'mixed'`` draws one of the others for each matte.
 SHAPES = ('box', 'ellipse', 'polygon', 'blob', 'mixed')
 
-#: Points of an outline.
+#: Number of points of an outline.
 POINTS = 48
 
 
 @dataclass(frozen=True, eq=False)
 class Matte:
-    """Outlines in square boxes; ``...`` is (C,), or (C, D) of distractors.
+    """Outlines in square boxes; ``...`` is (C,), or (C, D) for distractors.
 
     Attributes:
         sides: Side of each box in pixels, (...) int64.
         outlines: Points (x, y) from the centre of the box, as a ratio of
             half its side, (..., 48, 2) float32.
         soft: Width of the soft edge as a ratio of the side; 0 is hard.
-        travels: Whether it moves with its content.
+        travels: Whether the matte moves with its content.
     """
 
     sides: np.ndarray
@@ -40,26 +40,26 @@ class Matte:
 
     @cached_property
     def alphas(self) -> list[np.ndarray]:
-        """Opacity of every box, (side, side) uint8 each; pure."""
+        """Opacity of every box, each (side, side) uint8; pure."""
         outlines = self.outlines.reshape(-1, *self.outlines.shape[-2:])
         return _fill(self.sides.ravel(), outlines, self.soft)
 
     def __getstate__(self) -> dict:
-        # What is computed does not travel between processes.
+        # Computed values are not sent between processes.
         return {k: v for k, v in self.__dict__.items() if k != 'alphas'}
 
 
 @dataclass(frozen=True, eq=False)
 class Distractors:
-    """D shapes a clip that belong to the background and have no motion.
+    """D shapes per clip that belong to the background and move with it.
 
     Attributes:
-        matte: (C, D) of them.
+        matte: Their mattes, (C, D).
         corners: Upper left corner (x, y) of the boxes in the first frame,
             (C, D, 2) int64, in pixels of the crop.
-        shifts: From the background's window to the one that they show,
-            (C, D, 2) int64, in pixels of the source image.
-        visible: In which frames they are there, (C, D, N) bool; some
+        shifts: Displacement from the background's window to the window that
+            they show, (C, D, 2) int64, in pixels of the source image.
+        visible: Whether they are visible in each frame, (C, D, N) bool; some
             flicker.
     """
 
@@ -80,9 +80,9 @@ def draw_matte(
 
     Args:
         sides: Sides of the boxes in pixels, (...) int64.
-        shape: One of :data:`SHAPES`.
+        shape: Shape of the mattes, one of :data:`SHAPES`.
         soft: Width of the soft edge as a ratio of the side, in [0, 1].
-        travels: Whether they move with their content.
+        travels: Whether the mattes move with their content.
         rng: The only source of randomness.
     """
     shapes: Sequence[str] = [shape] * sides.size
@@ -127,7 +127,7 @@ def _box(rng: np.random.Generator) -> np.ndarray:
 
 
 def _ellipse(rng: np.random.Generator) -> np.ndarray:
-    """An ellipse of any direction, its axes at most 1 : 0.6."""
+    """An ellipse in any direction, with axes of at most 1 : 0.6."""
     ratio, turn = rng.uniform(0.6, 1), rng.uniform(0, np.pi)
     return _turned(_CIRCLE * (1, ratio), turn)
 
@@ -166,7 +166,7 @@ def _fitted(points: np.ndarray) -> np.ndarray:
 
 @cache
 def _parts(corners: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return at which edge each point lies, the next one, and how far."""
+    """Return the edge of each point, the next one, and how far along it is."""
     ends = np.linspace(0, POINTS, corners + 1).round().astype(int)
     edge = np.repeat(np.arange(corners), np.diff(ends))
     share = (np.arange(POINTS) - ends[edge]) / np.diff(ends)[edge]
@@ -189,12 +189,12 @@ _OUTLINES = dict(box=_box, ellipse=_ellipse, polygon=_polygon, blob=_blob)
 def _fill(
     sides: np.ndarray, outlines: np.ndarray, soft: float
 ) -> list[np.ndarray]:
-    """Return the opacity in boxes, (side, side) uint8 each."""
-    # Two box filters make an edge of about twice their width; the outline
-    # shrinks by half an edge, so that none of it is cut off by the box.
+    """Return the opacity in boxes, each (side, side) uint8."""
+    # Two box filters give an edge of about twice their width; the outline
+    # shrinks by half an edge, so that the box cuts off none of it.
     reach = (soft * sides / 4).astype(int)
     half = np.maximum((sides - 2 * reach) / 2, 0.5)
-    # Fixed point of 4 bits; the outermost pixels' centres are the border.
+    # Fixed point with 4 bits; the border is at the outermost pixels' centres.
     scaled = outlines * (half - 0.5)[:, None, None]
     points = np.rint((scaled + ((sides - 1) / 2)[:, None, None]) * 16)
     alphas = []

@@ -1,10 +1,10 @@
 """Self-supervised Motion Learning from Static Images, CVPR 2021, Sec. 3.
 
-A labelled clip is made out of a still image in two halves. Every random
-choice is *drawn* first, into a small frozen :class:`PseudoMotion`; then
-:func:`render` turns image and plan into pixels and draws nothing. The plan
-carries its own labels, so that label and pixels cannot drift apart, and one
-plan can be rendered here, on a device, or on a poster.
+A labelled clip is made from a still image in two steps. First, every random
+choice is *drawn* into a small frozen :class:`PseudoMotion`, the plan; then
+:func:`render` turns image and plan into pixels, deterministically. The plan
+carries its own labels, so labels and pixels cannot disagree, and the same plan
+can be rendered here, on a device, or as a figure.
 
     pool = LabelPool(num_speeds=5, axes='xy')                       # Eq. 1
     plan = draw_motion(pool, source_size=320, crop_size=112,
@@ -14,6 +14,7 @@ plan can be rendered here, on a device, or on a poster.
 
 Letters used below: C labels, N frames, L side of the crop in pixels, K the
 largest speed. Pairs are (x, y), x to the right and y down, as in the paper.
+A label is the direction of the window; the picture in it moves the other way.
 """
 
 from collections.abc import Sequence
@@ -51,15 +52,15 @@ def draw_motion(
     """Draw the path of the window for every label (paper Sec. 3.1, Eq. 2).
 
     Speed v moves the window by D = v / K · (side of the source - L) pixels
-    in N - 1 equal steps. The start is uniform over the area from which the
-    end lies inside the source. Positions are rounded to the nearest pixel
-    along the direction of travel, so that a mirrored speed has the exactly
+    in N - 1 equal steps. The start is uniform over the positions for which
+    the end lies inside the source. Positions are rounded to the nearest pixel
+    along the direction of motion, so that the opposite speed has exactly the
     mirrored path, and the last window lies at the exact end.
 
     Args:
-        pool: The labels; each becomes one clip.
-        source_size: Side of the source image or (H, W), in pixels. Where
-            it equals ``crop_size`` there is no room and nothing moves.
+        pool: Label pool; each label gives one clip.
+        source_size: Side of the source image or (H, W), in pixels. If it
+            equals ``crop_size``, there is no room and nothing moves.
         crop_size: Side L of the window in pixels.
         clip_len: Number of frames N, at least 2.
         rng: The only source of randomness.
@@ -99,11 +100,11 @@ def draw_motion(
 def _paths(
     pool: LabelPool, height: int, width: int, crop_size: int, clip_len: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return what of Eq. 2 is not random, the same for every image.
+    """Return the deterministic part of Eq. 2, the same for every image.
 
     Returns:
-        Smallest and largest start, (C, 2) int64, and the way from the start
-        in every frame, (C, N, 2) int64; all in pixels.
+        Smallest and largest start, (C, 2) int64, and the displacement from
+        the start in every frame, (C, N, 2) int64; all in pixels.
     """
     room = np.array([width - crop_size, height - crop_size])
     k = pool.max_speed
@@ -131,30 +132,31 @@ def draw_static_mask(
 ) -> PseudoMotion:
     """Draw the box that keeps moving and the frozen frame (Sec. 3.2, Eq. 3).
 
-    Side, place and background frame are drawn anew for every clip.
+    Side, position and background frame are drawn separately for every clip.
 
     Args:
-        plan: A drawn motion.
+        plan: Drawn motion.
         side_ratio: Smallest and largest side of the square box as a ratio
             of the crop's side, drawn uniformly; one number fixes it. The
             side is rounded to pixels and is at least one pixel.
         rng: The only source of randomness.
-        shape: Beyond the paper: ``'box'``, ``'ellipse'``, ``'polygon'``,
-            ``'blob'``, or ``'mixed'``, one of these for each clip.
+        shape: Shape of the mask, beyond the paper: ``'box'``,
+            ``'ellipse'``, ``'polygon'``, ``'blob'``, or ``'mixed'``, which
+            draws one of these for each clip.
         soft: Width of the matte's soft edge as a ratio of its side, in
             [0, 1]; 0 is the hard edge of the paper.
-        travels: Whether the matte goes with its content, as an object does.
-            Its path is shortened so that it stays in the frame.
+        travels: Whether the matte moves with its content, as an object does.
+            Its path is shortened so that it stays inside the frame.
         num_distractors: Number of further shapes that belong to the
             background; half of them flicker.
 
     Returns:
         The same plan with ``boxes`` and ``background``, and with ``matte``
-        and ``distractors`` if asked for.
+        and ``distractors`` if requested.
 
     Raises:
-        ValueError: If a ratio lies outside of (0, 1] or they are in the
-            wrong order, or another argument is out of range.
+        ValueError: If ratios are outside (0, 1] or in the wrong order, or
+            another argument is out of range.
     """
     low, high = check_side_ratio(side_ratio)
     check_matte(shape, soft, num_distractors)
@@ -180,8 +182,8 @@ def draw_color_jitter(
     """Draw the colour jitter of every frame (paper appendix).
 
     Args:
-        plan: A drawn motion, masked or not.
-        jitter: Strengths, and what is drawn once a frame or once a clip.
+        plan: Drawn motion, masked or not.
+        jitter: Strengths, and what is drawn per frame or per clip.
         rng: The only source of randomness.
 
     Returns:
@@ -199,24 +201,24 @@ def render(
     """Render the clips of a plan. Pure: equal arguments, equal pixels.
 
     Frame n of a clip is the window of ``image`` at the n-th offset, its
-    colours jittered by the n-th draw. With a static mask, frame q takes its
-    place everywhere outside of the box (Eq. 3), colours included, as the
-    mask is applied after the jitter.
+    colours jittered by the n-th draw. With a static mask, frame q replaces it
+    everywhere outside the box (Eq. 3), including its colours, as the mask is
+    applied after the jitter.
 
     Args:
         image: Source image, (H, W, 3) uint8 RGB.
-        plan: What to render; ``plan.source_size`` is (H, W).
-        out: Where to write, ``plan.shape`` uint8, C-contiguous; a new array
-            by default.
-        other: Where ``plan.texture`` is ``'other'``, the source image of the
-            foreground, of the same size.
+        plan: Plan to render; ``plan.source_size`` is (H, W).
+        out: Array to write to, ``plan.shape`` uint8, C-contiguous; by default
+            a new array.
+        other: Source image of the foreground, of the same size, if
+            ``plan.texture`` is ``'other'``.
 
     Returns:
         ``out``, or a new array: (C, N, L, L, 3) uint8 RGB, C-contiguous.
 
     Raises:
-        ValueError: If the image is not what the plan was drawn for, or the
-            clips do not fit into ``out``.
+        ValueError: If the image does not fit the plan, or the clips do not
+            fit into ``out``.
     """
     check_images(image, plan, other)
     if out is None:
@@ -234,8 +236,8 @@ def render(
         if plan.boxes is None:
             box, clip_frames = (0, 0, size, size), frames
         else:
-            # The frozen frame is written once and spread over the clip;
-            # after it only the box of the other frames is left to do.
+            # The frozen frame is written once and copied over the clip;
+            # then only the boxes of the other frames remain.
             q = int(cast(np.ndarray, plan.background)[c])
             copy_window(c, q, (0, 0, size, size))
             out[c, :q] = out[c, q]

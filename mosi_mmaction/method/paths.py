@@ -1,10 +1,10 @@
-"""Paths beyond the paper: zoom, turn, swing; acceleration; a shaking hand.
+"""Paths beyond the paper: zoom, turn, swing; acceleration; shaking.
 
-A path is a window that moves over the source image. Its place in whole
-pixels is ``offsets`` of the plan, as in Eq. 2; what needs interpolation is a
-:class:`Warp` beside it. All kinds follow the scheme of Eq. 2: there is so
-much *room* for a motion, speed v uses the share v / K of it, and the start
-is uniform over where the end fits.
+A path is a window that moves over the source image. Its position in whole
+pixels is ``offsets`` of the plan, as in Eq. 2; a :class:`Warp` adds what needs
+interpolation. All kinds follow the scheme of Eq. 2: each motion has a range,
+the *room*, speed v uses the share v / K of it, and the start is uniform over
+the values for which the end fits.
 """
 
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ import numpy as np
 
 from .labels import COMPONENTS, LabelPool, mirrored, read_only
 
-#: Largest and smallest side of a zooming window, as a ratio of the crop's:
-#: from the widest to the narrowest the picture gets twice as large.
+#: Largest and smallest side of a zooming window, as a ratio of the crop's. From
+#: the widest to the narrowest window, the picture doubles in size.
 MAX_ZOOM = 2**0.5
 
-#: Side of the smallest source image to zoom and turn in, in crops.
+#: Smallest side of a source image for zoom and turn, in sides of the crop.
 MIN_SPACE = 1.2
 
 #: Largest angle of a turning window to either side, in radians.
@@ -35,16 +35,16 @@ ARM = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Warp:
-    """Zoom and rotation of the window, on top of its place.
+    """Zoom and rotation of the window, in addition to its position.
 
-    Pixel p of the crop shows the source at offset + c + a + s R (p - c - a)
-    where c is the centre of what moves (of the box, or of the crop), a the
+    Pixel p of the crop shows the source at offset + c + a + s R (p - c - a),
+    where c is the centre of the object (of the box, or of the crop), a the
     arm and R the rotation.
 
     Attributes:
-        scale: s, source pixels a crop pixel, (C, N) float64.
+        scale: Scale s, in source pixels per crop pixel, (C, N) float64.
         angle: Angle of R in radians, clockwise, (C, N) float64.
-        arm: a, from the centre to the pivot in pixels, (C, 2) float64.
+        arm: Arm a, from the centre to the pivot in pixels, (C, 2) float64.
     """
 
     scale: np.ndarray
@@ -53,7 +53,7 @@ class Warp:
 
     @cached_property
     def moves(self) -> np.ndarray:
-        """Which clips are zoomed or rotated at all, (C,) bool."""
+        """Whether each clip is zoomed or rotated at all, (C,) bool."""
         return ((self.scale != 1) | (self.angle != 0)).any(1)
 
     def matrices(self) -> np.ndarray:
@@ -69,15 +69,15 @@ class Warp:
         return out
 
     def margin(self, side: int) -> np.ndarray:
-        """Return how far the warped window reaches out of the upright one.
+        """Return how far the warped window extends beyond the upright one.
 
         Args:
             side: Side of the crop in pixels. Any box in the crop, warped
-                about its own centre, reaches out of the window no farther.
+                about its own centre, extends no farther.
 
         Returns:
-            (C, 2) int64 in pixels, one for the neighbours that are
-            interpolated with included; 0 for clips that are not warped.
+            (C, 2) int64 in pixels, including one pixel for interpolation; 0
+            for clips that are not warped.
         """
         maps = self.matrices()
         wide = abs(maps[..., :2]).sum(-1) - 1  # (C, N, 2)
@@ -87,7 +87,7 @@ class Warp:
 
 
 class Path(NamedTuple):
-    """What was drawn for the window: see :class:`PseudoMotion`."""
+    """The drawn path of the window, see :class:`PseudoMotion`."""
 
     offsets: np.ndarray
     drawn: np.ndarray
@@ -106,21 +106,21 @@ def draw_path(
     """Draw the path of the window for every label of any pool.
 
     Args:
-        pool: The labels; each becomes one clip.
+        pool: Label pool; each label gives one clip.
         size: (H, W) of the source image in pixels.
         crop_size: Side L of the window in pixels.
         clip_len: Number of frames N.
         rng: The only source of randomness.
-        ease: Largest acceleration, in [0, 1]: the share of the way after
-            the share t of the time is t + a t (1 - t), with a uniform in
-            [-ease, ease] for every clip. The net motion stays. A swing keeps
-            its rhythm.
-        shake: Largest deviation from the path in each frame but the first
+        ease: Largest acceleration, in [0, 1]: the share of the path covered
+            after the share t of the time is t + a t (1 - t), with a uniform
+            in [-ease, ease] for every clip. The net motion does not change. A
+            swing keeps its rhythm.
+        shake: Largest deviation from the path in each frame except the first
             and the last, as a ratio of the crop's side; x and y are uniform.
 
     Returns:
-        Offsets (C, N, 2) int64; the signed motion (C, 6) int64 that was
-        drawn; the warp, or None where nothing needs one.
+        Offsets (C, N, 2) int64; the drawn signed motion (C, 6) int64; the
+        warp, or None if none is needed.
 
     Raises:
         ValueError: If the source image has no room for the motions.
@@ -139,7 +139,7 @@ def draw_path(
     off = int(np.rint(shake * crop_size))
     warp = None
     if pool.motions != ('shift',):
-        # A pixel a side is for interpolation, another for rounding.
+        # One pixel per side is for interpolation, another for rounding.
         space = max(1, 1 + (room.min() - 2 * off - 4) / crop_size)
         warp = _draw_warp(pool, drawn, crop_size, space, share, time, rng)
     margin = np.full((count, 2), off)
@@ -183,25 +183,25 @@ def _draw_warp(
 ) -> Warp:
     """Draw zoom, turn and swing of every clip.
 
-    ``space`` is the side of the largest window there may be, in crops.
+    ``space`` is the side of the largest possible window, in sides of the crop.
     """
     column = dict(zip(COMPONENTS, drawn.T[:, :, None]))  # (C, 1) each
     k = pool.max_speed
     if space < MIN_SPACE and {'zoom', 'turn'} & set(pool.motions):
         raise ValueError(
             f'crop_size={crop_size}: motions={pool.motions!r} need a source '
-            f'image of {MIN_SPACE} times that side and 4 pixels, and what '
-            'shakes; make CropSource.size larger or crop_size smaller'
+            f'image of {MIN_SPACE} times that side plus 4 pixels and the '
+            'shake; make CropSource.size larger or crop_size smaller'
         )
     if 'swing' in pool.motions and 2 * k >= len(time) - 1:
         raise ValueError(
             f'motions={pool.motions!r} with num_speeds={pool.num_speeds}: '
-            f'{k} cycles of a swing cannot be seen in clip_len={len(time)} '
+            f'{k} cycles of a swing are not visible in clip_len={len(time)} '
             f'frames; use at least {2 * k + 2} frames or fewer speeds'
         )
 
     def travelled(speed: np.ndarray, most: float) -> np.ndarray:
-        """Share v / K of [-most, most]; the start is where the end fits."""
+        """Cover the share v / K of [-most, most], from a start that fits."""
         way = speed / k * 2 * most  # (C, 1)
         low = -most + np.maximum(-way, 0)
         high = most - np.maximum(way, 0)
@@ -221,7 +221,7 @@ def _draw_warp(
         cycles = column['swing_x'] + column['swing_y']
         swing = amplitude * np.sin(2 * np.pi * cycles * time + phase)
         angle = np.where(cycles == 0, angle, swing)
-        # The pivot lies above or below what swings along x.
+        # The pivot is above or below an object that swings along x.
         for name, axis in (('swing_x', 1), ('swing_y', 0)):
             arm[:, axis] += np.where(
                 column[name][:, 0] != 0, side * ARM * crop_size, 0
@@ -237,26 +237,27 @@ def shrink_path(
     rng: np.random.Generator,
     also: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Make a path shorter, and start it anew where it fits.
+    """Shorten a path, and draw a new start where it fits.
 
     Args:
-        offsets: (C, N, 2) int64 in pixels.
-        margin: What the warp needs beside the window, (C, 2) in pixels.
-        room: What the source leaves the window, (x, y) in pixels.
-        share: Of the path's length that is kept, (x, y) or (C, 2), in
+        offsets: Offsets of the path, (C, N, 2) int64 in pixels.
+        margin: Margin that the warp needs around the window, (C, 2) in
+            pixels.
+        room: Range of the window in the source, (x, y) in pixels.
+        share: Share of the path's length to keep, (x, y) or (C, 2), in
             [0, 1].
         rng: The only source of randomness.
-        also: A way that is added to the shortened one, (C, N, 2) int64.
+        also: Path to add to the shortened one, (C, N, 2) int64.
 
     Returns:
         (C, N, 2) int64, read-only.
 
     Raises:
-        ValueError: If it fits nowhere.
+        ValueError: If the path fits nowhere.
     """
     moved = offsets - offsets[:, :1]
     share = np.broadcast_to(share, margin.shape)[:, None]  # (C, 1, 2)
-    # Never a pixel too long; but for that, to the nearest one.
+    # Rounded to the nearest pixel, but never too long.
     moved = np.sign(moved) * np.floor(abs(moved) * share + 0.5 - 1e-9)
     moved = moved.astype(np.int64)
     if also is not None:

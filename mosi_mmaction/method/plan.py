@@ -1,4 +1,4 @@
-"""The plan of a source image's clips: all that was drawn, and nothing else."""
+"""The plan of a source image's clips: everything drawn, and nothing else."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -18,10 +18,10 @@ class Camera:
     Attributes:
         offsets: Upper left corner (x, y) of the upright window in every
             frame, (C, N, 2) int64, in pixels of the source image.
-        scale: Source pixels a crop pixel, about the crop's centre,
-            (C, N) float64; 1 where it does not zoom.
-        label: ``'absolute'``, labels are motions relative to the frame, or
-            ``'relative'``, to the background.
+        scale: Scale about the crop's centre, in source pixels per crop pixel,
+            (C, N) float64; 1 without zoom.
+        label: Reference of the labels: the frame, ``'absolute'``, or the
+            background, ``'relative'``.
     """
 
     offsets: np.ndarray
@@ -31,29 +31,29 @@ class Camera:
 
 @dataclass(frozen=True, eq=False)
 class PseudoMotion:
-    """Everything that was drawn for the clips of one source image.
+    """Everything drawn for the clips of one source image.
 
     Attributes:
-        pool: The label pool; ``labels`` index it.
+        pool: Label pool, indexed by ``labels``.
         source_size: (H, W) of the source image in pixels.
         crop_size: Side L of the moving window in pixels.
         offsets: Upper left corner (x, y) of the window in every frame,
             (C, N, 2) int64, in pixels of the source image.
-        boxes: The box that moves, (x1, y1, x2, y2) in pixels of the crop,
-            x2 and y2 exclusive, (C, 4) int64; None without static mask. Of
-            a matte that travels, the box in the first frame.
-        background: Frame q shown outside of the box, (C,) int64; None
-            without static mask, or with a camera.
+        boxes: Moving box, (x1, y1, x2, y2) in pixels of the crop, x2 and y2
+            exclusive, (C, 4) int64; None without static mask. For a matte
+            that travels, the box in the first frame.
+        background: Frame q shown outside the box, (C,) int64; None without
+            static mask, or with a camera.
         color: Colour jitter of every frame, arrays of (C, N); None without.
-        drawn: The signed motion of every clip, (C, 6) int64, see
-            :data:`mosi_mmaction.method.labels.COMPONENTS`; None where it is
-            the pool's.
+        drawn: Signed motion of every clip, (C, 6) int64, see
+            :data:`mosi_mmaction.method.labels.COMPONENTS`; None if it is the
+            pool's.
         warp: Zoom and rotation of the windows; None without.
         matte: Shape of the foreground in its box; None for the hard box of
             the paper.
         distractors: Shapes in the background; None without.
         camera: Path of the background, instead of a frame q; None without.
-        texture: ``'same'``, or ``'other'`` where the foreground shows
+        texture: Image shown by the foreground: ``'same'``, or ``'other'`` for
             another source image.
     """
 
@@ -75,7 +75,7 @@ class PseudoMotion:
     def labels(self) -> np.ndarray:
         """The label of every clip, (C,) int64: indices into the pool.
 
-        Read off the motion that was drawn.
+        It is read from the drawn motion.
         """
         if self.drawn is None:
             return np.arange(len(self.pool))
@@ -83,7 +83,7 @@ class PseudoMotion:
 
     @property
     def is_plain(self) -> bool:
-        """Whether it shows nothing that the paper does not have."""
+        """Whether the plan contains nothing beyond the paper."""
         return self.texture == 'same' and not any(
             (self.warp, self.matte, self.distractors, self.camera)
         )
@@ -92,8 +92,8 @@ class PseudoMotion:
     def frame_boxes(self) -> np.ndarray:
         """The box in every frame, (C, N, 4) int64, see ``boxes``.
 
-        A box that travels goes the way of its content, the opposite of the
-        window's, and may leave the frame.
+        A box that travels moves with its content, opposite to the window, and
+        may leave the frame.
         """
         boxes = cast(np.ndarray, self.boxes)[:, None]
         if self.matte is not None and self.matte.travels:

@@ -1,12 +1,11 @@
 """Render plans of layers, one clip after the other. Pure.
 
 Integer shifts are copied, as in the paper's plans; everything else is one
-affine warp a layer and frame. Colours are applied to a layer's pixels before
-it is laid over what is behind it, and rounded once.
+affine warp per layer and frame. Colours are applied to a layer's pixels,
+and rounded once, before the layer is composited over those behind it.
 
-What costs is the number of passes and of calls: only the box of a matte is
-painted, hard mattes are copied through, and soft ones are mixed for all
-frames of a clip at once.
+The cost is that of passes and calls: only the box of a matte is painted, hard
+mattes are copied, and soft ones are blended for all frames of a clip at once.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,8 +20,8 @@ from .plan import PseudoMotion
 
 Rect = Sequence[int]
 _WARP = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-#: Steps a grey level of pixels that are interpolated before colours are
-#: applied: 255 of them just fit into 16 bits.
+#: Steps per grey level of pixels that are interpolated before colours are
+#: applied: 255 levels just fit into 16 bits.
 _STEPS = 257
 
 
@@ -36,10 +35,9 @@ def render_layers(
 
     Args:
         image: Source image, (H, W, 3) uint8 RGB.
-        plan: What to render.
-        out: Where to write, (C, N, L, L, 3) uint8.
-        other: Source image of the foreground where the plan asks for
-            another one.
+        plan: Plan to render.
+        out: Array to write to, (C, N, L, L, 3) uint8.
+        other: Source image of the foreground, if the plan uses another one.
 
     Returns:
         ``out``.
@@ -60,7 +58,7 @@ def render_layers(
     frozen = plan.boxes is not None and plan.camera is None
     for c, clip in enumerate(out):
         if frozen:
-            # Written once and spread over the clip.
+            # Written once and copied over the clip.
             ground.paint(c, [0], rects[:1], clip)
             clip[1:] = clip[0]
         else:
@@ -71,11 +69,11 @@ def render_layers(
 
 
 class _Painter:
-    """Paints parts of the frames of a layer, coloured.
+    """Paints parts of the frames of a layer, with their colours.
 
     Args:
         image: Source image, (H, W, 3) uint8.
-        layer: What to paint.
+        layer: Layer to paint.
         color: Drawn jitter of the plan, or None.
         size: Side of a crop in pixels.
     """
@@ -94,7 +92,7 @@ class _Painter:
         if color is None:
             return
         luma = window_luma(image, layer.windows, size)
-        # The luma of a window goes with the colours of its own frame.
+        # The luma of a window belongs to the colours of its own frame.
         clips = np.arange(len(luma))[:, None]
         draws = ColorParams(
             **{k: v[clips, layer.draws] for k, v in vars(color).items()}
@@ -109,12 +107,12 @@ class _Painter:
     def paint(
         self, c: int, frames: list[int], rects: list[Rect], into: np.ndarray
     ) -> None:
-        """Paint parts of some frames of a clip, one into each of ``into``."""
+        """Paint parts of some frames of a clip, one to each of ``into``."""
         patches = self.patches(c, frames, rects, into)
         if self._whole[c] and self._matrices is None:
             for place, patch in zip(into, patches):
                 place[...] = patch
-        else:  # it is written to as it is painted
+        else:  # it is written to while it is painted
             for _ in patches:
                 pass
 
@@ -128,11 +126,11 @@ class _Painter:
         """Yield parts (x1, y1, x2, y2) of some frames of a clip.
 
         Args:
-            c: Which clip.
-            frames: Which frames.
-            rects: A part of each.
-            into: C-contiguous arrays to write to, if there is something to
-                write; what is only copied is a view of the source image.
+            c: Index of the clip.
+            frames: Indices of the frames.
+            rects: One part of each frame.
+            into: C-contiguous arrays to write to, if anything is computed;
+                parts that are only copied are views of the source image.
         """
         image, matrices = self.image, self._matrices
         if self._whole[c]:
@@ -151,16 +149,16 @@ class _Painter:
                 yield _warp(image, matrix, side, place)
                 continue
             patch = _warp(self._fine, matrix, side)
-            # Saturates below 0; what is above 255 does in the next line.
+            # Saturates below 0; values above 255 do in the next line.
             cv2.transform(patch, self._fine_matrices[c, n], dst=patch)
             yield cv2.convertScaleAbs(patch, dst=place)
 
 
 class _Cover:
-    """Where the mattes of a layer lie, and how to lay it over a clip.
+    """The mattes of a layer, and how to composite it over a clip.
 
     Args:
-        layer: Has mattes.
+        layer: Layer with mattes.
         size: Side of a crop in pixels.
     """
 
@@ -171,7 +169,7 @@ class _Cover:
         self._visible = cast(np.ndarray, layer.visible).tolist()
         self._shifts = self._places[..., 2].astype(int).tolist()
         self._rects = self._find_rects(size)
-        # A box in the frame that neither moves nor flickers.
+        # A box inside the frame that neither moves nor flickers.
         moves = (self._places != self._places[:, :1]).any((1, 2, 3))
         flickers = ~cast(np.ndarray, layer.visible).all(1)
         self._stays = (~moves & ~flickers).tolist()
@@ -195,7 +193,7 @@ class _Cover:
     def lay_over(
         self, clip: np.ndarray, c: int, painter: _Painter, mixer: '_Mixer'
     ) -> None:
-        """Lay a clip's layer over what is there, (N, L, L, 3)."""
+        """Composite a clip's layer over its frames, (N, L, L, 3)."""
         alpha, rects = self.alphas[c], self._rects[c]
         frames = list(range(len(rects)))
         if self._stays[c]:
@@ -244,7 +242,7 @@ class _Cover:
 
 
 class _Mixer:
-    """Mixes layers in integers, to the nearest level; keeps its memory."""
+    """Blends layers in integers, to the nearest level; reuses its memory."""
 
     def __init__(self) -> None:
         self._memory = np.empty((3, 0), np.uint16)
@@ -255,12 +253,12 @@ class _Mixer:
         under: list[np.ndarray],
         weights: list[np.ndarray],
     ) -> None:
-        """Mix patches into what is under them.
+        """Blend patches into the pixels under them.
 
         Args:
-            patches: One a frame, (h, w, 3) uint8 of any h and w.
-            under: As many, which are written to.
-            weights: Opacity, of the same shapes.
+            patches: One per frame, (h, w, 3) uint8 of any h and w.
+            under: Pixels under each patch, which are written to.
+            weights: Opacity of each patch, of the same shape.
         """
         ends = np.cumsum([0] + [place.size for place in under]).tolist()
         if self._memory.shape[1] < ends[-1]:
@@ -290,7 +288,7 @@ def _warp(
     into: np.ndarray | None = None,
     beyond: int | None = None,
 ) -> np.ndarray:
-    """Sample an image; beyond its border the nearest pixel, or a value."""
+    """Sample an image; outside it, use the nearest pixel or a value."""
     border = cv2.BORDER_REPLICATE if beyond is None else cv2.BORDER_CONSTANT
     return cv2.warpAffine(
         image, matrix, side, dst=into, flags=_WARP, borderMode=border

@@ -1,8 +1,8 @@
-"""Render plans of layers on the device: a batch at once.
+"""Render plans of layers on the device, for a whole batch at once.
 
-:func:`mosi_mmaction.method.render_layers.render_layers` in torch. Integer
-shifts are gathered, everything else is one batched sampling a layer; nothing
-waits for the device.
+This is :func:`mosi_mmaction.method.render_layers.render_layers` in torch.
+Integer shifts are gathered, everything else is one batched sampling per layer;
+nothing waits for the device.
 
 Letters: B images, C labels, N frames, L side of the crop, M = B C clips.
 """
@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from .layers import Layer, layers_of
 from .plan import PseudoMotion
 
-#: Most pixels that are sampled at a time.
+#: Largest number of pixels that are sampled at a time.
 _CHUNK = 2**24
 
 #: Sends one array of every plan to a device, see ``render_torch``.
@@ -38,9 +38,9 @@ def render_layers_batch(
     Args:
         images: Source images, (B, H, W, 3) uint8.
         plans: B plans of one kind.
-        send: Stacks arrays and sends them to the device.
-        recolor: Colours clips, given images, windows (x, y) and the drawn
-            parameters.
+        send: Function that stacks arrays and sends them to the device.
+        recolor: Function that colours clips, given images, windows (x, y)
+            and the drawn parameters.
 
     Returns:
         (B, C, N, L, L, 3) uint8.
@@ -68,13 +68,13 @@ def _pixels(
 ) -> Tensor:
     """Return a layer of all clips, coloured, (B, C, N, L, L, 3) uint8."""
     device, size = images.device, plans[0].crop_size
-    if stack[0].other:  # that of the next sample
+    if stack[0].other:  # the image of the next sample
         images = images.roll(-1, 0)
     windows = send([x.windows for x in stack], torch.int64, device)
     x, y = windows.unbind(-1)  # (B, C, N)
     views = images.unfold(1, size, 1).unfold(2, size, 1).movedim(3, -1)
     image = torch.arange(len(stack), device=device)[:, None, None]
-    # Which clips are warped is known here; the device is not asked.
+    # It is known here which clips are warped, without asking the device.
     warped = np.flatnonzero(np.stack([~s.whole for s in stack]).any(0))
     clips = views[image, y, x]  # (B, C, N, L, L, 3)
     colors = None
@@ -98,7 +98,7 @@ def _pixels(
 
 
 def _of_draws(plan: PseudoMotion, layer: Layer):
-    """Return the colours that each frame of a layer has."""
+    """Return the colours of each frame of a layer."""
     color = plan.color
     clips = np.arange(len(layer.draws))[:, None]
     return type(color)(
@@ -107,7 +107,7 @@ def _of_draws(plan: PseudoMotion, layer: Layer):
 
 
 def _grid(maps: Tensor, size: int) -> Tensor:
-    """Return where each pixel lies, (..., L, L, 2) float32 (x, y)."""
+    """Return the position of each pixel, (..., L, L, 2) float32 (x, y)."""
     axis = torch.arange(size, device=maps.device, dtype=maps.dtype)
     linear, shift = maps[..., :2], maps[..., 2]
     column = axis[:, None] * linear[..., None, :, 0]  # (..., L, 2)
@@ -116,7 +116,7 @@ def _grid(maps: Tensor, size: int) -> Tensor:
 
 
 def _sampled(images: Tensor, maps: Tensor, size: int) -> Tensor:
-    """Sample images by affine maps (B, C, N, 2, 3), between pixels."""
+    """Sample images by affine maps (B, C, N, 2, 3), with interpolation."""
     height, width = images.shape[1:3]
     planes = images.movedim(-1, 1).float()  # (B, 3, H, W)
     batch, clips, frames = maps.shape[:3]

@@ -1,8 +1,8 @@
-"""Render pseudo-motion on the device: the plans of a batch at once.
+"""Render pseudo-motion on the device, for a whole batch at once.
 
-:func:`mosi_mmaction.render` in torch. A worker then sends a source image
-and its plan instead of nine clips, and :func:`render_batch` makes the clips
-where they are needed. Nothing here waits for the device.
+This is :func:`mosi_mmaction.render` in torch. A worker then sends a source
+image and its plan instead of nine clips, and :func:`render_batch` makes the
+clips on the device. Nothing here waits for the device.
 
 Letters: B images, C labels, N frames, L side of the crop in pixels, H and W
 sides of the source image.
@@ -20,7 +20,7 @@ from .color import LUMA, ColorParams
 from .motion import PseudoMotion
 from .render_layers_torch import render_layers_batch
 
-#: Most colour values that are jittered at a time: 256 MB of float32.
+#: Largest number of values that are jittered at a time: 256 MB of float32.
 _CHUNK = 2**26
 
 #: The luma weights as integers, so that sums over an image are exact.
@@ -31,23 +31,23 @@ _LUMA = np.rint(LUMA * _LUMA_UNIT).astype(np.int64).tolist()
 def render_batch(images: Tensor, plans: Sequence[PseudoMotion]) -> Tensor:
     """Render the clips of a batch of plans (Eq. 2, Eq. 3). Pure.
 
-    The pixels are those of :func:`mosi_mmaction.render`: the same without
-    colour jitter, at most one grey level apart with it, and at most two
-    where pixels are interpolated. Where plans have ``texture='other'``, the
-    foreground of a sample shows the image of the next one, and that of the
-    last one the first.
+    The pixels are those of :func:`mosi_mmaction.render`: equal without colour
+    jitter, at most one grey level apart with it, and at most two if pixels
+    are interpolated. If plans have ``texture='other'``, the foreground of a
+    sample shows the image of the next one, and that of the last sample shows
+    the first.
 
     Args:
         images: Source images, (B, 3, H, W) uint8 RGB; fastest as a
             permuted (B, H, W, 3).
-        plans: B plans of one kind: equal but for what was drawn.
+        plans: B plans of one kind, which differ only in what was drawn.
 
     Returns:
-        (B, C, 3, N, L, L) uint8 RGB on the device of ``images``. Memory is
-        that of a contiguous (B, C, N, L, L, 3).
+        (B, C, 3, N, L, L) uint8 RGB on the device of ``images``, with the
+        memory layout of a contiguous (B, C, N, L, L, 3).
 
     Raises:
-        ValueError: If images and plans do not fit each other.
+        ValueError: If images and plans do not match.
     """
     _check(images, plans)
     device, size = images.device, plans[0].crop_size
@@ -58,8 +58,8 @@ def render_batch(images: Tensor, plans: Sequence[PseudoMotion]) -> Tensor:
     x, y = _send([p.offsets for p in plans], torch.int64, device).unbind(
         -1
     )  # (B, C, N)
-    # All windows of all images: a view, from which an index copies whole
-    # windows. (B, H - L + 1, W - L + 1, L, L, 3)
+    # A view of all windows of all images; indexing it copies whole windows.
+    # (B, H - L + 1, W - L + 1, L, L, 3)
     windows = images.unfold(1, size, 1).unfold(2, size, 1).movedim(3, -1)
     image = torch.arange(len(plans), device=device)[:, None, None]
     clips = windows[image, y, x]  # (B, C, N, L, L, 3)
@@ -74,7 +74,7 @@ def render_batch(images: Tensor, plans: Sequence[PseudoMotion]) -> Tensor:
 def _send(
     arrays: Sequence[np.ndarray], dtype: torch.dtype, device: torch.device
 ) -> Tensor:
-    """Stack one array of every plan and send them without waiting."""
+    """Stack one array of every plan and send it without waiting."""
     tensor = torch.from_numpy(np.stack(arrays)).to(dtype)
     if device.type == 'cuda':
         tensor = tensor.pin_memory()
@@ -82,7 +82,7 @@ def _send(
 
 
 def _mask(clips: Tensor, plans: Sequence[PseudoMotion]) -> Tensor:
-    """Show frame q outside of the box (Eq. 3)."""
+    """Show frame q outside the box (Eq. 3)."""
     drawn = _send(
         [np.c_[p.boxes, p.background] for p in plans],
         torch.int64,
@@ -106,8 +106,8 @@ def _jitter(
     y: Tensor,
     colors: Sequence[ColorParams],
 ) -> None:
-    """Apply one affine map a frame to the clips, in place."""
-    # With a mean luma of one grey level the offset is the factor of it.
+    """Apply one affine map per frame to the clips, in place."""
+    # With a mean luma of one grey level, the offset is its factor.
     ones = np.ones(x.shape[1:])
     maps = _send(
         [c.matrices(ones) for c in colors],
@@ -120,8 +120,8 @@ def _jitter(
     red, green, blue, offset = maps.unbind(-1)  # (BCN, 1, 3)
     offset = (offset * luma.view(-1, 1, 1)).float()
     step = max(1, _CHUNK // pixels[0].numel())
-    # Sums and products of single values: a matrix product would be rounded
-    # to bfloat16 under autocast, and to TF32 where that is switched on.
+    # Elementwise sums and products: a matrix product would be rounded to
+    # bfloat16 under autocast, and to TF32 if that is enabled.
     for some in (slice(i, i + step) for i in range(0, len(pixels), step)):
         r, g, b = pixels[some].split(1, -1)  # (some, LL, 1)
         value = torch.addcmul(offset[some], red[some], r)  # float32

@@ -295,7 +295,7 @@ def test_no_room(rng):
     with pytest.raises(ValueError, match='CropSource.size larger'):
         draw_motion(LabelPool(motions=('turn',)), 36, 32, 8, rng)
     plan = draw_motion(LabelPool(), 64, 32, 8, rng)
-    with pytest.raises(ValueError, match='draw DrawStaticMask before'):
+    with pytest.raises(ValueError, match='put DrawStaticMask before'):
         draw_moving_background(plan, rng=rng)
     with pytest.raises(ValueError, match='side_ratio smaller'):
         draw_static_mask(plan, 1.0, rng=rng, travels=True)

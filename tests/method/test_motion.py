@@ -402,7 +402,7 @@ def test_wrong_side_ratio(ratio, rng):
     with pytest.raises(ValueError) as error:
         draw_static_mask(plan, ratio, rng=rng)
     assert str(error.value) == (
-        f'side_ratio={ratio!r}: give one ratio of the crop side or '
+        f'side_ratio={ratio!r}: use one ratio of the crop side or '
         '(smallest, largest), both in (0, 1]'
     )
 
