@@ -15,8 +15,8 @@ import numpy as np
 
 from .labels import COMPONENTS, LabelPool, mirrored, read_only
 
-#: Largest and smallest side of a zooming window, as a ratio of the crop's. From
-#: the widest to the narrowest window, the picture doubles in size.
+#: Largest and smallest side of a zooming window, as a ratio of the crop's.
+#: From the widest to the narrowest window, the picture doubles in size.
 MAX_ZOOM = 2**0.5
 
 #: Smallest side of a source image for zoom and turn, in sides of the crop.
