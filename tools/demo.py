@@ -38,8 +38,8 @@ import numpy as np
 
 from mosi_mmaction import DeadLeavesDataset
 from mosi_mmaction.files import whole_file
+from mosi_mmaction.reproduction.run_scheduler import execute
 from mosi_mmaction.reproduction.runs import Run
-from mosi_mmaction.reproduction.schedule import execute
 from mosi_mmaction.synthetic.sprite_actions import ACTIONS
 from mosi_mmaction.synthetic.write import write_action_videos
 

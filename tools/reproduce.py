@@ -235,22 +235,26 @@ if __name__ == '__main__':
 import torch
 
 from mosi_mmaction.files import write_text
+from mosi_mmaction.reproduction.cost import print_plan
 from mosi_mmaction.reproduction.experiments import EXPERIMENTS, table1_loso
-from mosi_mmaction.reproduction.launch import TOOLS, make_launch
-from mosi_mmaction.reproduction.mocap import (
+from mosi_mmaction.reproduction.pages import write_pages
+from mosi_mmaction.reproduction.preset_mocap import (
     MOCAP_EXPERIMENTS,
     Mocap,
 )
-from mosi_mmaction.reproduction.pages import write_pages
-from mosi_mmaction.reproduction.paper import Paper
-from mosi_mmaction.reproduction.plan import print_plan
+from mosi_mmaction.reproduction.preset_paper import Paper
+from mosi_mmaction.reproduction.preset_tiny import Tiny
 from mosi_mmaction.reproduction.presets import Preset
-from mosi_mmaction.reproduction.process import read_run
+from mosi_mmaction.reproduction.results_store import (
+    Results,
+    collect,
+    experiment_of,
+)
+from mosi_mmaction.reproduction.run_commands import TOOLS, make_launch
+from mosi_mmaction.reproduction.run_process import read_run
+from mosi_mmaction.reproduction.run_scheduler import execute
 from mosi_mmaction.reproduction.runs import portable_command
-from mosi_mmaction.reproduction.schedule import execute
-from mosi_mmaction.reproduction.store import Results, collect, experiment_of
 from mosi_mmaction.reproduction.tables import format_page, make_table
-from mosi_mmaction.reproduction.tiny import Tiny
 from mosi_mmaction.reproduction.transformers import TINY_EXPERIMENTS
 
 

@@ -59,7 +59,7 @@ from mosi_mmaction.cli.runs import (
     load_config,
 )
 from mosi_mmaction.compat.distributed import end_rank
-from mosi_mmaction.config.tree import walk
+from mosi_mmaction.config.walk import walk
 
 
 def merge_args(cfg: Config, args: argparse.Namespace) -> None:

@@ -64,9 +64,9 @@ from mmengine.config import Config
 
 from mosi_mmaction.cli.runs import check_file
 from mosi_mmaction.config.lookup import find_config
-from mosi_mmaction.reproduction.launch import make_launch
+from mosi_mmaction.reproduction.run_commands import make_launch
+from mosi_mmaction.reproduction.run_scheduler import execute
 from mosi_mmaction.reproduction.runs import Run
-from mosi_mmaction.reproduction.schedule import execute
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 

@@ -14,7 +14,7 @@ from mmengine.runner import load_checkpoint
 from torch import nn
 
 from ..config.lookup import find_config
-from ..config.tree import SAMPLING
+from ..config.walk import SAMPLING
 from ..models.heads.pooled_feature_head import pool_features
 
 

@@ -8,7 +8,7 @@ from typing import cast
 from mmaction.registry import MODELS
 
 from .running import set_epochs
-from .tree import find_pipelines, find_step, is_sampling, walk
+from .walk import find_pipelines, find_step, is_sampling, walk
 
 #: Name prefix of the two transforms of a decoder, Init and Decode.
 _DECODERS = {'decord': 'Decord', 'pyav': 'PyAV', 'video': 'Video'}

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from mmengine.config import Config
 
-from .tree import find_pipelines, find_step, set_step, walk
+from .walk import find_pipelines, find_step, set_step, walk
 
 #: Arguments that DrawPseudoMotion and MoSIHead share.
 _POOL = ('num_speeds', 'axes', 'decoupled', 'static', 'motions', 'signed')

@@ -4,7 +4,7 @@ from mmengine.config import Config
 from mmengine.device import get_device
 
 from .pretraining import render_on_device
-from .tree import walk
+from .walk import walk
 
 
 def set_epochs(

@@ -12,8 +12,8 @@ import numpy as np
 
 from .labels import read_only
 from .mattes import Distractors, draw_matte
-from .paths import shrink_path
 from .plan import Camera, PseudoMotion
+from .trajectories import shrink_path
 
 
 def path_margin(plan: PseudoMotion) -> np.ndarray:

@@ -35,9 +35,9 @@ from .color import ColorJitter, apply_color, window_luma
 from .draw_layers import draw_shapes
 from .labels import LabelPool, read_only
 from .mattes import check_matte
-from .paths import check_nuisance, draw_path
 from .plan import PseudoMotion
 from .render_layers import render_layers
+from .trajectories import check_nuisance, draw_path
 
 
 def draw_motion(
@@ -65,7 +65,7 @@ def draw_motion(
         clip_len: Number of frames N, at least 2.
         rng: The only source of randomness.
         ease: Largest acceleration along the path, in [0, 1]; beyond the
-            paper, see :func:`~mosi_mmaction.method.paths.draw_path`.
+            paper, see :func:`~mosi_mmaction.method.trajectories.draw_path`.
         shake: Largest deviation from the path, as a ratio of the crop's
             side, in [0, 0.5]; beyond the paper.
 

@@ -8,7 +8,7 @@ import numpy as np
 from .color import ColorParams
 from .labels import LabelPool
 from .mattes import Distractors, Matte
-from .paths import Warp
+from .trajectories import Warp
 
 
 @dataclass(frozen=True, eq=False)

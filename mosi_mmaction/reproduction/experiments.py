@@ -1,10 +1,11 @@
 """The experiments of the paper, and six of ours, as declared runs.
 
 An experiment is a list of rows; a row is a condition: one pretraining (or
-none) and one fine-tuning for every replicate, a seed or a fold. What a row
-is made of comes from a preset: :class:`~.tiny.Tiny` trains in minutes on a
-CPU, :class:`~.paper.Paper` at the paper's size. A run is named by a hash of
-all that decides its result, so what two experiments share is trained once.
+none) and one fine-tuning for every replicate, a seed or a fold. What a row is
+made of comes from a preset: :class:`~.preset_tiny.Tiny` trains in minutes on a
+CPU, :class:`~.preset_paper.Paper` at the paper's size. A run is named by a
+hash of all that decides its result, so what two experiments share is trained
+once.
 """
 
 from .experiment import Experiment

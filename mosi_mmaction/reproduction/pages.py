@@ -25,7 +25,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from ..files import write_text
-from .store import Results
+from .results_store import Results
 from .tables import format_gain, format_page
 from .verdicts import PREDICTIONS, compare, judge, replicates_needed
 

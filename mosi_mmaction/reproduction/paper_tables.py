@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from .experiment import Experiment
+from .paper_figures import PUBLISHED
 from .presets import Preset, published_target
-from .published import PUBLISHED
 
 NETWORK_TITLES = {'r2d3d': 'R-2D3D-18', 'r2p1d': 'R(2+1)D-10'}
 

@@ -11,8 +11,8 @@ from typing import Optional
 from mmengine.config import Config
 
 from ..files import part_of
-from .launch import TOOLS
-from .published import PUBLISHED, PUBLISHED_PRETEXT
+from .paper_figures import PUBLISHED, PUBLISHED_PRETEXT
+from .run_commands import TOOLS
 from .runs import Run
 
 CONFIGS = (TOOLS.parent / 'configs').resolve()

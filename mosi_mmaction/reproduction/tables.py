@@ -47,7 +47,7 @@ def summarize(row: Row, results: dict[str, dict]) -> dict:
 
     Args:
         row: The row.
-        results: Of :func:`~.schedule.execute`.
+        results: Of :func:`~.run_scheduler.execute`.
 
     Returns:
         ``condition``, ``paper``, ``paper_pretext``, ``top1`` (one a
@@ -150,7 +150,7 @@ def make_table(
     Args:
         experiment: Its rows.
         preset: Where they come from.
-        results: Of :func:`~.schedule.execute`.
+        results: Of :func:`~.run_scheduler.execute`.
         command: What was typed.
         scale: Cores or GPUs of a run.
 

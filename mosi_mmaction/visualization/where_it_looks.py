@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 
 from ..apis.videos import Video, read_clips
 from ..config.pretraining import set_motion
-from ..config.tree import find_step
+from ..config.walk import find_step
 from ..media.mp4 import write_mp4
 from . import draw
 from .cam import CAM

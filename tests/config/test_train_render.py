@@ -6,7 +6,7 @@ from mmengine.config import Config
 from mosi_mmaction import config_path, render_on_device
 from mosi_mmaction.config import running
 from mosi_mmaction.config.running import choose_rendering
-from mosi_mmaction.config.tree import walk
+from mosi_mmaction.config.walk import walk
 
 PRETRAINING = 'tiny/mosi_r2p1d_deadleaves'
 

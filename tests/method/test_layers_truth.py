@@ -21,7 +21,7 @@ from mosi_mmaction import (
 from mosi_mmaction.datasets import EpochIndex
 from mosi_mmaction.method.layers import layers_of
 from mosi_mmaction.method.mattes import SHAPES
-from mosi_mmaction.method.paths import MAX_TURN, MAX_ZOOM
+from mosi_mmaction.method.trajectories import MAX_TURN, MAX_ZOOM
 from mosi_mmaction.synthetic.dead_leaves import draw_dead_leaves
 
 SOURCE, CROP, FRAMES = 200, 80, 16

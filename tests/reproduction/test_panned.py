@@ -10,8 +10,8 @@ from mosi_mmaction.reproduction.panned import (
     REMEDY,
     camera_options,
 )
-from mosi_mmaction.reproduction.paper import Paper
-from mosi_mmaction.reproduction.tiny import Tiny
+from mosi_mmaction.reproduction.preset_paper import Paper
+from mosi_mmaction.reproduction.preset_tiny import Tiny
 
 
 def steps(cfg, part):

@@ -27,7 +27,7 @@ from mosi_mmaction import LabelPool
 from mosi_mmaction.datasets import EpochSampler
 from mosi_mmaction.media.paths import in_validation
 from mosi_mmaction.media.video import read_frame
-from mosi_mmaction.reproduction.store import Results
+from mosi_mmaction.reproduction.results_store import Results
 from mosi_mmaction.synthetic.dead_leaves import draw_dead_leaves
 from mosi_mmaction.synthetic.write import write_action_videos
 
@@ -59,7 +59,7 @@ def micro(tmp_path_factory):
 @pytest.fixture
 def tiny(micro, tmp_path):
     """A tiny preset over the micro data, 2 seeds."""
-    from mosi_mmaction.reproduction.tiny import Tiny
+    from mosi_mmaction.reproduction.preset_tiny import Tiny
 
     return Tiny(**micro, root=tmp_path / 'runs', seeds=2, epochs=(2, 12))
 
@@ -151,7 +151,7 @@ def test_what_is_the_same_is_shared(tiny):
 
 
 def test_a_name_follows_from_what_decides_the_result(tiny, tmp_path, micro):
-    from mosi_mmaction.reproduction.tiny import Tiny
+    from mosi_mmaction.reproduction.preset_tiny import Tiny
 
     name = tiny.finetune('tiny', tiny.mosi('tiny'))[0]
     elsewhere = Tiny(
@@ -201,7 +201,7 @@ def test_low_shot_lists_and_equal_steps(tiny):
 
 def test_learning_rates(tiny, tmp_path):
     from mosi_mmaction.reproduction.experiments import rates
-    from mosi_mmaction.reproduction.paper import Paper
+    from mosi_mmaction.reproduction.preset_paper import Paper
 
     for preset in (tiny, Paper(tmp_path, root=tmp_path, seeds=2)):
         table = rates(preset)
@@ -246,29 +246,29 @@ def test_frames_of_the_target(tiny):
 
 
 def test_two_calls_that_make_the_same_frames(micro, tmp_path, monkeypatch):
-    from mosi_mmaction.reproduction import tiny
+    from mosi_mmaction.reproduction import preset_tiny
 
     lines = (micro['videos'] / 'train.txt').read_text().splitlines()
     names = [line.split()[0] for line in lines]
-    out, read, inner = tmp_path / 'frames', tiny.read_frame, []
+    out, read, inner = tmp_path / 'frames', preset_tiny.read_frame, []
 
     def read_frame(*args):
         if not inner:
             inner.append(True)
             with monkeypatch.context() as other:  # as another process would
                 other.setattr(os, 'getpid', lambda: -1)
-                tiny._write_frames(micro['videos'], names, 8, out)
+                preset_tiny._write_frames(micro['videos'], names, 8, out)
         return read(*args)
 
-    monkeypatch.setattr(tiny, 'read_frame', read_frame)
-    tiny._write_frames(micro['videos'], names, 8, out)
+    monkeypatch.setattr(preset_tiny, 'read_frame', read_frame)
+    preset_tiny._write_frames(micro['videos'], names, 8, out)
     assert [p.name for p in tmp_path.iterdir()] == ['frames']
     assert len(list(out.iterdir())) == 8
 
 
 def test_paper_preset_declares_everything(tmp_path):
     from mosi_mmaction.reproduction.experiments import EXPERIMENTS
-    from mosi_mmaction.reproduction.paper import Paper
+    from mosi_mmaction.reproduction.preset_paper import Paper
 
     paper = Paper(tmp_path / 'absent', root=tmp_path, seeds=1)
     tables = {name: make(paper) for name, make in EXPERIMENTS.items()}
@@ -351,7 +351,7 @@ def test_some_rows_only(tiny):
 
 
 def test_unknown_network(micro, tmp_path):
-    from mosi_mmaction.reproduction.tiny import Tiny
+    from mosi_mmaction.reproduction.preset_tiny import Tiny
 
     with pytest.raises(ValueError, match='--network x: the preset tiny has'):
         Tiny(**micro, root=tmp_path, seeds=1, network='x')
@@ -359,7 +359,7 @@ def test_unknown_network(micro, tmp_path):
 
 def test_leave_one_out(micro, tmp_path):
     from mosi_mmaction.reproduction.experiments import table1_loso
-    from mosi_mmaction.reproduction.tiny import Tiny
+    from mosi_mmaction.reproduction.preset_tiny import Tiny
 
     splits, names = tmp_path / 'splits', ('ann', 'bob', 'eve')
     (splits / 'loso').mkdir(parents=True)
@@ -612,7 +612,7 @@ def test_flip_ratio_is_a_probability():
 def test_a_dry_run_writes_nothing(tmp_path, monkeypatch, capsys):
     import reproduce
 
-    from mosi_mmaction.reproduction import tiny
+    from mosi_mmaction.reproduction import preset_tiny
 
     monkeypatch.setattr(reproduce.signal, 'signal', lambda *args: None)
     root = tmp_path / 'runs'
@@ -620,7 +620,7 @@ def test_a_dry_run_writes_nothing(tmp_path, monkeypatch, capsys):
     reproduce.main([*argv, '--dry-run'])
     assert not root.exists()
     # What it counts are the videos that there will be.
-    preset = tiny.Tiny(root=root, seeds=1)
+    preset = preset_tiny.Tiny(root=root, seeds=1)
     planned = [preset._lines(path) for path in preset.split]
     assert [len(lines) for lines in planned] == [66, 33]
     monkeypatch.setattr(
@@ -637,7 +637,7 @@ def test_rendered_videos_have_tables_of_their_own(
 ):
     import reproduce
 
-    from mosi_mmaction.reproduction import tiny
+    from mosi_mmaction.reproduction import preset_tiny
 
     stems = []
     monkeypatch.setattr(reproduce, 'execute', lambda *args: {})
@@ -653,7 +653,7 @@ def test_rendered_videos_have_tables_of_their_own(
         ),
     )
     monkeypatch.setattr(
-        tiny,
+        preset_tiny,
         'write_action_videos',
         lambda root, num, split: write_action_videos(
             root, 1, split, num_frames=20, actions=('circle', 'zoom')

@@ -40,7 +40,7 @@ def videos(tmp_path):
 
 
 def preset(videos, tmp_path, **kwargs):
-    from mosi_mmaction.reproduction.mocap import Mocap
+    from mosi_mmaction.reproduction.preset_mocap import Mocap
 
     kwargs = {'epochs': (2, 12), 'few': 3, **kwargs}
     return Mocap(videos, root=tmp_path / 'runs', seeds=0, **kwargs)
@@ -87,7 +87,7 @@ def flips(p, row):
 
 
 def test_flips_are_asked_for(videos, tmp_path):
-    from mosi_mmaction.reproduction.mocap import mocap_flip
+    from mosi_mmaction.reproduction.preset_mocap import mocap_flip
 
     p = preset(videos, tmp_path)
     rows = mocap_flip(p).rows

@@ -12,9 +12,9 @@ import pytest
 
 from helpers.paths import ROOT, TOOLS
 from mosi_mmaction.reproduction.pages import make_pages
-from mosi_mmaction.reproduction.process import read_run
+from mosi_mmaction.reproduction.results_store import KEYS, Results, collect
+from mosi_mmaction.reproduction.run_process import read_run
 from mosi_mmaction.reproduction.runs import Run, portable_command
-from mosi_mmaction.reproduction.store import KEYS, Results, collect
 from mosi_mmaction.reproduction.tables import bootstrap_interval
 
 RESULTS = Results(ROOT / 'results')

@@ -18,7 +18,7 @@ from ...method.motion import (
     draw_static_mask,
     render,
 )
-from ...method.paths import check_nuisance
+from ...method.trajectories import check_nuisance
 from ...structures.batch import MoSIDataSample
 from ...structures.batch_memory import empty_sample
 from .seeding import results_rng

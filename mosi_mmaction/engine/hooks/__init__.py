@@ -1,26 +1,26 @@
 """Hooks, one duty a file."""
 
-from .autocast import AutocastHook
 from .check_channels import CheckChannelsHook
 from .check_labels import CheckLabelsHook
 from .check_loaded import CheckLoadedHook
-from .deferred_scalars import DeferredRuntimeInfoHook
-from .deterministic import DeterministicHook
+from .deferred_runtime_info import DeferredRuntimeInfoHook
+from .deterministic_layers import DeterministicHook
+from .evaluation_autocast import AutocastHook
 from .fast_model import FastModelHook
-from .follow_schedule import FollowScheduleHook
 from .freeze import FreezeHook
-from .record import RecordHook
+from .random_streams import StreamHook
+from .record_origin import RecordHook
+from .resumed_schedule import FollowScheduleHook
 from .safe_checkpoint import SafeCheckpointHook
-from .streams import StreamHook
 from .upload_ahead import UploadAheadHook
 
 __all__ = [
     'AutocastHook',
-    'DeferredRuntimeInfoHook',
-    'DeterministicHook',
     'CheckChannelsHook',
     'CheckLabelsHook',
     'CheckLoadedHook',
+    'DeferredRuntimeInfoHook',
+    'DeterministicHook',
     'FastModelHook',
     'FollowScheduleHook',
     'FreezeHook',

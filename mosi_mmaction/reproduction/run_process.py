@@ -12,8 +12,8 @@ from typing import IO, Any
 from mmengine.config import Config
 
 from ..files import write_text
-from .launch import Launch, commands
 from .origin import commit, machine
+from .run_commands import Launch, commands
 from .runs import Run
 
 #: How MMEngine names the log of a session.

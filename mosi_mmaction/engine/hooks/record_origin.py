@@ -9,7 +9,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from PIL import Image
 
-from ...config.tree import walk
+from ...config.walk import walk
 from ...media.decoder_client import video_decoder
 from ...media.video import kinds_read
 from ...version import __version__

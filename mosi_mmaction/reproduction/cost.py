@@ -3,9 +3,9 @@
 import shlex
 
 from .experiment import Experiment
-from .launch import Launch, commands
 from .presets import Preset
-from .process import finished
+from .run_commands import Launch, commands
+from .run_process import finished
 from .runs import Run
 
 #: Seconds that a process needs before its first step, for estimates.

@@ -11,8 +11,8 @@ from typing import Any
 from mmengine.config import Config
 
 from .experiments import Experiment
+from .preset_tiny import Tiny
 from .presets import CONFIGS, Preset
-from .tiny import Tiny
 
 #: Cameras there are: folders of tools/data/mocap_videos.py.
 CAMERAS = ('still', 'panning')

@@ -17,8 +17,8 @@ from typing import IO
 
 from tqdm import tqdm
 
-from .launch import Launch, local_launch
-from .process import RunProcess, finished
+from .run_commands import Launch, local_launch
+from .run_process import RunProcess, finished
 from .runs import Run
 
 

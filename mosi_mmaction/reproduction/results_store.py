@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..files import write_text
-from .process import read_run
+from .run_process import read_run
 from .runs import portable_command
 
 #: The keys of a line, in order. What is not known is None.
