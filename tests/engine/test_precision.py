@@ -1,15 +1,9 @@
 """Mixed precision, determinism and seeds, as the tools switch them on."""
 
 import copy
-import importlib.util
-import os
 import re
-import runpy
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
-import mmaction
 import pytest
 import torch
 from mmaction.registry import MODELS
@@ -22,9 +16,9 @@ from mmengine.runner import autocast as loop_autocast
 from torch import nn
 
 from helpers import launch
+from helpers.precision_runs import config, parse, trained
 from mosi_mmaction import (
     AutocastHook,
-    DeterministicHook,
     config_path,
     set_retrieval,
 )
@@ -32,36 +26,9 @@ from mosi_mmaction.config.running import fast_recipe, use_amp
 from mosi_mmaction.engine import autocast as amp
 from mosi_mmaction.synthetic.write import write_action_videos
 
-TINY = Path(config_path('tiny/finetune_r2p1d_weizmann')).parent
-
 needs_bfloat16 = pytest.mark.skipif(
     not amp.has_bfloat16('cpu'), reason='this CPU has no bfloat16'
 )
-
-
-def tool(name):
-    """Import a tool as a module."""
-    path = launch.TOOLS / f'{name}.py'
-    spec = importlib.util.spec_from_file_location(f'tool_{name}', path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-# ---------------------------------------------------------------- whole runs
-CONFIG = """
-_base_ = [{base!r}]
-load_from = None
-_data = dict(ann_file={root!r} + '/few.txt', data_prefix=dict(video={root!r}))
-_loader = dict(batch_size=2, num_workers=0, persistent_workers=False,
-               dataset=_data)
-model = dict(backbone=dict(base_channels=4), cls_head=dict(in_channels=32))
-train_dataloader = _loader
-val_dataloader = _loader
-test_dataloader = _loader
-train_cfg = dict(max_epochs=1, val_interval=1)
-default_hooks = dict(logger=dict(interval=1))
-"""
 
 
 @pytest.fixture(scope='module')
@@ -71,12 +38,6 @@ def videos(tmp_path_factory):
         root, 2, 'few', num_frames=20, actions=('circle', 'shake')
     )
     return root
-
-
-def config(path, videos, base='finetune'):
-    base = str(TINY / f'{base}_r2p1d_weizmann.py')
-    path.write_text(CONFIG.format(base=base, root=str(videos)))
-    return path
 
 
 @needs_bfloat16
@@ -123,29 +84,6 @@ def _unpickle(path):
         return pickle.load(file)
 
 
-def run_stock_tool(*args):
-    """Run the tools/train.py that MMAction2's wheel has."""
-    path = Path(mmaction.__file__).parent / '.mim' / 'tools' / 'train.py'
-    sys.argv = [str(path), *map(str, args)]
-    runpy.run_path(str(path), run_name='__main__')
-
-
-@pytest.mark.slow
-def test_the_seed_of_the_stock_tool_is_the_seed(videos, tmp_path):
-    file = config(tmp_path / 'c.py', videos)
-    args = file, '--work-dir', tmp_path / 'w', '--seed', 7, '--no-validate'
-    job = launch.start(run_stock_tool, *args, log=tmp_path / 'log')
-    job.join(240)
-    assert job.exitcode == 0, (tmp_path / 'log').read_text()[-3000:]
-    assert torch.load(tmp_path / 'w' / 'epoch_1.pth')['meta']['seed'] == 7
-
-
-# --------------------------------------------------------------------- flags
-def parse(name, *args, monkeypatch):
-    monkeypatch.setattr(sys, 'argv', [f'{name}.py', *map(str, args)])
-    return tool(name).parse_args()
-
-
 @pytest.mark.parametrize(
     'name, args', [('train', ['c.py']), ('test', ['c.py', 'w.pth'])]
 )
@@ -156,48 +94,6 @@ def test_amp_and_fast_exclude_each_other_by_name(
         parse(name, *args, '--amp', '--fast', monkeypatch=monkeypatch)
     said = capsys.readouterr().err
     assert '--fast: not allowed with argument --amp' in said
-
-
-def trained(monkeypatch, tmp_path, *args, text=''):
-    """The config that tools/train.py trains with."""
-    file = tmp_path / 'leaf.py'
-    file.write_text(
-        f'_base_ = [{config_path("finetune_r2p1d_hmdb")!r}]\n{text}'
-    )
-    from mosi_mmaction.cli.runs import load_config
-
-    parsed = parse('train', file, *args, monkeypatch=monkeypatch)
-    cfg = load_config(parsed)
-    tool('train').merge_args(cfg, parsed)
-    return cfg
-
-
-@pytest.mark.parametrize(
-    'text, args, randomness',
-    [
-        ('', [], dict(seed=0)),
-        ('', ['--seed', '7'], dict(seed=7)),
-        ('randomness = dict(seed=None)', [], dict(seed=None)),
-        (
-            'randomness = dict(deterministic=True)',
-            [],
-            dict(seed=0, deterministic=True),
-        ),
-        (
-            '',
-            ['--cfg-options', 'randomness.seed=3', '--deterministic'],
-            dict(seed=3, deterministic=True),
-        ),
-        (
-            'randomness = dict(seed=5)',
-            ['--seed', '6', '--diff-rank-seed'],
-            dict(seed=6, diff_rank_seed=True),
-        ),
-    ],
-)
-def test_seeds(text, args, randomness, monkeypatch, tmp_path):
-    cfg = trained(monkeypatch, tmp_path, *args, text=text)
-    assert cfg.randomness == randomness
 
 
 @pytest.mark.parametrize('device', ['cpu', 'cuda'])
@@ -411,94 +307,3 @@ def test_a_config_that_only_tests_can_be_fast():
 def test_types_of_the_hook():
     with pytest.raises(ValueError, match="dtype='int8'.*'bfloat16'"):
         AutocastHook(dtype='int8')
-
-
-# ----------------------------------------------------------- deterministic
-NETWORKS = [
-    'mosi_r2p1d_hmdb',
-    'mosi_r2p1d-paper_hmdb',
-    'mosi_r2d3d_hmdb',
-    'finetune_r2p1d_hmdb',
-    'finetune_r2p1d-paper_hmdb',
-    'finetune_r2d3d_hmdb',
-]
-
-
-def nodes_of(loss):
-    """The names of all operations that a gradient goes through."""
-    nodes, seen = [loss.grad_fn], set()
-    while nodes:
-        node = nodes.pop()
-        if node not in seen:
-            seen.add(node)
-            nodes += [n for n, _ in node.next_functions if n]
-    return {node.name() for node in seen}
-
-
-@pytest.mark.parametrize('name', NETWORKS)
-def test_no_network_has_a_gradient_without_order(name):
-    init_default_scope('mmaction')
-    cfg = Config.fromfile(config_path(name))
-    width = cfg.model.backbone.get('base_channels', 64)
-    cfg.model.backbone.base_channels = 4
-    cfg.model.cls_head.in_channels //= width // 4
-    net = MODELS.build(cfg.model)
-    clip = torch.randn(2, 3, 8, 32, 32)
-    stock = nodes_of(net.cls_head(net.backbone(clip)).sum())
-    said = []
-    DeterministicHook().before_run(
-        SimpleNamespace(model=net, logger=SimpleNamespace(warning=said.append))
-    )
-    names = nodes_of(net.cls_head(net.backbone(clip)).sum())
-    assert not said
-    pools = {n for n in names if 'Pool' in n}
-    assert pools <= {'MaxPool2DWithIndicesBackward0'}, pools
-    if 'paper' not in name:  # which has no pool
-        assert pools and 'MaxPool3DWithIndicesBackward0' in stock
-
-
-def test_what_cannot_be_deterministic_is_named():
-    net = nn.Sequential(nn.Conv3d(1, 1, 1), nn.AvgPool3d(2), nn.MaxPool3d(2))
-    net.add_module('mean', nn.AdaptiveAvgPool3d(1))
-    net.add_module('end', nn.AdaptiveAvgPool3d((1, 2, 2)))
-    said = []
-    runner = SimpleNamespace(
-        model=net, logger=SimpleNamespace(warning=said.append)
-    )
-    DeterministicHook().before_run(runner)
-    assert not said  # all of it is deterministic on a CPU
-    runner.model = net.to('meta')
-    DeterministicHook().before_run(runner)
-    assert '1 (AvgPool3d), end (AdaptiveAvgPool3d)' in said[0]
-
-
-@pytest.mark.slow
-def test_a_deterministic_run_trains(videos, tmp_path):
-    file = config(tmp_path / 'c.py', videos)
-    args = file, '--work-dir', tmp_path / 'w', '--deterministic'
-    log = tmp_path / 'log'
-    assert launch.run('train.py', *args, log=log) == 0, log.read_text()
-    assert 'deterministic: True' in log.read_text()
-
-
-def train_on_the_gpu(file, work_dir):
-    """As launch.run, which hides the GPU."""
-    import subprocess
-
-    subprocess.run(
-        [
-            *(sys.executable, launch.TOOLS / 'train.py', file),
-            *('--work-dir', work_dir, '--deterministic', '--no-validate'),
-        ],
-        check=True,
-        env={**os.environ, 'OMP_NUM_THREADS': '1'},
-    )
-    return torch.load(work_dir / 'epoch_1.pth')['state_dict']
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
-def test_a_deterministic_run_on_a_gpu_repeats_itself(videos, tmp_path):
-    file = config(tmp_path / 'c.py', videos)
-    one, other = (train_on_the_gpu(file, tmp_path / n) for n in 'ab')
-    assert all(torch.equal(one[k], other[k]) for k in one)

@@ -3,17 +3,11 @@
 import random
 from dataclasses import FrozenInstanceError, replace
 
-import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.motion_truth import (
-    measured_label,
-    measured_motion,
-    textured_image,
-)
 from helpers.plans import (
     draw_plan,
     every_kind,
@@ -21,7 +15,6 @@ from helpers.plans import (
     plans,
     pools,
     seeds,
-    slow_render,
 )
 from mosi_mmaction.method.color import ColorJitter
 from mosi_mmaction.method.motion import (
@@ -58,115 +51,6 @@ def assert_even(counts, total):
 
 def room(plan):
     return np.array(plan.source_size[::-1]) - plan.crop_size  # x, y
-
-
-# Label pool, Eq. 1
-
-
-def test_label_order_is_the_official_one():
-    assert LabelPool().speeds.tolist() == [
-        [-2, 0],
-        [-1, 0],
-        [1, 0],
-        [2, 0],
-        [0, -2],
-        [0, -1],
-        [0, 1],
-        [0, 2],
-        [0, 0],
-    ]
-    assert LabelPool().names == (
-        'left-2',
-        'left-1',
-        'right-1',
-        'right-2',
-        'up-2',
-        'up-1',
-        'down-1',
-        'down-2',
-        'static',
-    )
-    assert LabelPool() == LabelPool(5, 'xy', True, True)
-
-
-def test_pairs_of_speeds():
-    pool = LabelPool(3, decoupled=False)
-    assert pool.speeds.tolist() == [
-        [-1, -1],
-        [-1, 0],
-        [-1, 1],
-        [0, -1],
-        [0, 1],
-        [1, -1],
-        [1, 0],
-        [1, 1],
-        [0, 0],
-    ]
-    assert pool.names[:3] == ('left-1+up-1', 'left-1', 'left-1+down-1')
-    assert pool.names[-2:] == ('right-1+down-1', 'static')
-
-
-@pytest.mark.parametrize('static', [True, False])
-@pytest.mark.parametrize(
-    'axes, decoupled', [('x', True), ('y', True), ('xy', True), ('xy', False)]
-)
-@pytest.mark.parametrize('num_speeds', [3, 5, 7, 9, np.int64(5)])
-def test_pool_is_the_set_of_eq_1(num_speeds, axes, decoupled, static):
-    pool = LabelPool(num_speeds, axes, decoupled, static)
-    k = num_speeds // 2
-    assert pool.max_speed == k
-    told = {
-        (x, y)
-        for x in range(-k, k + 1)
-        for y in range(-k, k + 1)
-        if (x == 0 or 'x' in axes)
-        and (y == 0 or 'y' in axes)
-        and (not decoupled or x * y == 0)
-        and (static or (x, y) != (0, 0))
-    }
-    speeds = [tuple(v) for v in pool.speeds.tolist()]
-    assert len(pool) == len(speeds) == len(told)
-    assert set(speeds) == told
-    assert len(set(pool.names)) == len(pool)
-    assert ((0, 0) == speeds[-1]) == static
-    if decoupled:
-        assert len(pool) == 2 * k * len(axes) + static
-        moving = [v for v in speeds if any(v)]
-        assert moving == sorted(  # x before y, each ascending
-            moving, key=lambda v: (v[0] == 0, v)
-        )
-    else:
-        assert len(pool) == num_speeds**2 - 1 + static
-
-
-@pytest.mark.parametrize('axes', ['x', 'y', 'xy'])
-def test_axis_labels_are_one_class_an_axis(axes):
-    pool = LabelPool(5, axes)
-    assert pool.axis_labels.shape == (len(pool), len(axes))
-    for labels, (x, y) in zip(pool.axis_labels.tolist(), pool.speeds):
-        assert labels == [{'x': x, 'y': y}[axis] + 2 for axis in axes]
-
-
-@pytest.mark.parametrize('value', [4, 1, 0, -3, 5.0, '5', True, None])
-def test_wrong_num_speeds(value):
-    with pytest.raises(
-        ValueError, match=f'num_speeds={value!r}.*odd and at least 3'
-    ):
-        LabelPool(value)
-
-
-@pytest.mark.parametrize('value', ['z', 'yx', 'xx', '', 'X', None, ['x']])
-def test_wrong_axes(value):
-    with pytest.raises(ValueError) as error:
-        LabelPool(axes=value)
-    assert f'axes={value!r}' in str(error.value)
-    assert "'x', 'y' and 'xy'" in str(error.value)
-
-
-@pytest.mark.parametrize('axes', ['x', 'y'])
-def test_pairs_need_both_axes(axes):
-    with pytest.raises(ValueError, match=f"decoupled=False.*axes='{axes}'"):
-        LabelPool(axes=axes, decoupled=False)
 
 
 # Motion, Eq. 2
@@ -407,110 +291,6 @@ def test_wrong_side_ratio(ratio, rng):
     )
 
 
-# Rendering
-
-
-@settings(max_examples=100)
-@given(plans(jittered=False, max_crop=16), seeds)
-def test_rendered_is_the_slow_reference(plan, seed):
-    image = noise(plan, seed)
-    np.testing.assert_array_equal(
-        render(image, plan),
-        slow_render(image, plan, np.random.default_rng(seed)),
-    )
-
-
-@settings(max_examples=100)
-@given(plans(jittered=True, max_crop=16), seeds)
-def test_jittered_is_the_slow_reference_to_one_level(plan, seed):
-    image = noise(plan, seed)
-    slow = slow_render(image, plan, np.random.default_rng(seed))
-    assert abs(render(image, plan) - slow).max() <= 1
-
-
-@every_kind
-def test_reference_at_the_size_of_the_paper(masked, jittered, textured):
-    image = textured((323, 401))
-    plan = draw_plan(
-        LabelPool(3, 'x', static=False),
-        (323, 401),
-        112,
-        4,
-        0,
-        masked,
-        jittered,
-    )
-    slow = slow_render(image, plan, np.random.default_rng(0))
-    assert abs(render(image, plan) - slow).max() <= jittered
-
-
-def mirrored_labels(pool, signs):
-    """The label of the motion that a mirror makes of each motion."""
-    speeds = pool.speeds.tolist()
-    return np.array([speeds.index(v) for v in (pool.speeds * signs).tolist()])
-
-
-def mirrored_boxes(boxes, size, signs):
-    x1, y1, x2, y2 = np.array(boxes).T
-    if signs[0] < 0:
-        x1, x2 = size - x2, size - x1
-    if signs[1] < 0:
-        y1, y2 = size - y2, size - y1
-    return np.stack([x1, y1, x2, y2], axis=-1)
-
-
-@pytest.mark.parametrize('signs', [(-1, 1), (1, -1)], ids=['x', 'y'])
-@given(plan=plans())
-def test_mirrored_image_mirrored_motion(signs, plan):
-    image = noise(plan)
-    order = mirrored_labels(plan.pool, signs)
-    mirrored = replace(
-        plan,
-        offsets=np.where(
-            np.array(signs) < 0, room(plan) - plan.offsets, plan.offsets
-        )[order],
-    )
-    if plan.boxes is not None:
-        mirrored = replace(
-            mirrored,
-            background=plan.background[order],
-            boxes=mirrored_boxes(plan.boxes, plan.crop_size, signs)[order],
-        )
-    if plan.color is not None:
-        mirrored = replace(
-            mirrored,
-            color=replace(
-                plan.color,
-                **{
-                    name: value[order]
-                    for name, value in vars(plan.color).items()
-                },
-            ),
-        )
-    y, x = signs[1], signs[0]  # steps of -1 mirror; views, not copies
-    np.testing.assert_array_equal(
-        render(image[::y, ::x], mirrored),
-        render(image, plan)[order][:, :, ::y, ::x],
-    )
-
-
-@given(plans())
-def test_render_is_pure(plan):
-    image = noise(plan)
-    before = image.copy()
-    image.flags.writeable = False
-    clips = render(image, plan)
-    assert clips.shape == plan.shape
-    assert clips.dtype == np.uint8
-    assert clips.flags.c_contiguous
-    np.random.seed(plan.crop_size)
-    np.testing.assert_array_equal(render(image, plan), clips)
-    np.testing.assert_array_equal(image, before)
-    wide = np.zeros((*image.shape[:2], 5), np.uint8)
-    wide[..., 1:4] = image  # strides of its own
-    np.testing.assert_array_equal(render(wide[..., 1:4], plan), clips)
-
-
 @every_kind
 def test_plan_describes_the_clips(masked, jittered):
     plan = draw_plan(LabelPool(7), (70, 80), 30, 5, 0, masked, jittered)
@@ -518,26 +298,6 @@ def test_plan_describes_the_clips(masked, jittered):
     assert plan.clip_len == 5
     assert plan.source_size == (70, 80)
     assert plan.shape == (13, 5, 30, 30, 3)
-
-
-@pytest.mark.parametrize(
-    'image',
-    [
-        np.zeros((64, 80, 3), np.float32),
-        np.zeros((64, 80), np.uint8),
-        np.zeros((80, 64, 3), np.uint8),
-        np.zeros((64, 80, 4), np.uint8),
-        np.zeros((1, 64, 80, 3), np.uint8),
-    ],
-    ids=lambda image: f'{image.dtype}{image.shape}',
-)
-def test_image_that_is_not_the_plans(image, rng):
-    plan = draw_motion(LabelPool(), (64, 80), 32, 4, rng)
-    with pytest.raises(ValueError) as error:
-        render(image, plan)
-    assert f'{image.dtype} {image.shape}' in str(error.value)
-    assert 'uint8 (64, 80, 3)' in str(error.value)
-    assert str(error.value).endswith('source image has its final size')
 
 
 # Randomness
@@ -593,107 +353,6 @@ def test_plans_are_read_only(masked, jittered):
         plan.crop_size = 16
     with pytest.raises(FrozenInstanceError):
         plan.pool.num_speeds = 3
-
-
-# Label truth: what the pixels show is what the label says
-
-
-def seen_labels(clips, plan, boxes=None):
-    return [
-        measured_label(
-            clip,
-            plan.pool,
-            plan.source_size,
-            None if boxes is None else boxes[c].tolist(),
-        )
-        for c, clip in enumerate(clips)
-    ]
-
-
-@every_kind
-@pytest.mark.parametrize(
-    'source, crop, frames, images', [(64, 32, 8, 20), (320, 112, 16, 1)]
-)
-def test_pixels_show_the_label(
-    source, crop, frames, images, masked, jittered, textured
-):
-    for seed in range(images):
-        plan = draw_plan(
-            LabelPool(), source, crop, frames, seed, masked, jittered
-        )
-        clips = render(textured(source, seed), plan)
-        assert seen_labels(clips, plan, plan.boxes) == plan.labels.tolist()
-
-
-@settings(max_examples=50)
-@given(
-    pools,
-    st.integers(56, 80),
-    st.integers(56, 80),
-    st.integers(9, 16),
-    st.booleans(),
-    st.booleans(),
-    seeds,
-)
-def test_pixels_show_the_displacement(
-    pool, height, width, frames, masked, jittered, seed
-):
-    plan = draw_plan(pool, (height, width), 32, frames, seed, masked, jittered)
-    clips = render(textured_image((height, width), seed), plan)
-    told = plan.pool.speeds * room(plan) / plan.pool.max_speed
-    # The fastest step there can be, which is more than half a small box.
-    max_step = -(-int(room(plan).max()) // (frames - 1))
-    for c, clip in enumerate(clips):
-        box = None if plan.boxes is None else plan.boxes[c].tolist()
-        seen = measured_motion(clip, box, max_step)
-        np.testing.assert_allclose(seen, told[c], atol=0.5)
-
-
-@every_kind
-@pytest.mark.parametrize(
-    'spoil, signs',
-    [
-        (lambda clips: clips[:, :, :, ::-1], (-1, 1)),
-        (lambda clips: clips[:, :, ::-1], (1, -1)),
-        (lambda clips: clips[:, ::-1], (-1, -1)),
-    ],
-    ids=['flip', 'flip-upside-down', 'play-backwards'],
-)
-def test_a_flip_after_rendering_is_found_out(
-    spoil, signs, masked, jittered, textured
-):
-    # The mutation: augment finished clips and keep their labels.
-    plan = draw_plan(LabelPool(), 64, 32, 8, 0, masked, jittered)
-    clips = spoil(render(textured(64), plan))
-    boxes = plan.boxes
-    if masked and signs != (-1, -1):
-        boxes = mirrored_boxes(boxes, 32, signs)
-    seen = seen_labels(clips, plan, boxes)
-    assert seen == mirrored_labels(plan.pool, signs).tolist()
-    moved = (plan.pool.speeds * signs != plan.pool.speeds).any(axis=1)
-    np.testing.assert_array_equal(seen != plan.labels, moved)
-    assert moved.sum() == 4 * signs.count(-1)
-
-
-def test_where_pixels_show_nothing_there_is_no_motion():
-    flat = np.full((8, 32, 32, 3), 128, np.uint8)
-    assert measured_motion(flat) == (0, 0)
-    assert measured_motion(flat, (3, 4, 13, 14)) == (0, 0)
-
-
-@pytest.mark.parametrize('kind', ['plain', 'jittered'])
-def test_photographs_show_the_label(kind, shared_data):
-    photos = sorted((shared_data / 'images').rglob('*.[jJ][pP]*[gG]'))
-    assert photos
-    for seed, path in enumerate(photos[:: len(photos) // 8][:8]):
-        image = cv2.resize(
-            cv2.imread(str(path)), (64, 64), interpolation=cv2.INTER_AREA
-        )
-        plan = draw_plan(
-            LabelPool(), 64, 32, 8, seed, jittered=kind == 'jittered'
-        )
-        clips = render(image, plan)
-        assert seen_labels(clips, plan) == plan.labels.tolist(), path
 
 
 def test_jitter_is_drawn_for_every_frame_of_the_plan():

@@ -5,91 +5,24 @@ import errno
 import gc
 import multiprocessing
 import os
-import subprocess
-import sys
-import time
 from multiprocessing.reduction import ForkingPickler
 
 import numpy as np
 import pytest
 import torch
 from mmaction.structures import ActionDataSample
-from torch.utils.data import DataLoader, Dataset
 
-from mosi_mmaction import MoSIDataSample, mosi_collate
+from helpers.kept_batches import (
+    Clips,
+    is_right,
+    loader,
+)
+from mosi_mmaction import mosi_collate
 from mosi_mmaction.structures import batch_memory
-
-SHAPE = (2, 3, 8, 8, 3)  # C, N, L, L, 3
 
 pytestmark = pytest.mark.skipif(
     not batch_memory._has_memfd(), reason='needs memfd_create (Linux)'
 )
-
-
-def content(index, epoch=0):
-    return np.random.default_rng((index, epoch)).integers(
-        0, 256, SHAPE, dtype=np.uint8
-    )
-
-
-class Clips(Dataset):
-    """Samples as RenderPseudoMotion and PackMoSIInputs make them."""
-
-    def __init__(self, number=24, trick=None):
-        self.number = number
-        self.trick = trick
-        self.kept = []
-
-    def __len__(self):
-        return self.number
-
-    def _sample(self, index):
-        out = batch_memory.empty_sample(SHAPE)
-        if out is None:
-            out = np.empty(SHAPE, np.uint8)
-        out[...] = content(index)
-        return out
-
-    def __getitem__(self, index):
-        if self.trick == 'mixes':  # renders more than it returns
-            self._sample(1000 + index)
-        if self.trick == 'fails' and index == 5:
-            self._sample(index)
-            raise ValueError('a sample that fails')
-        clips = self._sample(index)
-        if self.trick == 'own memory' and index % 3 == 0:
-            clips = clips.copy()
-        if self.trick == 'remembers':
-            # As a transform would that mixes with samples of before.
-            self.kept.append((index, clips))
-            for i, old in self.kept:
-                assert np.array_equal(old, content(i)), i
-        sample = MoSIDataSample().set_gt_label(np.array([index, 7]))
-        sample.set_metainfo(dict(index=index))
-        inputs = torch.from_numpy(clips).permute(0, 4, 1, 2, 3)
-        return dict(inputs=inputs, data_samples=sample)
-
-
-def loader(dataset=None, workers=2, **options):
-    options.setdefault('batch_size', 4)
-    return DataLoader(
-        Clips() if dataset is None else dataset,
-        num_workers=workers,
-        collate_fn=mosi_collate,
-        **options,
-    )
-
-
-def is_right(batch):
-    """Compare a batch with what its samples say they are."""
-    indices = [s.index for s in batch['data_samples']]
-    labels = [s.gt_label.tolist() for s in batch['data_samples']]
-    assert labels == [[i, 7] for i in indices]
-    inputs = batch['inputs']
-    assert type(inputs) is torch.Tensor and inputs.dtype == torch.uint8
-    assert inputs.movedim(2, -1).is_contiguous()
-    expected = np.stack([content(i) for i in indices])
-    return np.array_equal(inputs.movedim(2, -1).numpy(), expected)
 
 
 @pytest.mark.parametrize(
@@ -281,147 +214,3 @@ def test_elsewhere_a_small_dev_shm_is_an_error(monkeypatch):
     monkeypatch.setattr(os, 'statvfs', lambda path: small)
     with pytest.raises(MemoryError, match='/dev/shm has 0 MiB.*shm-size'):
         next(iter(loader()))
-
-
-SMALL = """
-import sys
-sys.path.insert(0, sys.argv[1])
-from test_batch_memory import Clips, batch_memory, is_right, loader
-if sys.argv[2] == 'torch':
-    batch_memory._has_memfd = lambda: False
-for batch in loader(Clips(200), batch_size=50):
-    assert is_right(batch)
-print('all arrived')
-"""
-
-
-@pytest.mark.parametrize('way', ['ours', 'torch'])
-def test_in_a_small_dev_shm(way):
-    command = 'mount -t tmpfs -o size=64k tmpfs /dev/shm && exec "$@"'
-    tried = subprocess.run(
-        ['unshare', '-m', 'sh', '-c', command, 'sh', 'true'],
-        capture_output=True,
-    )
-    if tried.returncode:
-        pytest.skip('may not mount another /dev/shm')
-    run = [sys.executable, '-W', 'ignore', '-c', SMALL]
-    out = subprocess.run(
-        ['unshare', '-m', 'sh', '-c', command, 'sh', *run]
-        + [os.path.dirname(__file__), way],
-        capture_output=True,
-        text=True,
-    )
-    if way == 'ours':
-        assert out.returncode == 0, out.stderr
-        assert 'all arrived' in out.stdout
-    else:
-        assert out.returncode == 1
-        assert '/dev/shm has 0 MiB' in out.stderr
-
-
-# ----------------------------------------------------------------------- kills
-def leftovers(*pids):
-    """Return what these processes have mapped, or left by a name."""
-    found = {
-        n for n in os.listdir('/dev/shm') if any(str(p) in n for p in pids)
-    }
-    for pid in pids:
-        try:
-            with open(f'/proc/{pid}/maps') as file:
-                found.update(x for x in file if 'memfd:mosi_batch' in x)
-        except OSError:  # has ended
-            continue
-    return found
-
-
-KILLED_WORKER = """
-import gc, os, signal, sys
-sys.path.insert(0, sys.argv[1])
-from test_batch_memory import Clips, is_right, leftovers, loader
-data = iter(loader(Clips(400), workers=2))
-for _ in range(20):  # until all memory is known
-    batch = next(data)
-pids = [os.getpid(), *[worker.pid for worker in data._workers]]
-assert leftovers(*pids)
-os.kill(data._workers[0].pid, signal.SIGKILL)
-try:
-    while True:
-        next(data)
-except RuntimeError as error:
-    print(error)
-assert is_right(batch)
-del data, batch
-gc.collect()
-assert not leftovers(*pids), leftovers(*pids)
-print('nothing is left')
-"""
-
-
-def test_a_killed_worker_leaves_nothing():
-    # In a process of its own: torch raises in whatever runs just then.
-    out = subprocess.run(
-        [sys.executable, '-W', 'ignore', '-c', KILLED_WORKER]
-        + [os.path.dirname(__file__)],
-        capture_output=True,
-        text=True,
-    )
-    assert out.returncode == 0, out.stderr
-    assert 'DataLoader worker' in out.stdout
-    assert 'nothing is left' in out.stdout
-
-
-class _DeadEnd:
-    """The descriptor of a worker that is being killed."""
-
-    def __init__(self, error):
-        self.error = error
-
-    def detach(self):
-        raise self.error
-
-
-@pytest.mark.parametrize(
-    'error',
-    [ConnectionResetError(), ConnectionRefusedError(), EOFError()],
-    ids=lambda error: type(error).__name__,
-)
-def test_a_worker_is_gone_when_its_silence_is_reported(error):
-    # Its sockets close first. A data loader asks at once which worker is
-    # not alive any more, and names none if the answer comes too early.
-    worker = multiprocessing.get_context('fork').Process(
-        target=time.sleep, args=(0.5,)
-    )
-    worker.start()
-    with pytest.raises(ConnectionError, match=f'worker {worker.pid} ended'):
-        batch_memory._receive(
-            worker.pid, 0, _DeadEnd(error), 0, (1,), (1,), (0,)
-        )
-    assert not worker.is_alive()
-
-
-TRAINER = """
-import os, sys, time
-sys.path.insert(0, sys.argv[1])
-from test_batch_memory import Clips, loader
-data = iter(loader(Clips(4000), workers=2))
-held = [next(data) for _ in range(6)]
-print(*[worker.pid for worker in data._workers], flush=True)
-time.sleep(600)
-"""
-
-
-def test_a_killed_trainer_leaves_nothing():
-    with subprocess.Popen(
-        [sys.executable, '-W', 'ignore', '-c', TRAINER]
-        + [os.path.dirname(__file__)],
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as trainer:
-        workers = trainer.stdout.readline().split()
-        assert len(workers) == 2
-        assert all(leftovers(pid) for pid in (trainer.pid, *workers))
-        trainer.kill()
-    end = time.monotonic() + 60
-    while leftovers(trainer.pid, *workers) and time.monotonic() < end:
-        time.sleep(0.1)
-    assert not leftovers(trainer.pid, *workers)
