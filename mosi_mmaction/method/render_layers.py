@@ -179,15 +179,22 @@ class _Cover:
         sides = np.array([len(a) for a in self.alphas])[:, None, None]
         low = -self._places[..., 2]  # (C, N, 2), where they are shifts
         ends = np.concatenate([low, low + sides], -1)
-        for c, placed in enumerate(self._placed):
-            if placed:
-                continue
-            side, places = len(self.alphas[c]), self._places[c]
-            box = np.array([[-1, side, -1, side], [-1, -1, side, side]])
+        turned = np.flatnonzero(~np.array(self._placed))
+        if len(turned):
+            places = self._places[turned]  # (T, N, 2, 3)
+            side = sides[turned, 0]
+            low = np.full_like(side, -1)
+            box = np.stack(
+                [
+                    np.concatenate([low, side, low, side], -1),
+                    np.concatenate([low, low, side, side], -1),
+                ],
+                1,
+            )[:, None]  # (T, 1, 2, 4)
             inverse = np.linalg.inv(places[..., :2])
-            corners = inverse @ (box - places[..., 2:])  # (N, 2, 4)
-            ends[c, :, :2] = np.floor(corners.min(-1))
-            ends[c, :, 2:] = np.ceil(corners.max(-1)) + 1
+            corners = inverse @ (box - places[..., 2:])  # (T, N, 2, 4)
+            ends[turned, :, :2] = np.floor(corners.min(-1))
+            ends[turned, :, 2:] = np.ceil(corners.max(-1)) + 1
         return ends.clip(0, size).astype(int).tolist()
 
     def lay_over(
