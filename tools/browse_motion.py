@@ -1,14 +1,14 @@
 #!/usr/bin/env python
-"""Show what a network is trained on, exactly as its pipeline makes it.
+"""Show the clips that a network is trained on, exactly as its pipeline does.
 
     python tools/browse_motion.py CONFIG [--image FILE | --video FILE]
 
-Without a file, source number --index of the config's own training set.
-Written to --out-dir, for a pretraining config:
+Without a file, source number --index of the config's own training set is
+used. For a pretraining config, the tool writes to --out-dir:
 
-    sheet.png    every label's clip, frame by frame: a contact sheet
+    sheet.png    the clip of every label, frame by frame: a contact sheet
     motion.gif, motion.mp4    the same, moving
-    path.png     the way of the window over the source image (paper Fig. 2)
+    path.png     the path of the window over the source image (paper Fig. 2)
     mask.png     each clip without and with its static mask (paper Fig. 3)
 
 For a fine-tuning config: sheet.png, motion.gif and motion.mp4 of the clip.
@@ -33,18 +33,20 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     source = parser.add_mutually_exclusive_group()
     source.add_argument('--image', metavar='FILE', help='source image')
     source.add_argument(
-        '--video', metavar='FILE', help='video to take a frame or a clip of'
+        '--video', metavar='FILE', help='video to take a frame or clip from'
     )
     parser.add_argument(
         '--index',
         type=int,
         default=0,
-        help='of the source in the training set',
+        help='index of the source in the training set',
     )
     parser.add_argument(
-        '--epoch', type=int, default=0, help='whose draws to show'
+        '--epoch', type=int, default=0, help='epoch whose draws to show'
     )
-    parser.add_argument('--seed', type=int, default=0, help='of the draws')
+    parser.add_argument(
+        '--seed', type=int, default=0, help='seed of the draws'
+    )
     parser.add_argument('--out-dir', default='work_dirs/browse_motion')
     parser.add_argument(
         '--side',
@@ -80,10 +82,10 @@ def pipeline_samples(
     """Run the training pipeline over one source.
 
     Returns:
-        The sample as it was before it was packed, and packed.
+        The sample before and after packing.
 
     Raises:
-        ValueError: If the file is not of the kind that the pipeline loads.
+        ValueError: If the pipeline does not load this kind of file.
     """
     steps = training_pipeline(cfg)
     epoch_index = EpochIndex(args.index, args.seed, args.epoch)
@@ -93,8 +95,8 @@ def pipeline_samples(
             raise FileNotFoundError(f'there is no file {path!r}')
         if kind_of(path)[1] != ('image' if args.image else 'video'):
             raise ValueError(
-                f'{path}: by its extension {kind_of(path)[1]}, so use '
-                f'--{kind_of(path)[1]} for it'
+                f'{path}: by its extension this is of kind '
+                f'{kind_of(path)[1]}, so use --{kind_of(path)[1]}'
             )
         results = {kind_of(path)[0]: path}
         if not args.image:
@@ -104,7 +106,7 @@ def pipeline_samples(
                 f'--image: {cfg.filename} trains on clips of '
                 'videos; use --video'
             )
-        # Sources that the computer draws need no loading; files do.
+        # Computer-drawn sources need no loading; files do.
         if not any('Load' in s['type'] or 'Init' in s['type'] for s in steps):
             steps = [dict(type='LoadSourceFrame'), *steps]
     else:
@@ -123,11 +125,11 @@ def pipeline_samples(
 def clips_of(
     before: dict, packed: dict, other: np.ndarray | None = None
 ) -> np.ndarray:
-    """Return the clips the network gets, (C, N, H, W, 3) uint8 RGB.
+    """Return the clips that the network gets, (C, N, H, W, 3) uint8 RGB.
 
-    Where the pipeline leaves the rendering to the device, they are rendered
-    here from the packed plan; ``other`` is the source image of the next
-    sample, for foregrounds that show it.
+    If the pipeline leaves rendering to the device, they are rendered here
+    from the packed plan; ``other`` is the source image of the next sample,
+    for foregrounds that show it.
     """
     inputs = packed['inputs']
     if inputs.ndim == 3:  # (3, H, W), a source image
@@ -135,8 +137,8 @@ def clips_of(
         return render(image, before['motion'], other=other)
     if inputs.shape[1] != 3:
         raise ValueError(
-            f'inputs are {tuple(inputs.shape)}; only 3D networks are shown, '
-            '(clips, 3, frames, height, width)'
+            f'inputs are {tuple(inputs.shape)}; only 3D networks can be '
+            'shown, (clips, 3, frames, height, width)'
         )
     return inputs.permute(0, 2, 3, 4, 1).numpy()
 
@@ -154,7 +156,7 @@ def titles_of(before: dict, packed: dict) -> list[str]:
 
 
 def chosen_frames(count: int, most: int = 8) -> list[int]:
-    """Frames to show: at most so many, evenly, first and last included."""
+    """Return evenly spaced frames to show, including first and last."""
     return np.unique(
         np.rint(np.linspace(0, count - 1, min(count, most))).astype(int)
     ).tolist()
@@ -196,10 +198,10 @@ def draw_animation(
 def draw_path(
     image: np.ndarray, plan: PseudoMotion, titles: list[str], side: int
 ) -> np.ndarray:
-    """Draw start, end and way of the window over the source (Fig. 2).
+    """Draw start, end and path of the window over the source (Fig. 2).
 
-    Dashed, and brighter than the rest: the possible start area, all that
-    windows see from whose place the end still lies inside of the source.
+    The possible start area is dashed and brighter: it is everything seen by
+    windows from which the end still lies inside the source.
     """
     height, width = plan.source_size
     scale = side / height
@@ -270,8 +272,8 @@ def draw_mask(
 ) -> np.ndarray:
     """Draw every clip without and with its static mask (Fig. 3).
 
-    Frame q, whose pixels all frames show outside of the box, has a red
-    frame in the upper row; where the background moves, there is none.
+    Frame q, which all frames show outside the box, has a red border in the
+    upper row; with a moving background, there is none.
     """
     unmasked = render(
         image,

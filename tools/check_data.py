@@ -1,14 +1,14 @@
-"""Find the images and videos that cannot be read, before a night's run does.
+"""Find unreadable images and videos before a long run fails on them.
 
     python tools/check_data.py DIR [--jobs 8] [--output bad.tsv]
     python tools/check_data.py LIST.txt --root DIR
     python tools/check_data.py DIR --all-frames --videos videos.tsv
 
-Every image is decoded, and of every video the first, the middle and the last
-frame, or all of them. Files that crash or stall what reads them are bad
-files, too. The exit code is 1 if there is a bad file, 0 if there is none. A
-video whose header states another number of frames than it has is reported
-and not bad, as the header's number is not used.
+Every image is decoded, and the first, the middle and the last frame of every
+video, or all of its frames. Files that crash or stall their reader are bad
+files too. The exit code is 1 if there is a bad file, and 0 otherwise. A video
+whose header states a wrong number of frames is reported but is not bad, as
+that number is not used.
 """
 
 import argparse
@@ -34,13 +34,13 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         'source',
-        help='folder, or list file: a path on each line, which a '
+        help='directory, or list file with one path per line, which a '
         'label may follow',
     )
     parser.add_argument(
         '--root',
-        help='folder that the paths of a list are relative to; '
-        'default: that of the list',
+        help='directory that the paths of a list are relative to '
+        '(default: that of the list)',
     )
     parser.add_argument(
         '--jobs', type=int, default=os.cpu_count(), help='number of processes'
@@ -50,12 +50,12 @@ def parse_args() -> argparse.Namespace:
         type=float,
         default=60,
         metavar='SECONDS',
-        help='a file that takes longer is bad',
+        help='time limit: a file that takes longer is bad',
     )
     parser.add_argument(
         '--output',
         metavar='FILE',
-        help='write the bad files here, each with a tab and the reason',
+        help='file to write the bad files to, each with a tab and the reason',
     )
     parser.add_argument(
         '--all-frames',
@@ -65,9 +65,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--videos',
         metavar='FILE',
-        help='write a table of the readable videos here: path, decoder, '
-        'container, codec, how frames are found, number of frames that the '
-        'header states (0: none), number of frames',
+        help='file to write a table of the readable videos to: path, '
+        'decoder, container, codec, how frames are found, number of frames '
+        'stated in the header (0: none), number of frames',
     )
     args = parser.parse_args()
     if args.jobs < 1:
@@ -89,11 +89,12 @@ def check(path: str, all_frames: bool = False) -> str | dict | None:
     """Read a file.
 
     Args:
-        path: The file.
+        path: Path of the file.
         all_frames: Whether to decode all frames of a video.
 
     Returns:
-        What is wrong with it; None, or the facts of a video, if nothing is.
+        What is wrong with the file; if nothing is, None or the facts of a
+        video.
     """
     try:
         if kind_of(path)[1] == 'image':
@@ -132,7 +133,7 @@ class _Worker:
         self._start()
 
     def _start(self) -> None:
-        # Not 'spawn', which would import everything once more for each.
+        # Not 'spawn', which would import everything again for each process.
         context = get_context('fork')
         self.connection, theirs = context.Pipe()
         self.process = context.Process(
@@ -167,14 +168,14 @@ def check_all(
     """Check many files in parallel.
 
     Args:
-        paths: The files.
+        paths: Paths of the files.
         jobs: Number of processes.
-        seconds: Time a file may take.
-        function: Returns what is wrong with a file as a string, and
-            anything else if nothing is. It may crash or hang.
+        seconds: Time limit per file.
+        function: Function that returns what is wrong with a file as a string,
+            and anything else if nothing is. It may crash or hang.
 
     Yields:
-        Path, and what the function returned, in the order of completion.
+        Path and return value of the function, in the order of completion.
     """
     todo = iter(paths)
     workers = [_Worker(function) for _ in range(min(jobs, len(paths)))]
@@ -209,7 +210,7 @@ def check_all(
 
 
 def list_paths(source: str, root: str | None) -> list[str]:
-    """Return the files of a folder or a list.
+    """Return the files of a directory or a list.
 
     Raises:
         FileNotFoundError: If it does not exist.
@@ -218,7 +219,7 @@ def list_paths(source: str, root: str | None) -> list[str]:
         return [osp.join(source, path) for path in scan_tree(source)]
     if not osp.isfile(source):
         raise FileNotFoundError(
-            f'there is neither a folder nor a list {source!r}'
+            f'there is neither a directory nor a list {source!r}'
         )
     root = osp.dirname(source) if root is None else root
     return [osp.join(root, path) for path in read_list(source, root)]
@@ -229,7 +230,7 @@ def report_videos(videos: dict[str, dict], output: str | None) -> None:
 
     Args:
         videos: Facts by path.
-        output: Where to write a table of them all, or None.
+        output: File to write a table of all videos to, or None.
     """
     rows = []
     readers: Counter = Counter()
@@ -241,7 +242,7 @@ def report_videos(videos: dict[str, dict], output: str | None) -> None:
         rows.append('\t'.join([path, *row, str(header), str(frames)]))
         if header and header != frames:
             print(
-                f'{path!r}: the header states {header} frames, and there are '
+                f'{path!r}: the header states {header} frames, but there are '
                 f'{frames}'
             )
     for row, number in readers.most_common():
@@ -257,7 +258,7 @@ def main() -> int:
     args = parse_args()
     paths = list_paths(args.source, args.root)
     if not paths:
-        raise ValueError(f'{args.source} holds no image and no video')
+        raise ValueError(f'{args.source} contains no image and no video')
     bad, videos = {}, {}
     function = partial(check, all_frames=args.all_frames)
     checked = check_all(paths, args.jobs, args.timeout, function)

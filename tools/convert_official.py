@@ -5,11 +5,11 @@
         r2p1d_pt_hmdb.pth --arch r2p1d
 
 The result is a checkpoint of a whole recognizer: ``backbone.*`` fits
-MoSIResNet2Plus1d (r2p1d) or ResNet2d3d (r2d3d), ``cls_head.*`` MoSIHead, or
-I3DHead where the file was fine-tuned. Use it as ``load_from`` or as the
+MoSIResNet2Plus1d (r2p1d) or ResNet2d3d (r2d3d); ``cls_head.*`` fits MoSIHead,
+or I3DHead if the file was fine-tuned. Use it as ``load_from`` or as the
 backbone's ``pretrained``.
 
-Names in the authors' files and what becomes of them:
+Names in the authors' files and their new names:
 
     backbone.conv1.U                         backbone.U
     backbone.conv{2..5}.res_{1..}.U          backbone.layer{1..4}.{0..}.U
@@ -17,13 +17,13 @@ Names in the authors' files and what becomes of them:
     head.out_joint, head.out                 cls_head.fc_cls
     head.out_x, head.out_y                   cls_head.fc_cls_x, fc_cls_y
 
-with U one of the units in UNITS below. Three things that a file does not
-tell: their y-only head calls its layer out_x, too; a joint head over all
-pairs (DECOUPLE false) has its static label in the middle, ours has it last;
-and which class of UCF101 or HMDB51 an output of head.out stands for.
+where U is one of the units in UNITS below. A file does not tell three things:
+their y-only head also calls its layer out_x; a joint head over all pairs
+(DECOUPLE false) has its static label in the middle, ours has it last; and
+which class of UCF101 or HMDB51 an output of head.out stands for.
 
-Exit status: 0 when every tensor of the backbone was found; 1, and nothing
-is written, when one was not or the file cannot be read.
+Exit status: 0 if every tensor of the backbone was found; 1 if one was not
+found or the file cannot be read, in which case nothing is written.
 """
 
 import argparse
@@ -42,13 +42,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('src', help='checkpoint of the authors')
-    parser.add_argument('dst', help='where to write ours')
+    parser.add_argument('dst', help='checkpoint to write')
     parser.add_argument('--arch', required=True, choices=['r2d3d', 'r2p1d'])
     parser.add_argument(
         '--depth',
         type=int,
         choices=(10, 18, 34),
-        help='number of layers; read off the file by default',
+        help='number of layers (default: found from the file)',
     )
     return parser.parse_args(argv)
 
@@ -108,8 +108,9 @@ def rename(key: str, arch: str) -> str | None:
     """Return our name of one of the authors' tensors; None if it has none.
 
     Args:
-        key: For instance ``'backbone.conv2.res_1.conv_branch.a1.weight'``.
-        arch: ``'r2p1d'`` or ``'r2d3d'``.
+        key: Name in the authors' file, for example
+            ``'backbone.conv2.res_1.conv_branch.a1.weight'``.
+        arch: Architecture, ``'r2p1d'`` or ``'r2d3d'``.
 
     Examples:
         >>> rename('backbone.conv2.res_1.conv_branch.a1.weight', 'r2p1d')
@@ -134,31 +135,32 @@ def load_official(path: str) -> StateDict:
     """Load the tensors of a checkpoint without running code from it.
 
     Args:
-        path: A file of ``torch.save``: a state dict, or a dict that holds
-            one as ``model_state``.
+        path: Path of a file from ``torch.save``: a state dict, or a dict
+            with one under ``model_state``.
 
     Returns:
         Tensors by the authors' names.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no checkpoint, holds more than tensors, numbers
-            and texts, or has no state dict.
+        ValueError: If it is not a checkpoint, contains more than tensors,
+            numbers and strings, or has no state dict.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f'{path}: no such file')
     try:
         content = torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as error:  # whatever a broken or hostile file raises
-        # Not torch's own words: they advise to load without protection.
+    except Exception as error:  # a broken or hostile file may raise anything
+        # Not torch's own message: it advises loading without protection.
         blocked = re.search(r'GLOBAL:? (\S+)', str(error), re.IGNORECASE)
         reason = (
             f'it asks for {blocked[1]}' if blocked else type(error).__name__
         )
         raise ValueError(
-            f'{path}: refused ({reason}). The file is damaged, or no '
-            'checkpoint, or holds objects whose loading could run code; only '
-            'tensors, numbers, texts and containers of them are read'
+            f'{path}: refused ({reason}). The file is damaged, or not a '
+            'checkpoint, or contains objects that could run code when '
+            'loaded; only tensors, numbers, strings and containers of them '
+            'are read'
         ) from error
     state = content
     if isinstance(content, Mapping):
@@ -167,7 +169,7 @@ def load_official(path: str) -> StateDict:
         isinstance(value, torch.Tensor) for value in state.values()
     ):
         raise ValueError(
-            f'{path}: holds no state dict, neither as it stands nor under '
+            f'{path}: contains no state dict, neither directly nor under '
             "the key 'model_state'"
         )
     return {
@@ -177,7 +179,7 @@ def load_official(path: str) -> StateDict:
 
 
 def guess_depth(state: StateDict, arch: str) -> int:
-    """Read the depth off the number of blocks in the four stages.
+    """Find the depth from the number of blocks in the four stages.
 
     Raises:
         ValueError: If no depth has these numbers.
@@ -205,20 +207,20 @@ def guess_depth(state: StateDict, arch: str) -> int:
 def convert(
     state: StateDict, arch: str, depth: int
 ) -> tuple[StateDict, list[str], list[str]]:
-    """Rename what fits; the base width is read off the stem.
+    """Rename the tensors that fit; the base width follows from the stem.
 
     Args:
         state: Tensors by the authors' names.
-        arch: ``'r2p1d'`` or ``'r2d3d'``.
-        depth: 10, 18 or 34.
+        arch: Architecture, ``'r2p1d'`` or ``'r2d3d'``.
+        depth: Number of layers, 10, 18 or 34.
 
     Returns:
-        Tensors by our names; the source keys that found no place; our keys
-        that stayed empty.
+        Tensors by our names; source keys without a counterpart; our keys
+        that were not filled.
     """
     stem = state.get(STEM[arch])
     width = len(stem) if isinstance(stem, torch.Tensor) and stem.ndim else 64
-    with torch.device('meta'):  # names and shapes are all that is needed
+    with torch.device('meta'):  # only names and shapes are needed
         backbone = ARCHS[arch](depth=depth, base_channels=width)
     shapes = {
         f'backbone.{key}': value.shape
@@ -269,7 +271,7 @@ def main(argv: list[str] | None = None) -> int:
         depth = guess_depth(state, args.arch)
         if args.depth not in (None, depth):
             raise ValueError(
-                f'{args.src}: holds {depth} layers, not --depth {args.depth}'
+                f'{args.src}: has {depth} layers, not --depth {args.depth}'
             )
     except (ValueError, FileNotFoundError) as error:
         print(f'convert_official.py: {error}', file=sys.stderr)

@@ -1,9 +1,8 @@
-"""The main job at a size for two CPU cores: `make demo`.
+"""The whole method at a size for two CPU cores: `make demo`.
 
-A tiny R(2+1)D learns motion from computer-drawn still images (MoSI), then
-learns to recognise actions in videos that are rendered here, once from
-scratch and once from MoSI, with the same budget. All figures are measured
-by this run.
+A tiny R(2+1)D learns motion from computer-drawn still images (MoSI). It then
+learns to recognise actions in rendered videos, once from scratch and once from
+MoSI, with the same budget. All figures are measured in this run.
 """
 
 import argparse
@@ -22,10 +21,16 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--work-dir', type=Path, default=Path('work_dirs/demo')
     )
     parser.add_argument(
-        '--seeds', type=int, default=3, help='fine-tunings of each kind'
+        '--seeds',
+        type=int,
+        default=3,
+        help='number of fine-tuning runs of each kind',
     )
     parser.add_argument(
-        '--jobs', type=int, default=2, help='training processes at once'
+        '--jobs',
+        type=int,
+        default=2,
+        help='number of simultaneous training processes',
     )
     return parser.parse_args(argv)
 
@@ -47,14 +52,14 @@ matplotlib.use('Agg')
 CONFIGS = Path(__file__).resolve().parent.parent / 'configs'
 PRETRAIN_EPOCHS = 5
 FINETUNE_EPOCHS = 40
-TRAIN_VIDEOS = 8  # a class
+TRAIN_VIDEOS = 8  # per class
 TEST_VIDEOS = 6
 
 
 def declare(videos: Path, seeds: int) -> list[Run]:
     """Declare the runs of the demo.
 
-    Pretraining and the runs from scratch do not wait for each other.
+    Pretraining and the runs from scratch are independent of each other.
     """
     pretrain = Run(
         'mosi',
@@ -63,7 +68,7 @@ def declare(videos: Path, seeds: int) -> list[Run]:
         cost=30.0,
     )  # in epochs of fine-tuning
     finetune = str(CONFIGS / 'tiny/finetune_r2p1d_actions.py')
-    # A test takes ten clips of every video, so there are few of them.
+    # A test takes ten clips per video, so there are few of them.
     options = {
         'train_cfg.val_interval': FINETUNE_EPOCHS // 2,
         'default_hooks.checkpoint.interval': FINETUNE_EPOCHS // 4,
@@ -109,7 +114,7 @@ def summarize(results: dict, seeds: int, seconds: float) -> dict:
 
 
 def print_table(report: dict) -> None:
-    """Print one table of what was measured."""
+    """Print the results as one table."""
     rows = [
         ('pretext: 9 motions, held-out images', 'pretext_top1'),
         (f'{len(ACTIONS)} actions, from scratch', 'scratch_top1'),
@@ -191,7 +196,7 @@ def _draw_motions(figure) -> None:
     plan = sample['motion']
     axes = figure.subplots(len(plan.pool), plan.clip_len)
     figure.suptitle(
-        'What the network is shown: one still image, nine '
+        'What the network sees: one still image, nine '
         'motions\n(only the box moves; 8 frames each)'
     )
     for row, name, clip, box in zip(

@@ -1,14 +1,15 @@
 #!/usr/bin/env python
-"""Show what a network groups: features of videos, t-SNE and k-means.
+"""Show how a network groups videos: features, t-SNE and k-means.
 
     python tools/embed.py CONFIG CHECKPOINT DATA [--clusters 5]
 
-DATA is a folder of videos, one folder a class, or a list file (with
---data-root). As the paper's Fig. 5, which takes unmasked MoSI. Written to
---out-dir: clusters.png (the embedding; for each cluster the frames of its
-most central clips and a histogram of where the motion goes) and report.json
-with the figures printed. A cluster is called static, horizontal or vertical
-if at least half of its clips are, by their optical flow, else mixed.
+DATA is a directory of videos with one subdirectory per class, or a list file
+(with --data-root). The figure corresponds to the paper's Fig. 5, which uses
+unmasked MoSI. The tool writes to --out-dir: clusters.png (the embedding, and
+for each cluster the frames of its most central clips and a histogram of motion
+directions) and report.json with the printed figures. A cluster is called
+static, horizontal or vertical if at least half of its clips are, according to
+their optical flow, and mixed otherwise.
 """
 
 import argparse
@@ -31,26 +32,26 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'data',
         nargs='+',
         metavar='DATA',
-        help='folder of videos, list file or videos',
+        help='directory of videos, list file or videos',
     )
     parser.add_argument(
         '--data-root',
         default='',
         metavar='DIR',
-        help='folder that list files are relative to',
+        help='directory that list files are relative to',
     )
     parser.add_argument('--out-dir', default='work_dirs/embed')
     parser.add_argument('--clusters', type=int, default=5)
     parser.add_argument(
         '--height',
         type=int,
-        help='of the clips in pixels; default: 96, or '
-        'the side of the training clips if that is more',
+        help='height of the clips in pixels (default: 96, or '
+        'the side of the training clips if that is larger)',
     )
     parser.add_argument(
         '--interval',
         type=int,
-        help="frames between two of a clip; default: the config's, or 2",
+        help="distance between frames of a clip (default: the config's, or 2)",
     )
     parser.add_argument('--seed', type=int, default=0)
     return parser.parse_args(argv)
@@ -59,7 +60,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 if __name__ == '__main__':
     start(parse_args)
 
-# First, as it says what to install where matplotlib is missing.
+# First, because it says what to install if matplotlib is missing.
 import mosi_mmaction.visualization  # noqa: F401  isort: skip
 
 import numpy as np
@@ -91,7 +92,7 @@ STRIP_HEIGHT, STRIP_FRAMES = 96, 6
 def describe(
     videos: list[Video], model, height: int, clip_len: int, interval: int
 ) -> dict:
-    """Compute everything that is known of the middle clip of each video.
+    """Compute features and motion of the middle clip of each video.
 
     Returns:
         ``features`` (V, D), ``histograms`` (V, 8), ``motions`` (V,) words,
@@ -126,13 +127,13 @@ def group(
     """Cluster and embed features; each is scaled to unit variance first.
 
     Args:
-        values: (V, D).
+        values: Features, (V, D).
         clusters: Number of clusters.
-        seed: Of k-means and t-SNE.
+        seed: Seed of k-means and t-SNE.
 
     Returns:
         Cluster of every row (V,), its distance to that cluster's centre
-        (V,), its place in the plane (V, 2).
+        (V,), its position in the plane (V, 2).
 
     Raises:
         ValueError: If there are not more rows than clusters.
@@ -140,7 +141,7 @@ def group(
     if len(values) <= clusters:
         raise ValueError(
             f'{len(values)} videos for --clusters {clusters}: '
-            'give more videos, or fewer clusters'
+            'use more videos, or fewer clusters'
         )
     scaled = StandardScaler().fit_transform(values)
     means = KMeans(clusters, n_init=10, random_state=seed).fit(scaled)
@@ -235,7 +236,7 @@ def draw_clusters(
             fontsize=11,
         )
         axes = figure.add_subplot(whole[k, 2], projection='polar')
-        # The picture's y runs down, the plot's angle counter-clockwise.
+        # In pictures y points down; in plots angles are counterclockwise.
         axes.set_theta_direction(-1)
         axes.bar(
             np.arange(8) * np.pi / 4,
@@ -262,7 +263,7 @@ def main(argv: list[str] | None = None) -> None:
     if len(videos) <= args.clusters:
         raise ValueError(
             f'{len(videos)} videos for --clusters '
-            f'{args.clusters}: give more videos, or fewer '
+            f'{args.clusters}: use more videos, or fewer '
             'clusters'
         )
     model = build_network(cfg, args.checkpoint, device=args.device)

@@ -51,7 +51,7 @@ def test_help_does_not_wait_for_torch(tool):
         (['train', 'x', '--cfg-options', 'seed'], 'write KEY=VALUE'),
         (['test', 'tiny/mosi_r2p1d_images'], 'required: checkpoint'),
         (['gradcam', 'x', 'y'], 'nothing to look at'),
-        (['check_data', 'nosuch'], 'neither a folder nor a list'),
+        (['check_data', 'nosuch'], 'neither a directory nor a list'),
     ],
 )
 def test_mistakes_in_arguments_do_not_wait_for_torch(argv, told):

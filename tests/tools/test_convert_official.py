@@ -270,8 +270,8 @@ def test_another_network_is_refused(arch, options, message, tmp_path, capsys):
     'content, message',
     [
         ({'conv1.weight': torch.zeros(1)}, 'have [0, 0, 0, 0] blocks'),
-        ({'model_state': {'epoch': 1}}, 'holds no state dict'),
-        ([1, 2], 'holds no state dict'),
+        ({'model_state': {'epoch': 1}}, 'contains no state dict'),
+        ([1, 2], 'contains no state dict'),
     ],
 )
 def test_other_files_are_refused(content, message, tmp_path, capsys):
