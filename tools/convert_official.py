@@ -58,6 +58,7 @@ if __name__ == '__main__':
 
 import torch
 
+from mosi_mmaction.checkpoints.weights import compare_weights, without_prefix
 from mosi_mmaction.models.backbones.paper_resnet import (
     MoSIResNet2Plus1d,
     ResNet2d3d,
@@ -172,10 +173,7 @@ def load_official(path: str) -> StateDict:
             f'{path}: contains no state dict, neither directly nor under '
             "the key 'model_state'"
         )
-    return {
-        re.sub(r'^module\.', '', str(key)): value
-        for key, value in state.items()
-    }
+    return without_prefix(state, 'module.')
 
 
 def guess_depth(state: StateDict, arch: str) -> int:
@@ -222,36 +220,34 @@ def convert(
     width = len(stem) if isinstance(stem, torch.Tensor) and stem.ndim else 64
     with torch.device('meta'):  # only names and shapes are needed
         backbone = ARCHS[arch](depth=depth, base_channels=width)
-    shapes = {
-        f'backbone.{key}': value.shape
+    wanted = {
+        f'backbone.{key}': value
         for key, value in backbone.state_dict().items()
     }
-    placed, left_over = {}, []
+    given, sources = {}, {}
     for key, value in state.items():
         ours = rename(key, arch)
-        fits = (
-            isinstance(value, torch.Tensor)
-            and ours is not None
-            and (
-                ours.startswith('cls_head.') or shapes.get(ours) == value.shape
-            )
-        )
-        if fits and ours not in placed:
-            placed[ours] = value.detach().clone()
-        else:
-            shape = getattr(value, 'shape', None)
-            wanted = shapes.get(ours)
-            note = (
-                f': {tuple(shape)}, but {ours} is {tuple(wanted)}'
-                if shape is not None and wanted is not None
-                else ''
-            )
-            left_over.append(key + note)
+        if isinstance(value, torch.Tensor) and ours and ours not in given:
+            given[ours], sources[ours] = value, key
+    found = compare_weights(wanted, given)
+    no_place = {*found.reshaped, *found.unknown}
+    placed = {
+        ours: value.detach().clone()
+        for ours, value in given.items()
+        if ours not in no_place or ours.startswith('cls_head.')
+    }
+    notes = {
+        sources[ours]: f': {tuple(given[ours].shape)}, but {ours} is '
+        f'{tuple(wanted[ours].shape)}'
+        for ours in found.reshaped
+    }
+    used = {sources[ours] for ours in placed}
+    left_over = [key + notes.get(key, '') for key in state if key not in used]
     heads = [
         key.rpartition('.')[0] for key in placed if key.startswith('cls_head.')
     ] or ['cls_head.fc_cls']
     expected = [
-        *shapes,
+        *wanted,
         *(
             f'{head}.{name}'
             for head in dict.fromkeys(heads)

@@ -65,8 +65,8 @@ if __name__ == '__main__':
 
 from mmengine.config import Config
 from mmengine.logging import print_log
-from mmengine.runner import find_latest_checkpoint
 
+from mosi_mmaction.checkpoints.resume import find_resume
 from mosi_mmaction.cli.runs import (
     build_runner,
     check_file,
@@ -77,12 +77,16 @@ from mosi_mmaction.compat.distributed import end_rank
 from mosi_mmaction.config.running import choose_rendering
 
 
-def merge_args(cfg: Config, args: argparse.Namespace) -> None:
+def merge_args(cfg: Config, args: argparse.Namespace) -> list[str]:
     """Apply the flags of training to the config, in place.
+
+    Returns:
+        Errors for the log: checkpoints that cannot be resumed from.
 
     Raises:
         ValueError: If a flag does not fit the config.
     """
+    broken: list[str] = []
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.auto_scale_lr:
@@ -103,9 +107,11 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
     if args.resume == 'auto':
         # mmengine drops load_from as soon as resume is set. A job that is
         # always started with --resume needs it the first time.
-        cfg.resume = find_latest_checkpoint(cfg.work_dir) is not None
+        names = _checkpoint_names(cfg)
+        latest = find_resume(cfg.work_dir, names, broken.append)
+        cfg.resume = latest is not None
         if cfg.resume:
-            cfg.load_from = None
+            cfg.load_from = latest
     elif args.resume is not None:
         cfg.resume, cfg.load_from = True, args.resume
     if cfg.get('resume'):
@@ -113,11 +119,14 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
             **(cfg.get('default_hooks') or {}),
             'schedule': {'type': 'FollowScheduleHook'},
         }
+    return broken
 
 
-def describe_interruption(work_dir: str) -> str:
+def describe_interruption(
+    work_dir: str, filename_tmpl: str = 'epoch_{}.pth'
+) -> str:
     """Return what to tell of a training that was stopped by Ctrl-C."""
-    path = find_latest_checkpoint(work_dir)
+    path = find_resume(work_dir, filename_tmpl)
     if path is None:
         return f'Interrupted before the first checkpoint of {work_dir}.'
     return (
@@ -126,25 +135,35 @@ def describe_interruption(work_dir: str) -> str:
     )
 
 
+def _checkpoint_names(cfg: Config) -> str:
+    hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    unit = 'epoch' if hook.get('by_epoch', True) else 'iter'
+    return hook.get('filename_tmpl') or f'{unit}_{{}}.pth'
+
+
 def main() -> None:
     """Run the tool."""
     args = parse_args()
     if args.resume not in (None, 'auto'):
         check_file(args.resume, '--resume')
     cfg = load_config(args)
-    merge_args(cfg, args)
+    broken = merge_args(cfg, args)
     rendering = choose_rendering(cfg, args.render)
     runner = build_runner(cfg)
     if rendering:
         print_log(rendering, 'current')
+    # Now, as the logger knows the rank: once.
+    for text in broken:
+        runner.logger.error(text)
     if args.resume == 'auto' and not cfg.resume:
-        # Now, as the logger knows the rank: once.
         runner.logger.warning(
             f'--resume: {cfg.work_dir} has no checkpoint, so the run '
             f'starts from {cfg.get("load_from") or "nothing"}'
         )
     check_steps(runner)
-    when_interrupted(lambda: describe_interruption(cfg.work_dir))
+    when_interrupted(
+        lambda: describe_interruption(cfg.work_dir, _checkpoint_names(cfg))
+    )
     runner.train()
 
 

@@ -14,7 +14,7 @@ from mmengine.runner import CheckpointLoader
 from torch import nn
 
 from .files import check_digest
-from .weights import backbone_weights
+from .weights import backbone_weights, compare_weights
 
 # Directories that ship with the package; in a clone, links to the top level.
 _SHIPPED = Path(__file__).resolve().parents[1] / '.mim'
@@ -79,18 +79,13 @@ def load_backbone(name_or_path: str) -> nn.Module:
     init_default_scope('mmaction')
     backbone = MODELS.build(_checked(config, path))
     weights = backbone_weights(file)
-    names = backbone.state_dict()
-    missing, extra = set(names) - set(weights), set(weights) - set(names)
-    shapes = {
-        k
-        for k, v in names.items()
-        if k in weights and v.shape != weights[k].shape
-    }
-    if missing or extra or shapes:
+    found = compare_weights(backbone.state_dict(), weights)
+    if any(found):
         raise ValueError(
             f'{path}: the weights are not those of its {config["type"]}: '
-            f'missing {sorted(missing)}, unknown {sorted(extra)}, of '
-            f'another shape {sorted(shapes)}'
+            f'missing {sorted(found.missing)}, unknown '
+            f'{sorted(found.unknown)}, of another shape '
+            f'{sorted(found.reshaped)}'
         )
     backbone.load_state_dict(weights)
     backbone.eval()  # returns None if a network overrides train

@@ -9,12 +9,12 @@ from mmaction.datasets import VideoDataset
 from mmaction.registry import DATASETS, TRANSFORMS
 
 from ..media.paths import check_list, decode_lines
-from .bad_files import BadFilePolicy
-from .samplers.epoch_sampler import EpochIndex, sample_rng
+from .bad_files import BadFilePolicy, BadFiles
+from .samplers.epoch_sampler import sample_rng
 
 
 @DATASETS.register_module()
-class ActionVideoDataset(BadFilePolicy, VideoDataset):
+class ActionVideoDataset(VideoDataset):
     """MMAction2's VideoDataset, made robust against bad files and odd paths.
 
     A line of the list is a path and a label, an integer from 0, or several
@@ -29,7 +29,7 @@ class ActionVideoDataset(BadFilePolicy, VideoDataset):
         ann_file: Path of the list file, UTF-8.
         pipeline: Transforms, or their configs. ``VideoInit`` and
             ``VideoDecode`` raise the error to which the policy applies.
-        bad_files: See :meth:`BadFilePolicy.set_policy`.
+        bad_files: See :class:`~.bad_files.BadFilePolicy`.
         max_bad_fraction: See there.
         **kwargs: Arguments of VideoDataset: ``data_prefix=dict(video=...)``,
             ``test_mode``, ``multi_class``, ``num_classes``, ``delimiter``.
@@ -51,7 +51,9 @@ class ActionVideoDataset(BadFilePolicy, VideoDataset):
         max_bad_fraction: float = 0.1,
         **kwargs,
     ) -> None:
-        self.set_policy(bad_files, max_bad_fraction)
+        self._policy = BadFilePolicy(
+            bad_files, max_bad_fraction, kwargs.get('test_mode', False)
+        )
         # Built from MMAction2's registry: MMEngine's own Compose looks into
         # the root registry unless a runner has set a default scope.
         steps = [
@@ -63,7 +65,7 @@ class ActionVideoDataset(BadFilePolicy, VideoDataset):
         """Read the list, unless it has been read."""
         if not self._fully_initialized:
             super().full_init()
-            self.watch()
+            self._bad_files = BadFiles(self._policy, len(self))
 
     def load_data_list(self) -> list[dict]:
         """Read the list file: one dict per line."""
@@ -121,7 +123,7 @@ class ActionVideoDataset(BadFilePolicy, VideoDataset):
 
     def rng(self, idx: int) -> np.random.Generator:
         """Return the generator of one sample."""
-        return sample_rng(EpochIndex(idx, 0, 0) if self.test_mode else idx)
+        return sample_rng(idx, self.test_mode)
 
     def path_of(self, idx: int) -> str:
         """Return the path of one video."""
@@ -151,4 +153,4 @@ class ActionVideoDataset(BadFilePolicy, VideoDataset):
                 stop, or too many are.
         """
         self.full_init()
-        return self.load(idx, self.prepare_data)
+        return self._bad_files.load(self, idx)

@@ -7,7 +7,7 @@ from mmaction.registry import TRANSFORMS
 from mmengine.dataset import Compose
 from torch.utils.data import Dataset
 
-from .samplers.epoch_sampler import EpochIndex, sample_rng
+from .samplers.epoch_sampler import sample_rng
 
 
 class SourceDataset(Dataset):
@@ -62,7 +62,7 @@ class SourceDataset(Dataset):
 
     def rng(self, idx: int) -> np.random.Generator:
         """Return the generator of one sample."""
-        return sample_rng(EpochIndex(idx, 0, 0) if self.test_mode else idx)
+        return sample_rng(idx, self.test_mode)
 
     def prepare_data(self, idx: int, rng: np.random.Generator) -> dict:
         """Run the pipeline over one source with the given generator."""

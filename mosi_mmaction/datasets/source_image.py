@@ -23,12 +23,12 @@ from ..media.paths import (
     scan_tree,
 )
 from ..media.storage import list_files
-from .bad_files import BadFilePolicy
+from .bad_files import BadFilePolicy, BadFiles
 from .source_dataset import SourceDataset
 
 
 @DATASETS.register_module()
-class SourceImageDataset(BadFilePolicy, SourceDataset):
+class SourceImageDataset(SourceDataset):
     """Unlabelled sources from a directory tree or a list file.
 
     Added Keys:
@@ -88,7 +88,7 @@ class SourceImageDataset(BadFilePolicy, SourceDataset):
             raise ValueError(
                 f'val_fraction={val_fraction!r}: allowed is a share in (0, 1)'
             )
-        self.set_policy(bad_files, max_bad_fraction)
+        policy = BadFilePolicy(bad_files, max_bad_fraction, self.test_mode)
         self.data_root = os.fspath(data_root)
         self.ann_file = os.fspath(ann_file)
         self.frame_dirs = frame_dirs
@@ -121,7 +121,7 @@ class SourceImageDataset(BadFilePolicy, SourceDataset):
             )
         if self.ann_file:
             check_list(self.paths, self.ann_file, self.root, backend_args)
-        self.watch()
+        self._bad_files = BadFiles(policy, len(self.paths))
 
     def _half(
         self, paths: list[str], split: str, val_fraction: float
@@ -201,4 +201,4 @@ class SourceImageDataset(BadFilePolicy, SourceDataset):
             BadSourceError: If the file is unreadable and the policy is to
                 stop, or too many are.
         """
-        return self.load(idx, self.prepare_data)
+        return self._bad_files.load(self, idx)

@@ -110,7 +110,3 @@ class PseudoMotion:
     def shape(self) -> tuple[int, int, int, int, int]:
         """Shape of the rendered clips, (C, N, L, L, 3)."""
         return (*self.offsets.shape[:2], self.crop_size, self.crop_size, 3)
-
-    def __deepcopy__(self, memo: dict) -> 'PseudoMotion':
-        # Data samples copy their meta information. Nothing in it can change.
-        return self

@@ -15,11 +15,19 @@ from mmengine.registry import FUNCTIONS
 from torch.utils.data import default_collate
 
 from ..method.motion import render
+from ..method.plan import PseudoMotion
 from .batch_memory import empty_sample, stack_samples
 
 
 class MoSIDataSample(ActionDataSample):
-    """A data sample whose labels are sent to other processes by value."""
+    """A data sample whose labels are sent to other processes by value.
+
+    Attributes:
+        motion: Plan of the clips, a data field, if they have not been
+            rendered yet.
+    """
+
+    motion: PseudoMotion
 
     def __getstate__(self) -> tuple[dict, dict]:
         state, arrays = dict(self.__dict__), {}

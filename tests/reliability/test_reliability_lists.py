@@ -169,9 +169,9 @@ def test_workers_share_what_is_bad(tmp_path, good):
         collate_fn=lambda x: x,
         multiprocessing_context='fork',
     )
-    assert not data._bad[0]
+    assert not data._bad_files._flags[0]
     seen = list(loader)
-    assert data._bad.tolist() == [True, False, False, False]
+    assert data._bad_files._flags.tolist() == [True, False, False, False]
     fresh = SourceImageDataset(str(tmp_path), max_bad_fraction=0.5, **args)
     assert seen == [fresh[visit] for visit in visits]
     assert {s['path'] for s in seen} == set(good)

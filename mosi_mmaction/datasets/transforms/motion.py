@@ -309,9 +309,9 @@ class PackMoSIInputs(BaseTransform):
     Returns of :meth:`transform`:
         - inputs (torch.Tensor): uint8, (C, 3, N, L, L) clips, or
           (3, H, W) for the source image.
-        - data_samples (MoSIDataSample): ``gt_label`` (C,) int64; meta
-          ``label_pool``, ``img_path``, ``sample_idx``, and ``motion`` if the
-          clips have not been rendered yet.
+        - data_samples (MoSIDataSample): ``gt_label`` (C,) int64, and
+          ``motion`` if the clips have not been rendered yet; meta
+          ``label_pool``, ``img_path``, ``sample_idx``.
     """
 
     def transform(self, results: dict) -> dict:
@@ -338,7 +338,7 @@ class PackMoSIInputs(BaseTransform):
         else:
             inputs = torch.from_numpy(np.ascontiguousarray(results['img']))
             inputs = inputs.permute(2, 0, 1)
-            meta['motion'] = plan
+            sample.motion = plan
             if results.get('render_in_batch'):
                 meta['render_in_batch'] = True
         sample.set_metainfo(meta)

@@ -1,4 +1,4 @@
-"""Make a sample's random stream reach every transform."""
+"""The sample's random stream, and how it reaches stock transforms."""
 
 import random
 
@@ -12,10 +12,12 @@ from ..samplers.epoch_sampler import sample_rng
 
 
 def results_rng(results: dict) -> np.random.Generator:
-    """Return ``results['rng']``, made from ``sample_idx`` if missing.
+    """Return the generator of a sample, which its dataset made.
 
     Args:
-        results: Sample in a pipeline, to which the key ``rng`` is added.
+        results: Sample in a pipeline. If its dataset is not one of ours, it
+            has no key ``rng``, which is then added, made from
+            ``sample_idx`` in the same way.
     """
     if 'rng' not in results:
         results['rng'] = sample_rng(results.get('sample_idx', 0))
@@ -24,7 +26,7 @@ def results_rng(results: dict) -> np.random.Generator:
 
 @TRANSFORMS.register_module()
 class SeedSample(BaseTransform):
-    """Make the sample's generator, and seed the global ones from it.
+    """Seed the generators of stock transforms from that of the sample.
 
     This is the first step of every pipeline, also in fine-tuning: stock
     transforms draw from the generators of ``random`` and NumPy, and with an
@@ -34,9 +36,9 @@ class SeedSample(BaseTransform):
     samples must not disturb that.
 
     Required Keys:
-        - sample_idx (int): Added by every dataset.
-    Added Keys:
-        - rng (numpy.random.Generator): Unless it exists already.
+        - rng (numpy.random.Generator): Added by our datasets.
+        - sample_idx (int): Added by every dataset; used if there is no
+          ``rng``.
     """
 
     def transform(self, results: dict) -> dict:

@@ -5,7 +5,8 @@ from typing import Any
 
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
+
+from ...checkpoints.weights import unwrap_model
 
 
 @HOOKS.register_module()
@@ -34,9 +35,7 @@ class CheckLabelsHook(Hook):
         self._compare(runner, 'test')
 
     def _compare(self, runner, part: str) -> None:
-        model = runner.model
-        if is_model_wrapper(model):
-            model = model.module
+        model = unwrap_model(runner.model)
         classes = getattr(
             getattr(model, 'cls_head', None), 'num_classes', None
         )

@@ -2,9 +2,9 @@
 
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from torch import nn
 
+from ...checkpoints.weights import unwrap_model
 from ...models.layers.folded_pool import fold_pooling
 
 # Layers of video networks that have no deterministic gradient on a GPU
@@ -33,9 +33,7 @@ class DeterministicHook(Hook):
 
     def before_run(self, runner) -> None:
         """Replace the pools of the network in place and check the rest."""
-        model = runner.model
-        if is_model_wrapper(model):
-            model = model.module
+        model = unwrap_model(runner.model)
         fold_pooling(model)
         device = next(model.parameters()).device.type
         names = [

@@ -6,9 +6,9 @@ import torch
 from mmaction.registry import HOOKS
 from mmengine.device import get_device
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from torch import nn
 
+from ...checkpoints.weights import unwrap_model
 from ..autocast import autocast_dtype, find_heads, to_float32
 
 
@@ -43,9 +43,7 @@ class AutocastHook(Hook):
 
     def before_run(self, runner) -> None:
         """Put autocast around the network's forward pass, once."""
-        model = runner.model
-        if is_model_wrapper(model):
-            model = model.module
+        model = unwrap_model(runner.model)
         if self._model is model:
             return
         self._model = model

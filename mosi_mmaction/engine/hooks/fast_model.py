@@ -5,6 +5,7 @@ from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 
+from ...checkpoints.weights import unwrap_model
 from ...models.heads.device_accuracy import count_on_device
 from ...models.layers.compiled_training import compile_training
 from ...models.layers.folded_conv import fold_convolutions
@@ -69,9 +70,7 @@ class FastModelHook(Hook):
 
     def before_run(self, runner) -> None:
         """Change the model of the runner in place."""
-        model = runner.model
-        if is_model_wrapper(model):
-            model = model.module
+        model = unwrap_model(runner.model)
         device = next(model.parameters()).device.type
         self._keeps = (
             self.keep_memory and device == 'cpu' and keep_freed_memory()

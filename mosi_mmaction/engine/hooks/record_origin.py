@@ -6,9 +6,9 @@ from typing import Any
 import cv2
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from PIL import Image
 
+from ...checkpoints.weights import unwrap_model
 from ...config.walk import walk
 from ...media.decoder_client import video_decoder
 from ...media.video import kinds_read
@@ -83,9 +83,7 @@ class RecordHook(Hook):
                 video=' '.join(video).strip(),
             ),
         )
-        model = runner.model
-        if is_model_wrapper(model):
-            model = model.module
+        model = unwrap_model(runner.model)
         pool = getattr(getattr(model, 'cls_head', None), 'pool', None)
         if pool is not None:
             record['label_pool'] = dict(

@@ -1,8 +1,6 @@
 """Checkpoints that survive a kill and a full disk."""
 
-import os
 import os.path as osp
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,8 +10,9 @@ from mmengine.dist import master_only
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import CheckpointLoader
 
-from ...checkpoints.files import save_published, whole
+from ...checkpoints.files import save_published
 from ...checkpoints.guard import guard_loading
+from ...checkpoints.resume import find_resume
 from .check_loaded import CheckLoadedHook
 
 
@@ -59,49 +58,10 @@ class SafeCheckpointHook(CheckpointHook):
         Raises:
             ValueError: If there are checkpoints, but none is intact.
         """
-        if not runner._resume or runner._load_from is not None:
-            return
-        candidates = self._candidates(runner.work_dir)
-        for path in candidates:
-            if whole(path):
-                runner._load_from = path
-                return
-            runner.logger.error(
-                f'{path} is not whole (the disk was full, or the file was '
-                'copied in part): it is skipped, and the one before it '
-                'resumed from'
+        if runner._resume and runner._load_from is None:
+            runner._load_from = find_resume(
+                runner.work_dir, self.filename_tmpl, runner.logger.error
             )
-        if candidates:
-            raise ValueError(
-                f'--resume: no checkpoint of {runner.work_dir} is whole: '
-                f'{", ".join(candidates)}; remove them to start anew'
-            )
-
-    def _candidates(self, work_dir: str) -> list[str]:
-        """Return the checkpoints of a run, the latest first."""
-        pointer = osp.join(work_dir, 'last_checkpoint')
-        latest = ''
-        if osp.isfile(pointer):
-            with open(pointer, encoding='utf-8') as file:
-                latest = file.read().strip()
-        # A run may have been moved together with its work_dir.
-        if latest and not osp.isfile(latest):
-            latest = osp.join(work_dir, osp.basename(latest))
-        folder = osp.dirname(latest) or work_dir
-        pattern = re.compile(
-            re.escape(self.filename_tmpl).replace(r'\{\}', r'(\d+)') + '$'
-        )
-        found = {}
-        for name in os.listdir(folder) if osp.isdir(folder) else ():
-            match = pattern.match(name)
-            if match:
-                found[int(match[1])] = osp.join(folder, name)
-        steps = sorted(found, reverse=True)
-        match = pattern.match(osp.basename(latest))
-        if match:
-            # Files with a higher number are from an older, longer run.
-            steps = [step for step in steps if step <= int(match[1])]
-        return [found[step] for step in steps]
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
         """Refuse to resume from weights alone, or from another network.

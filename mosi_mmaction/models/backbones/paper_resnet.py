@@ -27,6 +27,12 @@ from mmengine.model import initialize
 from mmengine.runner import CheckpointLoader
 from torch import nn
 
+from ...checkpoints.weights import (
+    backbone_weights,
+    compare_weights,
+    describe_shapes,
+)
+
 BN_EPS = 1e-3
 
 
@@ -108,21 +114,9 @@ class _PaperResNet(ResNet3d):
         checkpoint = CheckpointLoader.load_checkpoint(
             self.pretrained, map_location='cpu'
         )
-        state = checkpoint.get('state_dict', checkpoint)
-        prefix = 'backbone.'
-        if any(key.startswith(prefix) for key in state):
-            state = {
-                key[len(prefix) :]: value
-                for key, value in state.items()
-                if key.startswith(prefix)
-            }
-        own = self.state_dict()
-        missing = [key for key in own if key not in state]
-        differing = [
-            f'{key} {tuple(state[key].shape)} instead of {tuple(t.shape)}'
-            for key, t in own.items()
-            if key in state and state[key].shape != t.shape
-        ]
+        state, own = backbone_weights(checkpoint), self.state_dict()
+        missing, reshaped, _ = compare_weights(own, state)
+        differing = describe_shapes(reshaped, own, state)
         if missing or differing:
             raise ValueError(
                 f'pretrained={self.pretrained!r} does not fit '

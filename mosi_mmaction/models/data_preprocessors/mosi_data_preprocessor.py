@@ -145,8 +145,8 @@ def _plans(inputs: Sequence[torch.Tensor], samples: Sequence | None) -> list:
     if len(plans) != len(inputs) or None in plans:
         raise ValueError(
             'MoSIDataPreprocessor has render=True, but not every source '
-            "image has its plan, 'motion' in the data sample's metainfo: "
-            'end the pipeline with PackMoSIInputs'
+            "image has its plan, 'motion' in the data sample: end the "
+            'pipeline with PackMoSIInputs'
         )
     sizes = {tuple(x.shape[1:]) for x in inputs}
     if len(sizes) > 1:
