@@ -2,8 +2,9 @@
 
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from torch import nn
+
+from ...checkpoints.weights import unwrap_model
 
 
 @HOOKS.register_module()
@@ -42,9 +43,7 @@ class FreezeHook(Hook):
             part.eval()
 
     def _part(self, runner) -> nn.Module:
-        model = runner.model
-        if is_model_wrapper(model):
-            model = model.module
+        model = unwrap_model(runner.model)
         try:
             return model.get_submodule(self.prefix)
         except AttributeError as error:
