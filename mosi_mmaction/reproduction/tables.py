@@ -4,6 +4,7 @@ import datetime
 import statistics
 
 import numpy as np
+from scipy.stats import bootstrap
 
 from .experiment import Experiment
 from .origin import commit, machine
@@ -30,12 +31,17 @@ def bootstrap_interval(
     """
     if not values:
         raise ValueError('an interval needs at least one value')
-    # A percentile that lies between two means takes the outer one.
-    draws = np.random.default_rng(0).choice(
-        np.asarray(values, float), (resamples, len(values))
+    if len(values) == 1:
+        return float(values[0]), float(values[0])
+    found = bootstrap(
+        (values,),
+        np.mean,
+        n_resamples=resamples,
+        method='percentile',
+        rng=np.random.default_rng(0),
     )
-    tail = (1 - level) / 2
-    means = draws.mean(axis=1)
+    # A percentile that lies between two means takes the outer one.
+    means, tail = found.bootstrap_distribution, (1 - level) / 2
     return (
         float(np.quantile(means, tail, method='lower')),
         float(np.quantile(means, 1 - tail, method='higher')),
