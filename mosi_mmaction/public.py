@@ -52,6 +52,7 @@ from .engine.hooks import (
     FreezeHook,
     RecordHook,
     SafeCheckpointHook,
+    StepTimeHook,
     StreamHook,
     UploadAheadHook,
 )
@@ -119,6 +120,7 @@ __all__ = [
     'SeedSample',
     'SetRole',
     'SourceImageDataset',
+    'StepTimeHook',
     'StreamHook',
     'UploadAheadHook',
     'VideoDecode',

@@ -73,6 +73,7 @@ from mosi_mmaction.cli.runs import (
     check_steps,
     load_config,
 )
+from mosi_mmaction.cli.summary import conclude, summarize
 from mosi_mmaction.compat.distributed import end_rank
 from mosi_mmaction.config.running import choose_rendering
 
@@ -161,10 +162,13 @@ def main() -> None:
             f'starts from {cfg.get("load_from") or "nothing"}'
         )
     check_steps(runner)
+    runner.logger.info(summarize(runner))
+    runner.register_hook({'type': 'StepTimeHook'})
     when_interrupted(
         lambda: describe_interruption(cfg.work_dir, _checkpoint_names(cfg))
     )
     runner.train()
+    runner.logger.info(conclude(runner))
 
 
 if __name__ == '__main__':

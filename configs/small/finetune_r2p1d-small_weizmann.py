@@ -5,7 +5,7 @@ _base_ = [
     '../_base_/models/finetune_r2p1d.py',
     '../_base_/datasets/small_finetune.py',
     '../_base_/schedules/tiny_finetune.py',
-    '../_base_/tiny_runtime.py',
+    '../_base_/tiny_finetune_runtime.py',
 ]
 
 videos = '{{$MOSI_DATA:data/weizmann/videos}}'

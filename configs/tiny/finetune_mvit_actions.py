@@ -3,7 +3,7 @@ _base_ = [
     '../_base_/models/tiny_finetune_mvit.py',
     '../_base_/datasets/tiny_actions.py',
     '../_base_/schedules/tiny_finetune_adamw.py',
-    '../_base_/tiny_runtime.py',
+    '../_base_/tiny_finetune_runtime.py',
 ]
 
 model = dict(cls_head=dict(num_classes=11))

@@ -3,7 +3,7 @@ _base_ = [
     '../_base_/models/tiny_finetune_swin.py',
     '../_base_/datasets/tiny_weizmann.py',
     '../_base_/schedules/tiny_finetune_adamw.py',
-    '../_base_/tiny_runtime.py',
+    '../_base_/tiny_finetune_runtime.py',
 ]
 
 # The pretrained file: set this variable, the environment variable, or

@@ -71,13 +71,17 @@ def command(*more: str) -> str:
     words = shlex.split(os.environ.get('MOSI_COMMAND', ''))
     words = words or list(sys.orig_argv)
     words += [word for word in more if word not in words]
-    given = [
+    return ' '.join([*variables(), shlex.join(words)])
+
+
+def variables() -> list[str]:
+    """Return the ``MOSI_`` variables of the environment, for a shell."""
+    return [
         f'{name}={shlex.quote(value)}'
         for name, value in sorted(os.environ.items())
         if name.startswith('MOSI_')
         and name not in (ERRORS, 'MOSI_COMMAND', 'MOSI_DEBUG')
     ]
-    return ' '.join([*given, shlex.join(words)])
 
 
 def show_error(

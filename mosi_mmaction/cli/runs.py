@@ -15,6 +15,7 @@ from ..compat.distributed import cpu_distributed
 from ..config.lookup import find_config
 from ..config.running import fast_recipe, use_amp
 from .arguments import read_options
+from .summary import ToolRunner
 
 
 def check_file(path: str, name: str) -> None:
@@ -172,4 +173,8 @@ def build_runner(cfg: Config) -> Any:
             'load_from (which the configs read from the '
             'environment variable MOSI_PRETRAINED)',
         )
-    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    return (
+        RUNNERS.build(cfg)
+        if 'runner_type' in cfg
+        else ToolRunner.from_cfg(cfg)
+    )

@@ -1,12 +1,16 @@
 """Change the videos and the protocol of a whole config in one call."""
 
 import copy
+import logging
+import os
 from inspect import signature
 from pathlib import Path
 from typing import cast
 
 from mmaction.registry import MODELS
+from mmengine.logging import print_log
 
+from .mirror import advice, mirror_map
 from .running import set_epochs
 from .walk import find_pipelines, find_step, is_sampling, walk
 
@@ -28,7 +32,9 @@ _TRAINING = (
 )
 
 
-def set_videos(cfg: dict, videos: str, lists: str) -> None:
+def set_videos(
+    cfg: dict, videos: str, lists: str, flip: bool | str | None = None
+) -> None:
     """Fine-tune on a directory of your own videos, in place.
 
     The number of classes becomes the number of lines of ``classes.txt``.
@@ -40,10 +46,16 @@ def set_videos(cfg: dict, videos: str, lists: str) -> None:
         lists: Directory of ``train.txt`` and ``test.txt``, with a line
             ``path label`` for every video, and of ``classes.txt``, with one
             name per line in the order of the labels.
+        flip: False removes horizontal flipping from the training pipeline.
+            ``'swap'`` gives a flipped clip the label of its mirror image:
+            that of the class whose name has right instead of left. True
+            keeps flipping. None does, too, and warns where names of classes
+            have left or right in them.
 
     Raises:
         FileNotFoundError: If a list does not exist.
-        ValueError: If the config has no classifier of videos.
+        ValueError: If the config has no classifier of videos, or ``flip`` is
+            none of these or does not fit the classes.
     """
     files = [Path(lists) / f'{n}.txt' for n in ('train', 'test', 'classes')]
     for path in files:
@@ -59,7 +71,9 @@ def set_videos(cfg: dict, videos: str, lists: str) -> None:
             'this a fine-tuning config?'
         )
     names = files[2].read_text(encoding='utf-8').splitlines()
-    head['num_classes'] = len([n for n in names if n.strip()])
+    names = [name for name in names if name.strip()]
+    head['num_classes'] = len(names)
+    _set_flip(cfg['train_dataloader']['dataset'], names, flip)
     for part, path in (
         ('train', files[0]),
         ('val', files[1]),
@@ -68,6 +82,27 @@ def set_videos(cfg: dict, videos: str, lists: str) -> None:
         cfg[f'{part}_dataloader']['dataset'].update(
             ann_file=str(path), data_prefix=dict(video=str(videos))
         )
+
+
+def _set_flip(
+    dataset: dict, names: list[str], flip: bool | str | None
+) -> None:
+    if flip not in (None, True, False, 'swap'):
+        raise ValueError(
+            f"set_videos: flip={flip!r}; allowed are True, False, 'swap' and "
+            'None'
+        )
+    pipeline = dataset.get('pipeline') or []
+    steps = [step for step in pipeline if step.get('type') == 'Flip']
+    if flip is False:
+        dataset['pipeline'] = [s for s in pipeline if s not in steps]
+    elif flip == 'swap':
+        for step in steps:
+            step['flip_label_map'] = mirror_map(names)
+    elif flip is None and steps and os.environ.get('RANK', '0') == '0':
+        told = advice(names)
+        if told:
+            print_log(f'set_videos: {told}', 'current', logging.WARNING)
 
 
 def set_decoder(cfg: dict, name: str) -> None:

@@ -87,6 +87,7 @@ if __name__ == '__main__':
 from natsort import natsorted
 
 from mosi_mmaction.config.lookup import config_path
+from mosi_mmaction.config.mirror import advice
 from mosi_mmaction.media.paths import (
     HALVES,
     describe_counts,
@@ -327,6 +328,8 @@ def main(argv: list[str] | None = None) -> int:
             print(f'no classes, as they hold no video: {", ".join(empty)}')
     elif 'val' in lists:
         of += f', {len(lists["val"])} to validate'
+    if told := advice(names):
+        print(f'{config}: {told}')
     print(
         f'{len(names)} classes, {len(lists["train"])} videos to train '
         f'on, {len(lists["test"])} to test{of}; now: python tools/train.py '

@@ -12,6 +12,7 @@ from .random_streams import StreamHook
 from .record_origin import RecordHook
 from .resumed_schedule import FollowScheduleHook
 from .safe_checkpoint import SafeCheckpointHook
+from .step_time import StepTimeHook
 from .upload_ahead import UploadAheadHook
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     'FreezeHook',
     'RecordHook',
     'SafeCheckpointHook',
+    'StepTimeHook',
     'StreamHook',
     'UploadAheadHook',
 ]
