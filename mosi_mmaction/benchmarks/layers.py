@@ -1,7 +1,7 @@
 """The case `layers` of benchmark.py: clips of layers against plain copies.
 
-A plain copy is one of the rendered clips' own bytes. *Warm*: into memory that
-has just been written to, from memory that has just been read; as far as they
+A plain copy is one of the rendered clips' own bytes. *Warm*: the second of two
+runs at once, of the copy and of ours, into memory that is kept; as far as they
 fit, both lie in the processor's cache: the hardest peer. *Fresh*: into pages
 that are touched for the first time, as a process whose allocator hands large
 blocks back gets them at every ``.copy()``.
@@ -97,10 +97,17 @@ def fresh(shape: tuple[int, ...]) -> np.ndarray:
     return np.frombuffer(mmap.mmap(-1, size), np.uint8).reshape(shape)
 
 
-def copy_again(seconds: Callable, out: np.ndarray, clips: np.ndarray) -> float:
-    """Return the time of the second of two equal copies."""
-    np.copyto(out, clips)
-    return seconds(np.copyto, out, clips)
+def again(run: Callable, *args: Any) -> float:
+    """Return the time of the second of two equal runs."""
+    run(*args)
+    return once(run, *args)
+
+
+def once(run: Callable, *args: Any) -> float:
+    """Return the CPU seconds of a run."""
+    start = time.process_time()
+    run(*args)
+    return time.process_time() - start
 
 
 def warps_alone(image: np.ndarray, plan: PseudoMotion) -> None:
@@ -138,11 +145,6 @@ def bench(args: argparse.Namespace) -> None:
     image = source_image()
     other = image[::-1].copy()
 
-    def seconds(run: Callable, *args: Any) -> float:
-        start = time.process_time()
-        run(*args)
-        return time.process_time() - start
-
     def made(options: dict, rng: np.random.Generator, out: Any) -> None:
         render(image, draw(rng, **options), out, other)
 
@@ -154,16 +156,12 @@ def bench(args: argparse.Namespace) -> None:
         kept = clips.copy()
 
         def into_fresh(run: Callable, shape: tuple = clips.shape) -> float:
-            return seconds(run, fresh(shape))
+            return once(run, fresh(shape))
 
-        cases[name, 'kept'] = partial(copy_again, seconds, kept, clips)
-        cases[name, 'ours'] = partial(seconds, made, options, rng, kept)
-        cases[name, 'draw'] = partial(
-            lambda options, rng: seconds(partial(draw, rng, **options)),
-            options,
-            rng,
-        )
-        cases[name, 'warps'] = partial(seconds, warps_alone, image, plan)
+        cases[name, 'kept'] = partial(again, np.copyto, kept, clips)
+        cases[name, 'ours'] = partial(again, made, options, rng, kept)
+        cases[name, 'draw'] = partial(again, partial(draw, rng, **options))
+        cases[name, 'warps'] = partial(again, warps_alone, image, plan)
         cases[name, 'fresh'] = partial(
             into_fresh, lambda out, clips=clips: np.copyto(out, clips)
         )
@@ -190,7 +188,7 @@ def bench(args: argparse.Namespace) -> None:
             ms=one['ours'] * 1e3,
             copy_ms=one['kept'] * 1e3,
             ratio=one['ours'] / one['kept'],
-            peer='copy in the cache',
+            peer='warm copy',
             fresh_ms=one['ours, fresh'] * 1e3,
             fresh_copy_ms=one['fresh'] * 1e3,
             fresh_ratio=one['ours, fresh'] / one['fresh'],

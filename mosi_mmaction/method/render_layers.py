@@ -122,8 +122,8 @@ class _Painter:
         frames: list[int],
         rects: list[Rect],
         into: Iterable[np.ndarray | None],
-    ) -> Iterator[np.ndarray]:
-        """Yield parts (x1, y1, x2, y2) of some frames of a clip.
+    ) -> Iterable[np.ndarray]:
+        """Return parts (x1, y1, x2, y2) of some frames of a clip, in turn.
 
         Args:
             c: Index of the clip.
@@ -132,16 +132,28 @@ class _Painter:
             into: C-contiguous arrays to write to, if anything is computed;
                 parts that are only copied are views of the source image.
         """
+        if not self._whole[c]:
+            return self._warped(c, frames, rects, into)
+        image, shifts = self.image, self._shifts[c]
+        views = [
+            image[y + y1 : y + y2, x + x1 : x + x2]
+            for (x, y), (x1, y1, x2, y2) in zip(
+                map(shifts.__getitem__, frames), rects
+            )
+        ]
+        if self._matrices is None:
+            return views
+        matrices = self._matrices[c, frames]
+        return map(apply_color, views, matrices, into)
+
+    def _warped(
+        self,
+        c: int,
+        frames: list[int],
+        rects: list[Rect],
+        into: Iterable[np.ndarray | None],
+    ) -> Iterator[np.ndarray]:
         image, matrices = self.image, self._matrices
-        if self._whole[c]:
-            shifts = self._shifts[c]
-            for n, (x1, y1, x2, y2), place in zip(frames, rects, into):
-                x, y = shifts[n]
-                patch = image[y + y1 : y + y2, x + x1 : x + x2]
-                if matrices is not None:
-                    patch = apply_color(patch, matrices[c, n], place)
-                yield patch
-            return
         maps = _moved(self.layer.maps[c, frames], rects)
         for n, matrix, rect, place in zip(frames, maps, rects, into):
             side = (rect[2] - rect[0], rect[3] - rect[1])
@@ -231,19 +243,24 @@ class _Cover:
             mixer.mix(patches, under, weights)
             return
         shifts = self._shifts[c]
-        parts = [
-            (slice(y + y1, y + y2), slice(x + x1, x + x2))
-            for n, (x1, y1, x2, y2) in zip(frames, rects)
-            for x, y in (shifts[n],)
-        ]
-        if (alpha + np.uint8(1)).max() > 1:  # not only 0 and 255
-            solid = cv2.merge([alpha] * 3)
-            mixer.mix(patches, under, [solid[part] for part in parts])
+        soft = (alpha + np.uint8(1)).max() > 1  # not only 0 and 255
+        solid = cv2.merge([alpha] * 3) if soft else alpha
+        if self._stays[c]:
+            (x, y), (x1, y1, x2, y2) = shifts[0], rects[0]
+            masks = [solid[y + y1 : y + y2, x + x1 : x + x2]] * len(frames)
+        else:
+            masks = [
+                solid[y + y1 : y + y2, x + x1 : x + x2]
+                for (x, y), (x1, y1, x2, y2) in zip(
+                    map(shifts.__getitem__, frames), rects
+                )
+            ]
+        if soft:
+            mixer.mix(patches, under, masks)
         elif cv2.countNonZero(alpha) == alpha.size:
             for patch, place in zip(patches, under):
                 place[...] = patch
         else:
-            masks = [alpha[part] for part in parts]
             for patch, place, mask in zip(patches, under, masks):
                 cv2.copyTo(patch, mask, place)
 
