@@ -1,4 +1,4 @@
-"""Measure the speed of what this package adds, each thing against a peer.
+"""Measure the speed of what this package adds, compared with alternatives.
 
     python tools/benchmark.py render [--official DIR]
     python tools/benchmark.py pipeline --images DIR
@@ -7,11 +7,11 @@
     python tools/benchmark.py video [--videos FILE ...]
     python tools/benchmark.py layers
 
-Every case prints one JSON line to stdout; progress goes to stderr. Cases of
-one run take turns in each repeat, and `ratio` compares their medians with
-the named floor or peer of that same run, so that a slow or busy machine
-moves both. `render`, `pipeline` and, without a GPU, the recipes of `train`
-count the time of one core (CPU time of a process with one thread).
+Every case prints one JSON line to stdout; progress goes to stderr. The cases
+of a run take turns in each repeat, and `ratio` compares their medians with the
+named lower bound or alternative of the same run, so that a slow or busy
+machine affects both. `render`, `pipeline` and, without a GPU, the recipes of
+`train` count the time of one core (CPU time of a process with one thread).
 """
 
 import argparse
@@ -42,7 +42,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__.split('\n')[0],
-        epilog='One JSON line a case; see docs/benchmarks.md.',
+        epilog='One JSON line per case; see docs/benchmarks.md.',
     )
     commands = parser.add_subparsers(dest='bench', required=True)
     given = sys.argv[1:] if argv is None else argv

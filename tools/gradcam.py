@@ -1,23 +1,24 @@
 #!/usr/bin/env python
-"""Show where a network looks in videos, and measure whether that moves.
+"""Show where a network looks in videos, and measure whether it is motion.
 
     python tools/gradcam.py CONFIG CHECKPOINT VIDEO... [--rendered 20]
 
-VIDEO is a video file, a folder, or a list file (with --data-root). Grad-CAM
-of the network's last stage, for its own top prediction or (--explain motion)
-for motion of any kind, beside the optical flow (paper Fig. 4). Written to
---out-dir: sheet.png, a NAME.mp4 for each video shown (frame | CAM | flow),
-rendered.png, report.json with the figures printed:
+VIDEO is a video file, a directory, or a list file (with --data-root). The tool
+computes Grad-CAM of the network's last stage, for its own top prediction or
+(--explain motion) for motion of any kind, and shows it next to the optical
+flow (paper Fig. 4). It writes to --out-dir: sheet.png, a NAME.mp4 for each
+video shown (frame | CAM | flow), rendered.png, and report.json with the
+printed figures:
 
-    AUC    area under the ROC of the CAM against the 20 % of the pixels with
-           the largest flow, both averaged over the clip; mean and standard
-           deviation over the videos, beside randomly initialised networks
-           and a prior that looks at the centre
-    share  of the CAM's mass inside of the box that moves, in clips that the
-           config's own validation pipeline renders with static masks
+    AUC    area under the ROC curve of the CAM against the 20 % of the pixels
+           with the largest flow, both averaged over the clip; mean and
+           standard deviation over the videos, with randomly initialised
+           networks and a centre prior for comparison
+    share  of the CAM's mass inside the moving box, in clips that the config's
+           own validation pipeline renders with static masks
 
-Clips are as long as those of training, and --height pixels high; that may
-be more than in training, as networks of convolutions take any size.
+Clips have the length of training clips and are --height pixels high; this may
+be larger than in training, as convolutional networks take any size.
 """
 
 import argparse
@@ -39,95 +40,101 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'videos',
         nargs='*',
         metavar='VIDEO',
-        help='video file, folder of videos, or list file',
+        help='video file, directory of videos, or list file',
     )
     parser.add_argument(
         '--data-root',
         default='',
         metavar='DIR',
-        help='folder that list files are relative to',
+        help='directory that list files are relative to',
     )
     parser.add_argument('--out-dir', default='work_dirs/gradcam')
     parser.add_argument(
         '--height',
         type=int,
-        help='of the clips in pixels; default: 96, or '
-        'the side of the training clips if that is more',
+        help='height of the clips in pixels (default: 96, or '
+        'the side of the training clips if that is larger)',
     )
     parser.add_argument(
         '--interval',
         type=int,
-        help="frames between two of a clip; default: the config's, or 2",
+        help="distance between frames of a clip (default: the config's, or 2)",
     )
     parser.add_argument(
         '--num-clips',
         type=int,
         default=1,
-        help='clips a video, spread evenly; default: 1, from the middle',
+        help='number of clips per video, spaced evenly '
+        '(default: 1, from the middle)',
     )
     parser.add_argument(
         '--target-layer',
         metavar='NAME',
-        help='such as backbone/layer4; default: last stage',
+        help='layer to explain, such as backbone/layer4 (default: last stage)',
     )
     parser.add_argument(
         '--explain',
         choices=('top', 'motion'),
         default='top',
-        help="the network's top prediction, or that anything moves: all "
-        'moving labels against the static one (pretraining only)',
+        help="what to explain: the network's top prediction, or that "
+        'anything moves, which is all moving labels against the static one '
+        '(pretraining only)',
     )
     parser.add_argument(
         '--random-inits',
         type=int,
         default=5,
         metavar='N',
-        help='randomly initialised networks to compare with',
+        help='number of randomly initialised networks to compare with',
     )
     parser.add_argument(
         '--recrop',
         type=int,
         default=0,
         metavar='N',
-        help='also cut N random windows out of each clip that show the '
-        'motion off centre',
+        help='number of random windows to crop from each clip that show the '
+        'motion away from the centre',
     )
     parser.add_argument(
         '--recrop-side',
         type=float,
         default=0.6,
-        help='sides of those windows, as a share',
+        help="sides of those windows, as a share of the frame's sides",
     )
     parser.add_argument(
         '--rendered',
         type=int,
         default=0,
         metavar='N',
-        help="also render clips of N of the config's validation images",
+        help="number of the config's validation images to render clips of",
     )
     parser.add_argument(
         '--mask-ratio',
         nargs=2,
         type=float,
         metavar=('MIN', 'MAX'),
-        help="of --rendered: side of the box as a share of the clip's; "
-        "default: the config's; the paper has 0.3 0.5",
+        help="side of the box in --rendered clips, as a share of the clip's "
+        "side (default: the config's; the paper has 0.3 0.5)",
     )
     parser.add_argument(
-        '--pictures', type=int, default=6, metavar='N', help='videos to draw'
+        '--pictures',
+        type=int,
+        default=6,
+        metavar='N',
+        help='number of videos to draw',
     )
     parser.add_argument('--seed', type=int, default=0)
-    # Videos may also come behind the options.
+    # Videos may also come after the options.
     args = parser.parse_intermixed_args(argv)
     if not args.videos and not args.rendered:
-        parser.error('nothing to look at: give a VIDEO, or --rendered N')
+        parser.error('nothing to explain: give a VIDEO, or --rendered N')
     return args
 
 
 if __name__ == '__main__':
     start(parse_args)
 
-# First, as it says what to install where matplotlib is missing.
+# First, because it says what to install if matplotlib is missing.
 import mosi_mmaction.visualization  # noqa: F401  isort: skip
 
 from mmaction.registry import DATASETS
@@ -150,7 +157,7 @@ from mosi_mmaction.visualization.where_it_looks import (
 
 
 def shown(figure: dict) -> str:
-    """Write a mean with its standard deviation."""
+    """Return a mean with its standard deviation as text."""
     if not figure['n']:
         return 'nothing moves'
     return f'{figure["mean"]:.2f} ± {figure["sd"]:.2f} (n={figure["n"]})'
@@ -162,7 +169,7 @@ def main(argv: list[str] | None = None) -> None:
     cfg = read_config(args.config, read_options(args.cfg_options))
     clip_len, interval, side = clip_settings(cfg)
     args.height = args.height or max(96, side)
-    # What can be wrong with the data is said before anything is computed.
+    # Check the data before computing anything.
     videos, dataset = [], None
     if args.videos:
         videos = find_videos(args.videos, args.data_root)

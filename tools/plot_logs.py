@@ -1,15 +1,16 @@
 #!/usr/bin/env python
-"""Draw curves and tables out of the logs of runs.
+"""Draw curves and tables from the logs of runs.
 
     python tools/plot_logs.py curves RUN...
     python tools/plot_logs.py confusion CONFIG CHECKPOINT
     python tools/plot_logs.py versus RUN... --x mask_size|frozen_stages
 
-RUN is the work dir of a run. `curves`: loss and accuracies over the epochs,
-the pretext accuracy by direction and by speed too. `versus`: a table and a
-plot of each run's last accuracy against a setting of its config, mean and
-standard deviation where runs (seeds) agree in it (paper Fig. 6, Fig. 7).
-`confusion`: what a pretext network takes each label for, on its test set.
+RUN is the work dir of a run. `curves` plots loss and accuracies over the
+epochs, including pretext accuracy by direction and by speed. `versus` gives a
+table and a plot of each run's last accuracy against a setting of its config,
+with mean and standard deviation of runs (seeds) that share the setting (paper
+Fig. 6, Fig. 7). `confusion` shows what a pretext network predicts for each
+label, on its test set.
 """
 
 import argparse
@@ -43,8 +44,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
             )
             command.add_argument(
                 '--key',
-                help='the accuracy, such as '
-                'acc/top1; default: the only .../top1',
+                help='accuracy to plot, such as '
+                'acc/top1 (default: the only .../top1)',
             )
     return parser.parse_args(argv)
 
@@ -52,7 +53,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 if __name__ == '__main__':
     start(parse_args)
 
-# First, as it says what to install where matplotlib is missing.
+# First, because it says what to install if matplotlib is missing.
 import mosi_mmaction.visualization  # noqa: F401  isort: skip
 
 import numpy as np
@@ -71,18 +72,18 @@ from mosi_mmaction.visualization.plots import (
 def confusion(
     cfg: Config, checkpoint: str, device: str = 'cpu'
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Count what a pretext network takes the labels of its test set for.
+    """Count what a pretext network predicts for each label of its test set.
 
     Returns:
-        Counts (C, C), a row for each true label; the labels' names.
+        Counts (C, C), one row per true label; names of the labels.
 
     Raises:
-        ValueError: If the config does not pretrain.
+        ValueError: If this is not a pretraining config.
     """
     if cfg.model.cls_head.type != 'MoSIHead':
         raise ValueError(
             f'{cfg.filename}: has no MoSIHead; the confusion '
-            'matrix is of pretraining'
+            'matrix is for pretraining configs'
         )
     model = build_network(cfg, checkpoint, device=device)
     pool = model.cls_head.pool

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Make a checkpoint ready to be given to others.
+"""Prepare a checkpoint for publication.
 
     python tools/publish_model.py work_dirs/mosi_r2p1d_hmdb/epoch_100.pth \
         --out zoo
@@ -10,14 +10,14 @@ SHA-256:
     zoo/mosi_r2p1d_hmdb_20261122-1a2b3c4d.pth           weights and meta
     zoo/mosi_r2p1d_hmdb_backbone_20261122-5e6f7a8b.pth  the backbone alone
 
-The state of optimizer and training is left out; of ``meta`` stay config,
-seed, versions, and what was recorded of data, decoder and label pool. In the
-second file names have no ``backbone.`` before them, as ``init_cfg`` of type
-Pretrained and plain torch want them. ``--half`` stores kernels in half
-precision, which halves the files; normalisation stays in float32.
+The state of optimizer and training is removed. ``meta`` keeps config, seed,
+versions, and the record of data, decoder and label pool. In the second file,
+names have no ``backbone.`` prefix, as ``init_cfg`` of type Pretrained and
+plain torch require. ``--half`` stores kernels in half precision, which halves
+the files; normalisation stays in float32.
 
-Both are then loaded in another process that never imports mosi_mmaction, and
-the entry for a ``metafile.yml`` is printed.
+Both files are then loaded in another process that never imports mosi_mmaction,
+and the entry for a ``metafile.yml`` is printed.
 """
 
 import argparse
@@ -38,20 +38,23 @@ def parse_args() -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('checkpoint', help='of a run of this package')
-    parser.add_argument('--out', default='zoo', help='folder to write to')
     parser.add_argument(
-        '--name', help='default: the name of the config of the run'
+        'checkpoint', help='checkpoint of a run of this package'
+    )
+    parser.add_argument('--out', default='zoo', help='directory to write to')
+    parser.add_argument(
+        '--name',
+        help="name of the files (default: the name of the run's config)",
     )
     parser.add_argument(
         '--date',
         default=datetime.date.today().strftime('%Y%m%d'),
-        help='as in the file names, default: today',
+        help='date in the file names (default: today)',
     )
     parser.add_argument(
         '--half',
         action='store_true',
-        help='kernels in half precision: half the size',
+        help='store kernels in half precision, which halves the size',
     )
     args = parser.parse_args()
     if not re.fullmatch(r'\d{8}', args.date):
@@ -70,7 +73,7 @@ from mosi_mmaction.checkpoints.weights import backbone_weights
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 
-# What of meta says how a network came about.
+# The keys of meta that say how a network was made.
 _META = (
     'cfg',
     'dataset_meta',
@@ -83,8 +86,8 @@ _META = (
     'time',
 )
 
-# Run by a process without the plugin. What mmaction2 1.2 lacks itself (a
-# module that it forgot to package) gets a stand-in.
+# Run by a process without the plugin. A module missing from the package of
+# mmaction2 1.2 gets a stand-in.
 _CHECK = """
 import importlib.util
 import sys
@@ -125,17 +128,17 @@ assert not any(m.partition('.')[0] == 'mosi_mmaction' for m in sys.modules)
 
 
 def published(checkpoint: dict, path: str, half: bool = False) -> dict:
-    """Return what of a checkpoint is for others.
+    """Return the part of a checkpoint to publish.
 
     Args:
-        checkpoint: Of a run.
-        path: Where it is from, for messages.
+        checkpoint: Checkpoint of a run.
+        path: Its path, for messages.
         half: Whether tensors of more than one axis, which are kernels,
             become float16. Weights and averages of normalisation layers
-            have one axis and may exceed what float16 holds.
+            have one axis and may exceed the range of float16.
 
     Raises:
-        ValueError: If it has no weights, or does not say where it is from.
+        ValueError: If it has no weights, or does not say how it was made.
     """
     if not {'meta', 'state_dict'} <= set(checkpoint):
         raise ValueError(
@@ -145,11 +148,11 @@ def published(checkpoint: dict, path: str, half: bool = False) -> dict:
     meta = {k: checkpoint['meta'][k] for k in _META if k in checkpoint['meta']}
     if not backbone_weights(checkpoint) or 'mosi_mmaction' not in meta:
         raise ValueError(
-            f"{path}: meta['mosi_mmaction'] is missing, so it is not known "
-            'what made it; RecordHook, which all shipped configs have, '
+            f"{path}: meta['mosi_mmaction'] is missing, so it is unknown "
+            'how it was made; RecordHook, which all shipped configs have, '
             'writes it'
         )
-    # Where on a disk the run wrote and began is nobody's business.
+    # Do not publish local paths.
     meta['cfg'] = re.sub(
         r'^(work_dir|load_from|resume|launcher) = .*\n?',
         '',

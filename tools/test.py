@@ -2,9 +2,9 @@
 
     python tools/test.py CONFIG CHECKPOINT [--dump FILE.pkl] ...
 
-CONFIG is a file, or the name of a config that came with the package. The
-flags are those of MMAction2's tool of the same name. The config of the test
-goes to the work dir as test_<name of the config>.py.
+CONFIG is a file, or the name of a config of this package. The flags are those
+of MMAction2's tool of the same name. The config of the test is written to the
+work dir as test_<name of the config>.py.
 """
 
 import argparse
@@ -25,25 +25,27 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--dump',
         metavar='FILE.pkl',
-        help='write all predictions to this file, for offline evaluation',
+        help='file to write all predictions to, for offline evaluation',
     )
     parser.add_argument(
-        '--show-dir', help='write clips with their predictions to this dir'
+        '--show-dir', help='directory to write clips with predictions to'
     )
     parser.add_argument(
-        '--show', action='store_true', help='show them in a window'
+        '--show',
+        action='store_true',
+        help='show clips with predictions in a window',
     )
     parser.add_argument(
         '--interval',
         type=int,
         default=1,
-        help='write or show every n-th sample only',
+        help='write or show only every n-th sample',
     )
     parser.add_argument(
         '--wait-time',
         type=float,
         default=2,
-        help='how long a window stays, in seconds',
+        help='time for which a window is shown, in seconds',
     )
     return parser.parse_args()
 
@@ -73,14 +75,14 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
             f'{args.config}: the config has no test_evaluator, so there is '
             'nothing to test'
         )
-    # mmengine loads a checkpoint as far as names agree and goes on. The
-    # check of a training covers its backbone only; a test needs every weight.
+    # mmengine loads whatever weights fit and continues. The check in training
+    # covers only the backbone; a test needs every weight.
     cfg.default_hooks = {
         **(cfg.get('default_hooks') or {}),
         'loaded': {'type': 'CheckLoadedHook'},
     }
     cfg.resume, cfg.load_from = False, args.checkpoint
-    # What a training passes over would make the figures of a test untrue.
+    # Skipping bad files, as training does, would falsify test results.
     for dataset in walk(cfg.get('test_dataloader') or {}):
         if 'bad_files' in dataset:
             dataset['bad_files'] = 'raise'
@@ -100,7 +102,7 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
         if not args.dump.endswith(('.pkl', '.pickle')):
             raise ValueError(
                 f'--dump {args.dump}: predictions are written as a pickle, '
-                'so the name has to end with .pkl'
+                'so the name must end with .pkl'
             )
         evaluators = cfg.test_evaluator
         if not isinstance(evaluators, (list, tuple)):
@@ -110,11 +112,11 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
 
 
 def rename(cfg: Config) -> Config:
-    """Return the config under a name that no training has.
+    """Return the config under a name that no training run has.
 
     The runner writes its config to the work dir, by default that of the
-    training, under the name of the file it came from: there the training
-    has left its own, with another ``load_from``.
+    training run, under the name of its file: the training run has left its
+    own config there, with another ``load_from``.
     """
     stem = Path(cfg.filename).stem
     return Config(

@@ -1,12 +1,12 @@
-"""Fine-tune and test on the splits of a data set: mean and deviation.
+"""Fine-tune and test on all splits of a dataset: mean and deviation.
 
     python tools/three_splits.py configs/finetune_r2p1d_hmdb.py \
         --init 'work_dirs/mosi_r2p1d_hmdb_split{split}/epoch_100.pth'
 
-The config is one of split 1: `split_1` in the names of its lists becomes
+The config is one for split 1: `split_1` in the names of its lists becomes
 `split_2` and `split_3`. Each split is trained and then tested as the config
-says, 10 clips a video in ours. What is finished is kept, and what was killed
-resumes: start the same command again.
+says, with 10 clips per video in our configs. Finished runs are kept and killed
+ones resumed: start the same command again.
 """
 
 import argparse
@@ -29,29 +29,34 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--init',
         metavar='CHECKPOINT',
-        help='checkpoint to start from, with {split} for its number; none: '
-        "from scratch; default: the config's load_from",
+        help='checkpoint to start from, with {split} for the number of the '
+        "split; 'none' trains from scratch (default: the config's load_from)",
     )
     parser.add_argument('--splits', type=int, nargs='+', default=[1, 2, 3])
-    parser.add_argument('--epochs', type=int, help="default: the config's")
+    parser.add_argument(
+        '--epochs', type=int, help="number of epochs (default: the config's)"
+    )
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument(
         '--work-dir',
         type=Path,
-        help='default: work_dirs/<name of the config>_splits',
+        help='directory of all runs '
+        '(default: work_dirs/<name of the config>_splits)',
     )
-    parser.add_argument('--jobs', type=int, default=1, help='runs at once')
+    parser.add_argument(
+        '--jobs', type=int, default=1, help='number of simultaneous runs'
+    )
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm'],
         default='none',
-        help='what starts a run',
+        help='launcher of a run',
     )
     parser.add_argument(
         '--gpus',
         type=int,
         default=8,
-        help='processes of a run, with a launcher',
+        help='number of processes of a run, with a launcher',
     )
     parser.add_argument('--partition', help='of Slurm')
     return parser.parse_args(argv)
@@ -83,15 +88,15 @@ def declare(
 
     Args:
         config: Path of a fine-tuning config of split 1.
-        splits: Their numbers.
-        init: Checkpoint to start from, ``{split}`` in it replaced;
-            ``'none'`` trains from scratch; None keeps the config's.
-        epochs: Budget; None keeps the config's.
-        seed: Of all runs.
+        splits: Numbers of the splits.
+        init: Checkpoint to start from, with ``{split}`` replaced by the
+            number; ``'none'`` trains from scratch; None keeps the config's.
+        epochs: Number of epochs; None keeps the config's.
+        seed: Seed of all runs.
         options: Dotted keys of the config and their values.
 
     Returns:
-        Runs that are tested at their end.
+        Runs that end with a test.
 
     Raises:
         ValueError: If no list is named after split 1.
@@ -106,8 +111,8 @@ def declare(
     for key, path in lists.items():
         if 'split_1' not in os.path.basename(path):
             raise ValueError(
-                f'{config}: {key}={path!r} is not named after split 1; it '
-                'has to be, as in hmdb51_train_split_1_videos.txt'
+                f'{config}: {key}={path!r} is not named after split 1, as '
+                'in hmdb51_train_split_1_videos.txt'
             )
     runs = []
     for split in splits:
@@ -144,11 +149,11 @@ def summarize(results: dict[str, dict]) -> dict[str, dict]:
     """Return mean and standard deviation of every metric.
 
     Args:
-        results: As of ``schedule.execute``.
+        results: Results of ``schedule.execute``.
 
     Returns:
         Metric to ``values`` in the order of the runs, ``mean``, and ``sd``,
-        the standard deviation of a sample (n - 1), 0 for one value.
+        the sample standard deviation (n - 1), 0 for one value.
     """
     finals = [result['final'] for result in results.values()]
     table = {}

@@ -2,8 +2,8 @@
 
     python tools/train.py CONFIG [--work-dir DIR] [--resume [PATH]] ...
 
-CONFIG is a file, or the name of a config that came with the package. The
-flags are those of MMAction2's tool of the same name.
+CONFIG is a file, or the name of a config of this package. The flags are those
+of MMAction2's tool of the same name.
 """
 
 import argparse
@@ -33,8 +33,8 @@ def parse_args() -> argparse.Namespace:
         '--render',
         choices=['auto', 'device', 'worker'],
         default='auto',
-        help='where the clips of pretraining are rendered; default: on the '
-        'device if that is a GPU, else in the workers',
+        help='where the clips of pretraining are rendered (default: on the '
+        'device if it is a GPU, otherwise in the workers)',
     )
     parser.add_argument(
         '--no-validate', action='store_true', help='skip validation'
@@ -49,13 +49,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--diff-rank-seed',
         action='store_true',
-        help='give every process a seed of its own',
+        help='give every process its own seed',
     )
     parser.add_argument(
         '--deterministic',
         action='store_true',
-        help='use deterministic algorithms only; on a GPU the run is slower, '
-        'and an operation that has none is an error',
+        help='use only deterministic algorithms; on a GPU the run is slower, '
+        'and an operation without one is an error',
     )
     return parser.parse_args()
 
@@ -106,7 +106,7 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> list[str]:
             randomness[flag] = True
     cfg.randomness = randomness
     if args.resume == 'auto':
-        # mmengine drops load_from as soon as resume is set. A job that is
+        # mmengine ignores load_from if resume is set, but a job that is
         # always started with --resume needs it the first time.
         names = _checkpoint_names(cfg)
         latest = find_resume(cfg.work_dir, names, broken.append)
@@ -126,12 +126,12 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> list[str]:
 def describe_interruption(
     work_dir: str, filename_tmpl: str = 'epoch_{}.pth'
 ) -> str:
-    """Return what to tell of a training that was stopped by Ctrl-C."""
+    """Return the message for a training run stopped by Ctrl-C."""
     path = find_resume(work_dir, filename_tmpl)
     if path is None:
         return f'Interrupted before the first checkpoint of {work_dir}.'
     return (
-        f'Interrupted. The work is safe up to {path}; to go on from there:\n'
+        f'Interrupted. The work is safe up to {path}; to continue from it:\n'
         f'    {command("--resume")}'
     )
 
@@ -153,7 +153,7 @@ def main() -> None:
     runner = build_runner(cfg)
     if rendering:
         print_log(rendering, 'current')
-    # Now, as the logger knows the rank: once.
+    # Now that the logger knows the rank, these are logged once.
     for text in broken:
         runner.logger.error(text)
     if args.resume == 'auto' and not cfg.resume:

@@ -50,7 +50,7 @@ def test_help_does_not_wait_for_torch(tool):
         (['train', 'mosi_r2p1d_hmbd'], 'did you mean'),
         (['train', 'x', '--cfg-options', 'seed'], 'write KEY=VALUE'),
         (['test', 'tiny/mosi_r2p1d_images'], 'required: checkpoint'),
-        (['gradcam', 'x', 'y'], 'nothing to look at'),
+        (['gradcam', 'x', 'y'], 'nothing to explain'),
         (['check_data', 'nosuch'], 'neither a directory nor a list'),
     ],
 )

@@ -281,7 +281,7 @@ def test_bad_split_files_are_named(
 def test_no_folder_of_videos(tmp_path, capsys):
     make_hmdb51(tmp_path / 'splits', '\n')
     assert run('hmdb51', tmp_path) == 2
-    assert 'no such folder' in capsys.readouterr().err
+    assert 'no such directory' in capsys.readouterr().err
 
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='names are bytes')

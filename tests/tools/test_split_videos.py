@@ -168,7 +168,11 @@ def test_given_halves_are_taken(tool, tmp_path, capsys, held):
 @pytest.mark.parametrize(
     'names, said, args',
     [
-        (['train/a.mp4', 'test/b.mp4'], 'lies in no folder of a class', []),
+        (
+            ['train/a.mp4', 'test/b.mp4'],
+            'is not in the directory of a class',
+            [],
+        ),
         (['train/a/1.mp4', 'val/b/2.mp4'], "class 'b' has no video in tr", []),
         (['val/a/1.mp4', 'test/b/2.mp4'], 'both train and test', []),
         (
@@ -199,7 +203,10 @@ def test_what_is_left_out_is_counted(tool, videos, tmp_path, capsys):
 @pytest.mark.parametrize(
     'change, said',
     [
-        (lambda root: (root / 'loose.mp4').touch(), 'lies in no folder'),
+        (
+            lambda root: (root / 'loose.mp4').touch(),
+            'is not in the directory of a class',
+        ),
         (
             lambda root: (
                 (root / 'one').mkdir() or (root / 'one/a.mp4').touch()
@@ -218,7 +225,7 @@ def test_layouts_that_cannot_be(tool, videos, tmp_path, capsys, change, said):
 @pytest.mark.parametrize(
     'args, said',
     [
-        (['nowhere'], 'there is no such folder'),
+        (['nowhere'], 'there is no such directory'),
         (['{videos}/bend'], '1 folders with videos'),
         (['{videos}', '--group', 'zz'], "--group 'zz' is not found"),
         (['{videos}', '--base', 'nothing'], 'nothing'),

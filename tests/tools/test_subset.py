@@ -191,7 +191,7 @@ def test_too_few_files_of_a_class(command, images, tmp_path, capsys):
     'text, message',
     [
         ('a.avi 0\nb.avi\n', 'list.txt:2'),
-        ('', 'holds no line'),
+        ('', 'contains no line'),
         (None, 'no such file'),
     ],
 )

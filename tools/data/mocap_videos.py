@@ -1,26 +1,25 @@
 #!/usr/bin/env python
-"""Film motion capture: real motion, drawn bodies.
+"""Render videos from motion capture: real motion, drawn bodies.
 
     python tools/data/mocap_videos.py BVH_DIR --out data/mocap \
         --backgrounds PHOTOGRAPHS
 
-Every file ``<action>_<style>_<number>.bvh`` becomes two small videos, one of
-a camera that stands still and one of a camera that pans; everything else in
-them is the same:
+Every file ``<action>_<style>_<number>.bvh`` becomes two small videos, one from
+a still camera and one from a panning camera; nothing else differs:
 
     OUT/still/<action>/<action>_<style>_<number>.mp4
     OUT/panning/<action>/<action>_<style>_<number>.mp4
     OUT/lists/classes.txt                 a label is a class's line, from 0
     OUT/lists/folds/<style>_train.txt     all videos of one style
-    OUT/lists/folds/<style>_test.txt      --per-class videos of each class of
-                                          each other style
+    OUT/lists/folds/<style>_test.txt      --per-class videos of each class
+                                          from each other style
 
-Lines are ``<action>/<file> <label>``, for either folder. A video depends on
---seed, its own name and the list of backgrounds, not on the other files.
+Lines are ``<action>/<file> <label>`` and fit both directories. A video depends
+on --seed, its own name and the list of backgrounds, not on the other files.
 Videos of an earlier call with the same settings are kept.
 
-Without --backgrounds they are drawn (dead leaves). Take photographs that
-nothing was pretrained on.
+Without --backgrounds, backgrounds are drawn (dead leaves). Use photographs on
+which no network was pretrained.
 """
 
 import argparse
@@ -49,7 +48,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--per-class',
         type=int,
         default=5,
-        help='test videos of a class and style',
+        help='number of test videos per class and style',
     )
     return parser.parse_args(argv)
 
@@ -73,14 +72,14 @@ _PHOTOS = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
 
 
 def resample(motion: Motion, fps: float) -> Motion:
-    """Return the motion at another rate, the nearest frame for each."""
+    """Return the motion at another frame rate, using the nearest frames."""
     times = np.arange(0, len(motion.positions), motion.fps / fps)
     index = np.minimum(np.rint(times), len(motion.positions) - 1).astype(int)
     return Motion(motion.joints, motion.parents, motion.positions[index], fps)
 
 
 def make_background(shot: shots.Shot, photos: list[Path]) -> np.ndarray:
-    """Return what a shot shows behind the person, (H, W, 3) uint8 RGB.
+    """Return the background of a shot, (H, W, 3) uint8 RGB.
 
     Raises:
         ValueError: If the photograph cannot be read.

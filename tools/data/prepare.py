@@ -4,26 +4,24 @@
     python tools/data/prepare.py hmdb51 --splits testTrainMulti_7030_splits \
         --videos data/hmdb51/videos --out data/hmdb51
 
-reads the official split files as distributed (CRLF or LF, in the folder
-itself or in one below it) and writes, for splits 1 to 3,
+reads the official split files as distributed (CRLF or LF, in the directory
+itself or in a subdirectory) and writes, for splits 1 to 3,
 
     OUT/hmdb51_train_split_1_videos.txt
     OUT/hmdb51_val_split_1_videos.txt
 
-with one line ``<class>/<video>.avi <label>`` a video, relative to VIDEOS.
-Labels count from 0: UCF101 in the order of classInd.txt, HMDB51 in that of
-the sorted class names. ``val`` is the official test half.
+with one line ``<class>/<video>.avi <label>`` per video, relative to VIDEOS.
+Labels start at 0: in the order of classInd.txt for UCF101, and in that of the
+sorted class names for HMDB51. ``val`` is the official test half.
 
-Videos that are not in VIDEOS are named on the screen and in
-OUT/hmdb51_missing.txt, and the exit status is 1. The lists are written all
-the same, complete, so that nothing has to be run again once the videos are
-there. With --allow-missing the lists hold only the videos that are there,
-and the exit status is 0.
+Videos missing from VIDEOS are printed and listed in OUT/hmdb51_missing.txt,
+and the exit status is 1. The complete lists are written anyway, so that the
+tool need not be run again once the videos are there. With --allow-missing the
+lists contain only existing videos, and the exit status is 0.
 
-Exit status: 0 when all is well; 1 when videos are missing or the number of
-videos of a list is not the official one (--allow-other-counts lets that
-pass, for splits of one's own); 2, and nothing is written, when the split
-files cannot be understood.
+Exit status: 0 on success; 1 if videos are missing or the length of a list is
+not the official one (--allow-other-counts permits this, for your own splits);
+2 if the split files cannot be read, in which case nothing is written.
 """
 
 import argparse
@@ -52,31 +50,31 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         type=Path,
         required=True,
         metavar='DIR',
-        help='official split files',
+        help='directory of the official split files',
     )
     parser.add_argument(
         '--videos',
         type=Path,
         required=True,
         metavar='DIR',
-        help='folder of <class>/<video>.avi',
+        help='directory of <class>/<video>.avi',
     )
     parser.add_argument(
         '--out',
         type=Path,
         required=True,
         metavar='DIR',
-        help='where the lists go',
+        help='directory to write the lists to',
     )
     parser.add_argument(
         '--allow-missing',
         action='store_true',
-        help='leave missing videos out of the lists',
+        help='omit missing videos from the lists',
     )
     parser.add_argument(
         '--allow-other-counts',
         action='store_true',
-        help='accept split files that are not the official',
+        help='accept split files other than the official ones',
     )
     return parser.parse_args(argv)
 
@@ -86,9 +84,9 @@ if __name__ == '__main__':
 
 
 SPLITS = (1, 2, 3)
-SHOWN = 20  # missing videos named on the screen; the file names them all
+SHOWN = 20  # number of missing videos to print; the file lists all
 
-# File names are bytes on most systems; whatever they are, they survive.
+# File names are bytes on most systems; they are kept, whatever they are.
 TEXT = {'encoding': 'utf-8', 'errors': 'surrogateescape'}
 
 Entries = list[tuple[str, int]]  # (path relative to VIDEOS, label)
@@ -98,14 +96,14 @@ def read_lines(path: Path) -> list[tuple[str, str]]:
     """Read a text file without its empty lines.
 
     Args:
-        path: File with LF or CRLF.
+        path: Path of a file with LF or CRLF.
 
     Returns:
         (place, line) pairs; the place is ``'file:number'``, for messages.
-        Blanks before a line belong to it, those behind it do not.
+        Leading blanks are part of a line, trailing ones are not.
     """
     # Not splitlines(), which also splits at characters that a file name
-    # may hold.
+    # may contain.
     with open(path, newline='', **TEXT) as file:
         lines = file.read().split('\n')
     return [
@@ -116,7 +114,7 @@ def read_lines(path: Path) -> list[tuple[str, str]]:
 
 
 def split_number(place: str, line: str) -> tuple[str, int]:
-    """Split a line into a name, blanks and # included, and a number.
+    """Split a line into a name, which may have blanks and #, and a number.
 
     Raises:
         ValueError: If the line does not end in a blank and a number.
@@ -128,7 +126,7 @@ def split_number(place: str, line: str) -> tuple[str, int]:
 
 
 def find_folder(folder: Path, pattern: str) -> Path:
-    """Return the one folder at or below ``folder`` that holds split files.
+    """Return the only directory in a tree that contains split files.
 
     Raises:
         FileNotFoundError: If there is none.
@@ -139,13 +137,13 @@ def find_folder(folder: Path, pattern: str) -> Path:
     found = sorted({path.parent for path in folder.rglob(pattern)})
     if not found:
         raise FileNotFoundError(
-            f'--splits {folder}: no file {pattern} there or below; give the '
-            'folder of the official split files'
+            f'--splits {folder}: no file {pattern} there or below; use the '
+            'directory of the official split files'
         )
     if len(found) > 1:
         raise ValueError(
-            f'--splits {folder}: several folders hold {pattern}: '
-            f'{", ".join(map(str, found))}; give one of them'
+            f'--splits {folder}: several directories contain {pattern}: '
+            f'{", ".join(map(str, found))}; use one of them'
         )
     return found[0]
 
@@ -154,15 +152,15 @@ def read_ucf101(splits: Path) -> dict[tuple[int, str], Entries]:
     """Read UCF101's classInd, trainlist and testlist files.
 
     Args:
-        splits: Folder of the files.
+        splits: Directory of the files.
 
     Returns:
         Lists by (split, ``'train'`` or ``'val'``).
 
     Raises:
-        FileNotFoundError: If a file is not there.
-        ValueError: If a line is not understood, or a label is not that of
-            the video's class.
+        FileNotFoundError: If a file does not exist.
+        ValueError: If a line cannot be read, or a label is not that of the
+            video's class.
     """
     folder = find_folder(splits, 'classInd.txt')
     labels = {}
@@ -204,14 +202,14 @@ def read_hmdb51(splits: Path) -> dict[tuple[int, str], Entries]:
     A line is a video and 1 for training, 2 for testing, 0 for neither.
 
     Args:
-        splits: Folder of the files.
+        splits: Directory of the files.
 
     Returns:
         Lists by (split, ``'train'`` or ``'val'``).
 
     Raises:
         FileNotFoundError: If a class lacks a split.
-        ValueError: If a line is not understood.
+        ValueError: If a line cannot be read.
     """
     end = '_test_split{}.txt'
     folder = find_folder(splits, '*' + end.format(1))
@@ -246,11 +244,11 @@ def check_counts(
     """Compare the lists with the official numbers of videos.
 
     Args:
-        name: ``'ucf101'`` or ``'hmdb51'``.
+        name: Dataset, ``'ucf101'`` or ``'hmdb51'``.
         lists: Lists by (split, half), as in the split files.
 
     Returns:
-        One complaint a list; empty when all is well.
+        One message per wrong list; empty if all are right.
     """
     complaints = []
     for split, counts in zip(SPLITS, COUNTS[name]):
@@ -269,7 +267,9 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     try:
         if not args.videos.is_dir():
-            raise FileNotFoundError(f'--videos {args.videos}: no such folder')
+            raise FileNotFoundError(
+                f'--videos {args.videos}: no such directory'
+            )
         read = {'ucf101': read_ucf101, 'hmdb51': read_hmdb51}[args.dataset]
         lists = read(args.splits)
     except (ValueError, FileNotFoundError) as error:
@@ -292,14 +292,14 @@ def main(argv: list[str] | None = None) -> int:
         _write(path, [f'{video} {label}' for video, label in entries])
         print(f'{path}: {len(entries)} videos')
     missing_file = args.out / f'{args.dataset}_missing.txt'
-    missing_file.unlink(missing_ok=True)  # that of an earlier run
+    missing_file.unlink(missing_ok=True)  # from an earlier run
 
     blank = [video for video in videos if re.search(r'\s', video)]
     if blank:
         _warn(
-            f'{len(blank)} names hold blanks, such as {blank[0]!r}; they '
-            "are written as they are, but MMAction2's own reader splits "
-            'lines at blanks. Use a data set of this package, or rename'
+            f'{len(blank)} names contain blanks, such as {blank[0]!r}; they '
+            "are written unchanged, but MMAction2's own reader splits "
+            'lines at blanks. Use a dataset of this package, or rename'
         )
     for complaint in complaints:
         _warn(complaint)
@@ -315,8 +315,8 @@ def main(argv: list[str] | None = None) -> int:
             _warn(f'  and {len(missing) - SHOWN} more')
         if len(missing) == len(videos):
             _warn(
-                'none was found: is that the folder that holds the '
-                'folders of the classes?'
+                'none was found: is this the directory that contains the '
+                'directories of the classes?'
             )
     return int(
         bool(missing)
@@ -332,7 +332,7 @@ def _write(path: Path, lines: list[str]) -> None:
 
 
 def _warn(text: str) -> None:
-    # Names that are no valid text must not break the report.
+    # Names that are not valid text must not break the report.
     text = text.encode('utf-8', 'backslashreplace').decode('utf-8')
     print(f'prepare.py: {text}', file=sys.stderr)
 

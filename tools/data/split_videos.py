@@ -1,25 +1,25 @@
 #!/usr/bin/env python
-"""Write lists and a config for a folder of labelled videos of one's own.
+"""Write lists and a config for a directory of your own labelled videos.
 
     python tools/data/split_videos.py videos --out lists
 
-VIDEOS has one folder a class, with the videos in it or in folders below. To
-OUT go train.txt and test.txt (a line ``path label`` a video), classes.txt
-(the names, in the order of the labels), and finetune.py, a config that
-fine-tunes on them:
+VIDEOS has one directory per class, with the videos in it or in its
+subdirectories. The tool writes to OUT: train.txt and test.txt (one line
+``path label`` per video), classes.txt (the names, in the order of the labels),
+and finetune.py, a config that fine-tunes on them:
 
     python tools/train.py lists/finetune.py
 
-Where VIDEOS has halves, train/<class> and test/<class> (or val, validation),
-they are taken as they are; of both val and test, val.txt is for validation.
-Otherwise which videos are for test is decided by a hash of their paths: the
-same on every machine. Clips that were cut from one film, or show one person,
-belong on one side, or the test measures memory; --group tells them by a part
-of their names:
+If VIDEOS is already split into train/<class> and test/<class> (or val,
+validation), that split is used unchanged; with both val and test, val.txt is
+for validation. Otherwise a hash of the paths decides which videos are for
+testing, the same on every machine. Clips that were cut from the same film, or
+show the same person, must all go into the same split; otherwise the test
+rewards memorisation. --group identifies them by a part of their names:
 
     --group '^[^_]*'        # bend/daria_bend.avi, run/daria_run.avi: daria
 
-Then whole groups are drawn, of which each may have videos of all classes.
+Then whole groups are drawn, each of which may have videos of all classes.
 """
 
 import argparse
@@ -38,29 +38,31 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('videos', type=Path, help='folder of <class>/<video>')
+    parser.add_argument(
+        'videos', type=Path, help='directory of <class>/<video>'
+    )
     parser.add_argument(
         '--out',
         type=Path,
         required=True,
         metavar='DIR',
-        help='where lists and config go',
+        help='directory to write lists and config to',
     )
     parser.add_argument(
         '--test',
         type=float,
         default=0.25,
         metavar='SHARE',
-        help='share of the videos (or groups) for test',
+        help='share of the videos (or groups) for testing',
     )
     parser.add_argument(
         '--group',
         metavar='REGEX',
-        help='finds in a file name what a video must not be '
-        'separated from; its first (...) if it has one',
+        help='pattern that finds the group of a video in its file name: the '
+        'first (...) if there is one, otherwise the whole match',
     )
     parser.add_argument(
-        '--seed', type=int, default=0, help='another one draws another split'
+        '--seed', type=int, default=0, help='seed of the split'
     )
     parser.add_argument(
         '--base',
@@ -72,8 +74,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--checkpoint',
         default='mosi://mosi_r2p1d_deadleaves',
         metavar='FILE',
-        help='what to start from, a file or mosi:// and a name of the zoo; '
-        "'' leaves that to the base",
+        help='checkpoint to start from, a file or mosi:// and a name of the '
+        "zoo; '' keeps that of the base config",
     )
     args = parser.parse_args(argv)
     if not 0 < args.test < 1:
@@ -96,11 +98,11 @@ from mosi_mmaction.media.paths import (
     scan_tree,
 )
 
-# File names are bytes on most systems; whatever they are, they survive.
+# File names are bytes on most systems; they are kept, whatever they are.
 TEXT = {'encoding': 'utf-8', 'errors': 'surrogateescape'}
 
 CONFIG = """\
-# Written by split_videos.py; change what you like.
+# Written by split_videos.py; edit as you like.
 _base_ = [__import__('mosi_mmaction').config_path({base!r})]
 
 from mosi_mmaction import set_videos
@@ -111,8 +113,8 @@ VALIDATION = """
 val_dataloader = dict(dataset=dict(ann_file={file!r}))
 """
 LOAD = """
-# What to start from: the environment variable, or --cfg-options
-# load_from=FILE; load_from=None starts from nothing.
+# The checkpoint to start from: set the environment variable, or --cfg-options
+# load_from=FILE; load_from=None trains from scratch.
 import os
 
 load_from = os.environ.get('MOSI_PRETRAINED', {file!r})
@@ -123,16 +125,16 @@ def find_videos(root: Path, left_out: Counter) -> dict[str, list[str]]:
     """Return the videos of every class, relative to the root.
 
     Args:
-        root: The folder.
-        left_out: Counts the files that are no videos, by extension.
+        root: Directory of the classes.
+        left_out: Counter of files that are not videos, by extension.
 
     Raises:
-        FileNotFoundError: If there is no such folder.
-        ValueError: If there are fewer than two classes, or a video lies in
+        FileNotFoundError: If there is no such directory.
+        ValueError: If there are fewer than two classes, or a video is in
             none.
     """
     if not root.is_dir():
-        raise FileNotFoundError(f'{root}: there is no such folder')
+        raise FileNotFoundError(f'{root}: there is no such directory')
     classes, loose = defaultdict(list), []
     for path in scan_tree(str(root), left_out=left_out):
         if kind_of(path)[1] == 'video':
@@ -142,14 +144,19 @@ def find_videos(root: Path, left_out: Counter) -> dict[str, list[str]]:
             left_out[extension(path)] += 1
     if loose:
         raise ValueError(
-            f'{root / loose[0]}: lies in no folder of a class ({len(loose)} '
-            'such videos); the layout is VIDEOS/<class>/<video>'
+            f'{root / loose[0]}: is not in the directory of a class '
+            f'({len(loose)} such videos); the layout is '
+            'VIDEOS/<class>/<video>'
         )
     if len(classes) < 2:
         raise ValueError(
-            f'{root}: {len(classes)} folders with videos; a classifier needs '
-            'two. The layout is VIDEOS/<class>/<video>'
-            + (f'; no videos: {describe_counts(left_out)}' if left_out else '')
+            f'{root}: {len(classes)} directories with videos; a classifier '
+            'needs two. The layout is VIDEOS/<class>/<video>'
+            + (
+                f'; not videos: {describe_counts(left_out)}'
+                if left_out
+                else ''
+            )
         )
     return dict(classes)
 
@@ -157,15 +164,15 @@ def find_videos(root: Path, left_out: Counter) -> dict[str, list[str]]:
 def given_halves(
     folders: dict[str, list[str]], pattern: str | None
 ) -> tuple[list[str], dict[str, list[tuple[str, int]]]] | None:
-    """Return classes and lists of folders that are halves, or None.
+    """Return classes and lists if the directories are a split, else None.
 
     Args:
-        folders: Of :func:`find_videos`.
-        pattern: Of what must not be in two halves, or None.
+        folders: Result of :func:`find_videos`.
+        pattern: Pattern of the groups that must not be separated, or None.
 
     Raises:
-        ValueError: If they are halves and have no classes, or a class or
-            group that cannot be.
+        ValueError: If they are a split without classes, or with a class or
+            group that is not allowed.
     """
     if not all(name.lower() in HALVES for name in folders):
         return None
@@ -176,9 +183,9 @@ def given_halves(
             parts = PurePath(path).parts
             if len(parts) < 3:
                 raise ValueError(
-                    f'{path}: {name!r} is the name of a half, and the video '
-                    f'lies in no folder of a class: {name}/<class>/<video>. '
-                    'If it is a class, rename it'
+                    f'{path}: {name!r} is the name of a split, but the video '
+                    'is not in the directory of a class: '
+                    f'{name}/<class>/<video>. If it is a class, rename it'
                 )
             halves[half][parts[1]].append(path)
             if pattern is not None:
@@ -190,7 +197,7 @@ def given_halves(
                     )
     if 'train' not in halves or len(halves) < 2:
         raise ValueError(
-            f'the folders {sorted(folders)} are halves of a data set, but '
+            f'the directories {sorted(folders)} are splits of a dataset, but '
             'both train and test (or val) are needed'
         )
     if 'test' not in halves:
@@ -211,17 +218,17 @@ def given_halves(
 
 
 def group_of(path: str, pattern: str | None) -> str:
-    """Return what a video must not be separated from.
+    """Return the group of a video, which must not be separated.
 
     Raises:
-        ValueError: If the pattern does not fit the name.
+        ValueError: If the pattern does not match the name.
     """
     if pattern is None:
         return path
     found = re.search(pattern, PurePath(path).name)
     if found is None:
         raise ValueError(
-            f'--group {pattern!r} is not found in the name of {path}'
+            f'--group {pattern!r} does not match the name of {path}'
         )
     return found[1] if found.re.groups else found[0]
 
@@ -248,7 +255,7 @@ def split(
     Without a pattern each class is split, otherwise the groups are.
 
     Raises:
-        ValueError: If a class has no video on one of the sides.
+        ValueError: If a class has no video in one of them.
     """
     groups = {
         path: group_of(path, pattern)
@@ -270,7 +277,7 @@ def split(
         if all(sides) or not any(sides):
             raise ValueError(
                 f'class {name!r} ({len(paths)} videos) has none for '
-                f'{"training" if all(sides) else "test"}: add videos, or '
+                f'{"training" if all(sides) else "testing"}: add videos, or '
                 'change --test, --group or --seed'
             )
     return lists
@@ -318,14 +325,14 @@ def main(argv: list[str] | None = None) -> int:
     }
     of = f' of {len(groups)} groups' if args.group else ''
     if left_out:
-        print(f'left out, as no videos: {describe_counts(left_out)}')
+        print(f'ignored, as they are not videos: {describe_counts(left_out)}')
     if halves is None:
         folders = sorted(p.name for p in args.videos.iterdir() if p.is_dir())
         empty = [
             n for n in folders if n not in classes and not n.startswith('.')
         ]
         if empty:
-            print(f'no classes, as they hold no video: {", ".join(empty)}')
+            print(f'not classes, as they have no video: {", ".join(empty)}')
     elif 'val' in lists:
         of += f', {len(lists["val"])} to validate'
     if told := advice(names):

@@ -7,14 +7,14 @@
         data/hmdb51/hmdb51_train_split_1_videos.txt -n 5 \
         --out data/hmdb51/hmdb51_train_split_1_5shot_videos.txt
 
-``images`` draws from a tree ``<class>/<image>`` and writes one path a line,
-relative to the tree; ``lowshot`` draws from a list file and writes lines of
-it as they stand, class by class.
+``images`` draws from a tree ``<class>/<image>`` and writes one path per line,
+relative to the tree; ``lowshot`` draws from a list file and writes its lines
+unchanged, class by class.
 
-A file is drawn when the SHA-256 of (seed, class, file) is among the n
-smallest of its class. So the draw is the same on every machine, a draw of 5
-is part of the draw of 10 with the same seed, and files added to one class
-leave the other classes as they were.
+A file is drawn if the SHA-256 of (seed, class, file) is among the n smallest
+of its class. So the draw is the same on every machine, a draw of 5 is a subset
+of the draw of 10 with the same seed, and files added to one class do not
+affect other classes.
 """
 
 import argparse
@@ -36,11 +36,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     commands = parser.add_subparsers(dest='command', required=True)
     images = commands.add_parser('images', help='from a tree of images')
     images.add_argument(
-        'source', type=Path, metavar='ROOT', help='folder of <class>/<image>'
+        'source',
+        type=Path,
+        metavar='ROOT',
+        help='directory of <class>/<image>',
     )
     lowshot = commands.add_parser('lowshot', help='from a list of videos')
     lowshot.add_argument(
-        'source', type=Path, metavar='LIST', help='lines of <path> <label>'
+        'source',
+        type=Path,
+        metavar='LIST',
+        help='list file with lines <path> <label>',
     )
     for command in (images, lowshot):
         command.add_argument('-n', '--num-per-class', type=int, required=True)
@@ -49,7 +55,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         command.add_argument(
             '--allow-fewer',
             action='store_true',
-            help='take all files of a class that has fewer than n',
+            help='use all files of a class that has fewer than n',
         )
     return parser.parse_args(argv)
 
@@ -61,7 +67,7 @@ from natsort import natsorted
 
 IMAGES = {'.bmp', '.gif', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp'}
 
-# File names are bytes on most systems; whatever they are, they survive.
+# File names are bytes on most systems; they are kept, whatever they are.
 TEXT = {'encoding': 'utf-8', 'errors': 'surrogateescape'}
 
 
@@ -69,17 +75,17 @@ def draw(names: Iterable[str], num: int, seed: int, group: str) -> set[str]:
     """Draw ``num`` names, or all if there are fewer.
 
     Args:
-        names: Names of one class; their order is of no account.
-        num: How many.
-        seed: Any integer.
+        names: Names of one class, in any order.
+        num: Number of names to draw.
+        seed: Seed of the draw.
         group: Name of the class.
 
     Returns:
-        The names drawn.
+        The drawn names.
     """
 
     def rank(name: str) -> bytes:
-        # The zero byte occurs in no name and keeps the three apart.
+        # The zero byte occurs in no name and separates the three parts.
         return hashlib.sha256(
             f'{seed}\0{group}\0{name}'.encode(**TEXT)
         ).digest()
@@ -91,17 +97,17 @@ def list_images(root: Path) -> dict[str, list[str]]:
     """List the images of a tree ``<class>/<image>``.
 
     Args:
-        root: Folder of the class folders; hidden ones are left out.
+        root: Directory of the class directories; hidden ones are ignored.
 
     Returns:
         Paths relative to ``root``, by class, both in natural order.
 
     Raises:
         FileNotFoundError: If there is no image.
-        ValueError: If a name holds a line break.
+        ValueError: If a name contains a line break.
     """
     if not root.is_dir():
-        raise FileNotFoundError(f'{root}: no such folder')
+        raise FileNotFoundError(f'{root}: no such directory')
     groups = {}
     for folder in natsorted(root.iterdir(), key=lambda path: path.name):
         if not folder.is_dir() or folder.name.startswith('.'):
@@ -114,8 +120,8 @@ def list_images(root: Path) -> dict[str, list[str]]:
         for name in names:
             if re.search(r'[\r\n]', folder.name + name):
                 raise ValueError(
-                    f'{str(folder / name)!r}: a list file cannot hold a name '
-                    'with a line break; rename it'
+                    f'{str(folder / name)!r}: a list file cannot contain a '
+                    'name with a line break; rename it'
                 )
         if names:
             groups[folder.name] = [
@@ -123,8 +129,8 @@ def list_images(root: Path) -> dict[str, list[str]]:
             ]
     if not groups:
         raise FileNotFoundError(
-            f'{root}: no image ({", ".join(sorted(IMAGES))}) in a folder of '
-            'its own class; the tree must be <class>/<image>'
+            f'{root}: no image ({", ".join(sorted(IMAGES))}) in the directory '
+            'of a class; the tree must be <class>/<image>'
         )
     return groups
 
@@ -133,20 +139,21 @@ def read_list(path: Path) -> dict[str, list[str]]:
     """Read the lines of a list file by label.
 
     Args:
-        path: Lines ``<path> <label>``; the path may hold blanks and #.
+        path: Path of a list with lines ``<path> <label>``, whose paths may
+            contain blanks and #.
 
     Returns:
-        Lines as they stand, by label.
+        Unchanged lines by label.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If a line has no label or the file no line.
+        ValueError: If a line has no label, or the file has no lines.
     """
     if not path.is_file():
         raise FileNotFoundError(f'{path}: no such file')
     groups = {}
     with open(path, newline='', **TEXT) as file:
-        # A byte order mark is no part of the first path.
+        # A byte order mark is not part of the first path.
         lines = file.read().removeprefix('\ufeff').split('\n')
     for number, line in enumerate(lines, 1):
         line = line.rstrip()
@@ -159,7 +166,7 @@ def read_list(path: Path) -> dict[str, list[str]]:
             )
         groups.setdefault(match[1], []).append(line)
     if not groups:
-        raise ValueError(f'{path}: holds no line')
+        raise ValueError(f'{path}: contains no line')
     return groups
 
 
@@ -182,8 +189,8 @@ def main(argv: list[str] | None = None) -> int:
         if few and not args.allow_fewer:
             raise ValueError(
                 f'{args.source}: {len(few)} classes have fewer than {num} '
-                f'files: {", ".join(few[:10])}; take a smaller -n, or all '
-                'they have with --allow-fewer'
+                f'files: {", ".join(few[:10])}; use a smaller -n, or all '
+                'their files with --allow-fewer'
             )
     except (ValueError, FileNotFoundError) as error:
         text = str(error).encode('utf-8', 'backslashreplace').decode('utf-8')
