@@ -4,6 +4,7 @@ import argparse
 import multiprocessing
 import statistics
 import time
+import warnings
 from collections.abc import Callable
 from functools import partial
 from types import SimpleNamespace
@@ -28,6 +29,14 @@ from ..method.motion import LabelPool
 from ..structures.batch import mosi_collate
 from .timing import medians, report, seconds
 
+#: Switches that each make a recipe of their own: what they set in a config.
+SWITCHES: dict[str, dict[str, Any]] = {
+    'fold everywhere': {'default_hooks.fast.fold': 'everywhere'},
+    'padded widths': {'default_hooks.fast.pad_widths': True},
+    'fused Adam': {'optim_wrapper.optimizer.fused': True},
+    'bfloat16 clips': {'model.data_preprocessor.dtype': 'bfloat16'},
+}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this case."""
@@ -46,6 +55,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--compile',
         action='store_true',
         help='time the fast recipe with torch.compile too',
+    )
+    parser.add_argument(
+        '--switches',
+        action='store_true',
+        help='time the fast recipe with each switch of docs/benchmarks.md too',
     )
 
 
@@ -137,6 +151,8 @@ def bench_recipes(args: argparse.Namespace) -> None:
     """
     on_gpu = torch.cuda.is_available()
     recipes = ['stock', 'fast'] + ['fast, compiled'] * args.compile
+    if args.switches:
+        recipes += [f'fast, {name}' for name in SWITCHES]
     if on_gpu:
         recipes += ['fast, rendered on the device']
     context = multiprocessing.get_context('spawn')
@@ -188,15 +204,24 @@ def ask(pipe: Any) -> float:
     return pipe.recv()
 
 
+def recipe(name: str) -> Config:
+    """Return the full-size config that a recipe trains with."""
+    cfg = Config.fromfile(config_path('mosi_r2p1d_imagenet'))
+    if name == 'stock':
+        return cfg
+    _, _, change = name.partition(', ')
+    fast_recipe(cfg, compile=change == 'compiled')
+    if change == 'rendered on the device':
+        render_on_device(cfg)
+    cfg.merge_from_dict(SWITCHES.get(change, {}))
+    return cfg
+
+
 def recipe_worker(pipe: Any, name: str, batch_size: int) -> None:
     """Take a step of a recipe, and send its seconds, for each True sent."""
     quiet()
     init_default_scope('mmaction')
-    cfg = Config.fromfile(config_path('mosi_r2p1d_imagenet'))
-    if name != 'stock':
-        fast_recipe(cfg, compile='compiled' in name)
-    if 'on the device' in name:
-        render_on_device(cfg)
+    cfg = recipe(name)
     on_gpu = torch.cuda.is_available()
     # As the configs have it; benchmarking kernels is part of the warm-up.
     torch.backends.cudnn.benchmark = on_gpu
@@ -233,12 +258,22 @@ def recipe_worker(pipe: Any, name: str, batch_size: int) -> None:
 
 
 def gpu_facts(step: Callable) -> dict:
-    """Return card, peak memory, and what the use of it is computed from.
+    """Return card, peak memory, waits, and what use is computed from.
+
+    Waits are calls of a step after which the CPU stood still until the
+    device had caught up, but for the one that ends it.
 
     The peak is what a large bfloat16 matrix product reaches on this card,
     not what its maker states.
     """
     memory = torch.cuda.max_memory_allocated()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        torch.cuda.set_sync_debug_mode('warn')
+        try:
+            step()
+        finally:
+            torch.cuda.set_sync_debug_mode('default')
     a = torch.randn(8192, 8192, device='cuda', dtype=torch.bfloat16)
 
     def product() -> None:
@@ -250,6 +285,7 @@ def gpu_facts(step: Callable) -> dict:
     return dict(
         card=torch.cuda.get_device_name(),
         peak_memory_gb=memory / 1e9,
+        waits=sum('synchroniz' in str(w.message) for w in caught),
         tflop=teraflop(step),
         peak=2 * len(a) ** 3 / best / 1e12,
     )

@@ -309,3 +309,21 @@ def test_operations_of_a_step_are_counted():
     # A product forward, and one backward.
     count = teraflop(lambda: (a @ b).sum().backward())
     assert count == pytest.approx(2 * 2 * 10 * 20 * 30 / 1e12)
+
+
+def test_every_switch_is_a_recipe_of_its_own():
+    from mosi_mmaction.benchmarks.train import SWITCHES, recipe
+
+    names = ['stock', 'fast', 'fast, compiled', 'fast, rendered on the device']
+    names += [f'fast, {switch}' for switch in SWITCHES]
+    configs = [recipe(name).to_dict() for name in names]
+    for i, one in enumerate(configs):
+        assert one not in configs[:i], names[i]
+    cfg = dict(zip(names, configs))
+    fast = cfg['fast']
+    for switch, options in SWITCHES.items():
+        changed = recipe('fast')
+        changed.merge_from_dict(options)
+        assert cfg[f'fast, {switch}'] == changed.to_dict()
+    assert cfg['fast, fused Adam']['optim_wrapper']['optimizer']['fused']
+    assert fast['default_hooks']['fast']['compile'] is False
