@@ -4,14 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.paths import TOOLS
-
 STYLES = ('calm', 'odd', 'wild')
-
-
-@pytest.fixture(autouse=True)
-def _tools_on_path(monkeypatch):
-    monkeypatch.syspath_prepend(str(TOOLS))
 
 
 @pytest.fixture
