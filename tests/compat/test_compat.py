@@ -172,6 +172,10 @@ def fake_distribution(root, name, version, modules):
                 '        raise AttributeError(name)\n'
                 '    return object\n'
             )
+        # The names are looked for in the source.
+        names = compat._MULTIMODAL_IMPORTS.get(module, [])
+        with open(folder / '__init__.py', 'a') as file:
+            file.writelines(f'# {name}\n' for name in names)
 
 
 TRANSFORMERS = [m for m in compat._MULTIMODAL_IMPORTS if 'transf' in m]
