@@ -78,7 +78,7 @@ class Mocap(Tiny):
             f'{self.videos.name} camera: trained on one style, {shots}, '
             f'{self.finetune_epochs} epochs, tested on the other styles; the '
             f'{len(self.folds)} folds are the replicates, and share test '
-            'videos. No flip in fine-tuning where nothing else is said.',
+            'videos. No flip in fine-tuning unless stated otherwise.',
         ]
 
     def finetune(

@@ -171,10 +171,10 @@ class Tiny(Preset):
         source = 'photographs' if self.photos else 'dead leaves'
         return [
             f'Tiny preset: {self.network_titles[self.network]} at width 8; '
-            f'pretraining, where nothing else is said, on {self.num} '
+            f'pretraining, unless stated otherwise, on {self.num} '
             f'{source}, {self.pretrain_epochs} epochs, 8 × 32²; fine-tuning '
             f'on {videos}, {words}, 8 × 40², 10 clips at test. The paper’s '
-            'figures are of HMDB51 at full size: compare differences, not '
+            'figures are for HMDB51 at full size: compare differences, not '
             'levels.'
         ]
 

@@ -167,6 +167,7 @@ def make_table(
     """
     rows = [summarize(row, results) for row in experiment.rows]
     num = {len(row['top1']) for row in rows}
+    count = f'n = {min(num)}' if len(num) == 1 else f'{min(num)} to {max(num)}'
     once = {
         name
         for row in experiment.rows
@@ -176,12 +177,12 @@ def make_table(
     notes = [
         *preset.describe(experiment.folds),
         *experiment.notes,
-        f'Top-1 in %. n replicates ({min(num)} to {max(num)}) of fine-tuning '
-        'from one pretraining, where nothing else is said; differences are '
-        'paired by replicate, the interval is a percentile bootstrap over '
-        'them. It does not cover the chance in a pretraining that they share'
+        f'Top-1 in %; {count} replicates of fine-tuning from one '
+        'pretraining unless stated otherwise. Differences are paired by '
+        'replicate; the interval is a percentile bootstrap over them. It '
+        'does not cover the variation between pretrainings if they share one'
         + (
-            ', and of three replicates or fewer it is just their range.'
+            '; for three replicates or fewer it is simply their range.'
             if min(num) < 4
             else '.'
         ),
