@@ -13,6 +13,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import CheckpointLoader
 from torch import nn
 
+from .config import plain_network
 from .files import check_digest
 from .weights import backbone_weights, compare_weights
 
@@ -21,9 +22,6 @@ _SHIPPED = Path(__file__).resolve().parents[1] / '.mim'
 
 #: Prefix of an entry's name where MMEngine takes a checkpoint.
 SCHEME = 'mosi://'
-
-# Arguments with which a backbone loads weights from elsewhere.
-_INITIALISED_FROM = ('pretrained', 'init_cfg')
 
 
 def zoo_entries() -> dict[str, dict]:
@@ -77,7 +75,7 @@ def load_backbone(name_or_path: str) -> nn.Module:
             'mmengine.runner.load_checkpoint'
         )
     init_default_scope('mmaction')
-    backbone = MODELS.build(_checked(config, path))
+    backbone = MODELS.build(plain_network(config, path))
     weights = backbone_weights(file)
     found = compare_weights(backbone.state_dict(), weights)
     if any(found):
@@ -131,34 +129,6 @@ def checkpoint_path(name: str) -> str:
         path = str(_SHIPPED / weights)
     check_digest(path, digest)
     return path
-
-
-def _checked(config: dict, path: str) -> dict[str, Any]:
-    """Return a backbone's config after checking that it only builds a network.
-
-    A registry imports whatever a type with dots names, and the file may be
-    untrusted.
-
-    Raises:
-        ValueError: If it would build anything else.
-    """
-
-    def plain(node: Any) -> Any:
-        if isinstance(node, (list, tuple)):
-            return type(node)(plain(v) for v in node)
-        if not isinstance(node, dict):
-            return node
-        kind = node.get('type', '')
-        if not re.fullmatch(r'\w*', str(kind)):
-            raise ValueError(
-                f'{path}: refused, as its network asks for '
-                f'type={kind!r}, which no registry holds'
-            )
-        return {
-            k: plain(v) for k, v in node.items() if k not in _INITIALISED_FROM
-        }
-
-    return plain(config)
 
 
 @CheckpointLoader.register_scheme(prefixes=SCHEME, force=True)

@@ -1,0 +1,1 @@
+"""What does a video network know of motion? Clips, readouts, a card."""

@@ -1,0 +1,118 @@
+#!/usr/bin/env python
+"""Find out what a network knows of motion, and whether it was loaded.
+
+    python tools/probe.py NETWORK [--checkpoint FILE]
+
+NETWORK is a checkpoint of this package, the name of a zoo entry, a config
+(a file, one of ours by its name, or mmaction::recognition/...; untrained
+unless --checkpoint brings weights), or module:function, which returns a
+torch.nn.Module of clips (M, 3, T, H, W). Clips whose motion is known are
+drawn of images nobody trained on; linear readouts of the frozen features
+answer questions about held-out images. Written to --out-dir: card.md,
+card.json, card.png; scores stand beside chance, raw pixels, and the same
+network untrained. Signs of a load that went wrong are said; with --strict
+they end the tool with status 1.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from mmengine.config import DictAction
+
+# First, as it says what to install where matplotlib is missing.
+from mosi_mmaction.probe.card import draw_card, to_markdown
+from mosi_mmaction.probe.networks import open_network
+from mosi_mmaction.probe.probe import probe
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('network', metavar='NETWORK')
+    parser.add_argument(
+        '--checkpoint', help='weights for the network of a config'
+    )
+    parser.add_argument(
+        '--images',
+        metavar='DIR',
+        help='directory of images or videos; default: computer-drawn '
+        'dead leaves',
+    )
+    parser.add_argument('--num-images', type=int, default=120)
+    parser.add_argument(
+        '--clip-len',
+        type=int,
+        help='frames of a clip; default: as the config trains, or else 16',
+    )
+    parser.add_argument(
+        '--side',
+        type=int,
+        help='side of a clip in pixels; default: as the config trains, or '
+        'else 112',
+    )
+    parser.add_argument(
+        '--no-untrained',
+        action='store_true',
+        help='leave out the comparison with random weights: half the time',
+    )
+    parser.add_argument(
+        '--strict',
+        action='store_true',
+        help='end with status 1 if the network seems badly loaded',
+    )
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--device', default='cpu')
+    parser.add_argument(
+        '--out-dir',
+        type=Path,
+        help='default: work_dirs/probe/<name of the network>',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override settings of a config',
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Probe, print the card, write it."""
+    args = parse_args(argv)
+    network = open_network(
+        args.network,
+        args.checkpoint,
+        args.cfg_options,
+        args.clip_len,
+        args.side,
+        args.device,
+    )
+    card = probe(
+        network,
+        args.num_images,
+        args.seed,
+        args.images,
+        not args.no_untrained,
+    )
+    card['checkpoint'] = args.checkpoint
+    stem = Path(args.network.replace(':', '_')).stem
+    out_dir = args.out_dir or Path('work_dirs', 'probe', stem)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    text = to_markdown(card)
+    (out_dir / 'card.md').write_text(text, encoding='utf-8')
+    (out_dir / 'card.json').write_text(json.dumps(card, indent=1) + '\n')
+    draw_card(card).savefig(out_dir / 'card.png', dpi=100)
+    print(text)
+    print(f'{card["seconds"]:.0f} seconds; wrote {out_dir}')
+    if args.strict and not card['ok']:
+        sys.exit(1)
+
+
+if __name__ == '__main__':
+    main()
