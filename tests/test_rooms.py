@@ -20,6 +20,7 @@ for row in (
     'engine',
     'apis',
     'visualization reproduction benchmarks',
+    'probe',
 ):
     for room in row.split():
         BELOW[room] = set(BELOW) - set(row.split())

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from scipy.optimize import linear_sum_assignment
 
-from .networks import NormRecord
+from .features import NormRecord
 
 #: How far a batch norm may be from what it remembers: medians over its
 #: channels of |log(variance / remembered)| and of |mean - remembered| in

@@ -14,13 +14,8 @@ from mmengine.dataset import Compose
 
 from ..datasets.source_image import SourceImageDataset
 from ..method.labels import LabelPool, read_only
-from ..method.layers import Camera
-from ..method.motion import (
-    PseudoMotion,
-    draw_motion,
-    draw_static_mask,
-    render,
-)
+from ..method.motion import draw_motion, draw_static_mask, render
+from ..method.plan import Camera, PseudoMotion
 from ..synthetic.dead_leaves import draw_dead_leaves
 
 

@@ -19,7 +19,8 @@ from .clips import (
     own_clips,
     source_images,
 )
-from .networks import Features, Network, own_pipeline, take_features
+from .features import Features, take_features
+from .networks import Network, own_pipeline
 from .readouts import TRAIN_SHARE, answers_right, with_interval
 
 #: Frames of the raw pixels that a readout sees are that many pixels wide.

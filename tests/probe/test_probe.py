@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
+
 from helpers.loads import (
     BROKEN,
     HARMLESS,
@@ -16,16 +18,15 @@ from helpers.loads import (
     head_accuracy,
     variants,
 )
-from torch import nn
-
+from helpers.paths import TOOLS
 from mosi_mmaction.checkpoints.config import config_of
 from mosi_mmaction.probe import clips as probe_clips
+from mosi_mmaction.probe.features import take_features
 from mosi_mmaction.probe.networks import open_network, reset
 from mosi_mmaction.probe.probe import probe
 from mosi_mmaction.probe.readouts import answers_right, with_interval
 from mosi_mmaction.synthetic.dead_leaves import draw_dead_leaves
 
-ROOT = Path(__file__).resolve().parents[2]
 ZOO = 'mosi_r2p1d_deadleaves'
 
 
@@ -267,7 +268,6 @@ def test_every_kind_of_name_opens(tmp_path, network):
     frames = np.random.default_rng(0).integers(
         0, 256, (2, 8, 32, 32, 3), np.uint8
     )
-    from mosi_mmaction.probe.networks import take_features
 
     def pooled(found):
         assert (found.clip_len, found.side) == (8, 32)
@@ -327,7 +327,7 @@ def test_tool_writes_a_card(tmp_path):
             sys.executable,
             '-W',
             'ignore',
-            str(ROOT / 'tools/probe.py'),
+            str(TOOLS / 'probe.py'),
             'tiny/mosi_r2p1d_deadleaves',
             '--num-images',
             '12',
