@@ -58,6 +58,11 @@ def to_markdown(card: dict) -> str:
 def verdict(card: dict) -> list[str]:
     """Say in a line each what speaks against the load, or that nothing."""
     if card['ok']:
+        if 'untrained' not in card['questions'][0]:
+            return [
+                'Nothing speaks against the load; it was not compared with '
+                'an untrained network.'
+            ]
         return ['Nothing speaks against the load.']
     return [f'**Check the load:** {f["text"]}.' for f in card['findings']]
 
