@@ -13,6 +13,9 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 from torch import nn
 
+from ..checkpoints.config import config_of, plain_network
+from ..checkpoints.files import read_checkpoint
+from ..checkpoints.zoo import find_checkpoint, load_backbone
 from ..config.lookup import find_config
 from ..config.walk import SAMPLING
 from ..models.heads.pooled_feature_head import pool_features
@@ -77,6 +80,42 @@ def build_network(
     finally:
         logger.setLevel(level)
     return model.to(device).float().eval()
+
+
+def load_network(
+    checkpoint: str, config: str | None = None, device: str = 'cpu'
+) -> tuple[nn.Module, Config | None]:
+    """Build the network of a checkpoint and load its weights.
+
+    Args:
+        checkpoint: File, or the name of a zoo entry.
+        config: Config of its run; None takes the one that the run wrote
+            into the checkpoint, whose text is read and never executed.
+        device: Where to put it.
+
+    Returns:
+        The recognizer, or the backbone if the file has no head, in
+        evaluation mode; and its config, if there is one.
+
+    Raises:
+        FileNotFoundError: If there is no such config.
+        ValueError: If there is no such checkpoint, it does not say which
+            network it belongs to, or its weights do not fit that network.
+    """
+    path = find_checkpoint(checkpoint)
+    if config is not None:
+        cfg = read_config(config)
+        return build_network(cfg, path, device=device), cfg
+    file = read_checkpoint(path)
+    cfg = None
+    if isinstance((file.get('meta') or {}).get('cfg'), str):
+        cfg = config_of(file, path)
+    weights = file.get('state_dict', {})
+    if cfg is None or not any(k.startswith('cls_head.') for k in weights):
+        return load_backbone(path).to(device), cfg
+    init_default_scope('mmaction')
+    cfg.model = plain_network(cfg.model.to_dict(), path)
+    return build_network(cfg, path, device=device), cfg
 
 
 def clip_settings(cfg: Config) -> tuple[int, int, int]:

@@ -1,14 +1,19 @@
 """Write checkpoint files completely or not at all; check their digests."""
 
 import io
+import json
 import zipfile
 from hashlib import sha256
 
 import torch
 from mmengine import fileio
 from mmengine.fileio import LocalBackend, register_backend
+from mmengine.runner import CheckpointLoader
 
 from ..files import whole_file
+
+#: Key of this package's data in the metadata of checkpoints and exports.
+METADATA = 'mosi_mmaction'
 
 
 @register_backend('atomic')
@@ -28,6 +33,35 @@ class AtomicBackend(LocalBackend):
         """
         with whole_file(filepath, f'{filepath}.tmp') as part:
             part.write_bytes(obj)
+
+
+def read_checkpoint(path: str) -> dict:
+    """Read a checkpoint onto the CPU: torch's format, or safetensors.
+
+    Returns:
+        A dict with ``state_dict`` and ``meta``, as runs write them.
+
+    Raises:
+        ValueError: If it is damaged or holds more than weights.
+        ImportError: If it is ``.safetensors`` and that is not installed.
+    """
+    if not str(path).endswith('.safetensors'):
+        return CheckpointLoader.load_checkpoint(path, map_location='cpu')
+    try:
+        from safetensors import SafetensorError, safe_open
+    except ImportError as error:
+        raise ImportError(
+            f'{path}: {error}; `pip install "mosi_mmaction[export]"`'
+        ) from error
+    try:
+        with safe_open(path, framework='pt') as file:
+            weights = {key: file.get_tensor(key) for key in file.keys()}
+            about = json.loads((file.metadata() or {}).get(METADATA, '{}'))
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise ValueError(
+            f'{path}: not a file of safetensors, or a damaged one: {error}'
+        ) from error
+    return dict(state_dict=weights, meta={METADATA: about})
 
 
 def whole(path: str) -> bool:

@@ -14,7 +14,7 @@ from mmengine.runner import CheckpointLoader
 from torch import nn
 
 from .config import plain_network
-from .files import check_digest
+from .files import check_digest, read_checkpoint
 from .weights import backbone_weights, compare_weights
 
 # Directories that ship with the package; in a clone, links to the top level.
@@ -48,7 +48,8 @@ def load_backbone(name_or_path: str) -> nn.Module:
 
     Args:
         name_or_path: Name of an entry of the zoo, or a checkpoint file of
-            this package: from a run, published, or only a backbone.
+            this package: from a run, published, only a backbone, or the
+            ``.safetensors`` of ``tools/export.py``.
 
     Returns:
         The backbone in eval mode on the CPU. It takes (N, 3, T, H, W) float32
@@ -60,13 +61,8 @@ def load_backbone(name_or_path: str) -> nn.Module:
             the file does not say which network it belongs to, or its
             weights do not fit that network.
     """
-    path = str(name_or_path)
-    if osp.isfile(path):
-        digest = re.search(r'-([0-9a-f]{8})\.pth$', path)
-        check_digest(path, digest[1] if digest else '')
-    else:
-        path = checkpoint_path(path)
-    file = CheckpointLoader.load_checkpoint(path, map_location='cpu')
+    path = find_checkpoint(name_or_path)
+    file = read_checkpoint(path)
     config = file.get('meta', {}).get('mosi_mmaction', {}).get('backbone')
     if not config:
         raise ValueError(
@@ -88,6 +84,26 @@ def load_backbone(name_or_path: str) -> nn.Module:
     backbone.load_state_dict(weights)
     backbone.eval()  # returns None if a network overrides train
     return backbone
+
+
+def find_checkpoint(name_or_path: str) -> str:
+    """Return the path of a checkpoint after comparing its checksum.
+
+    Args:
+        name_or_path: File, or the name of a zoo entry, also as
+            ``mosi://NAME``.
+
+    Raises:
+        ValueError: If neither is known, or the checksum differs from the
+            zoo's or the one in the file's name.
+    """
+    path = str(name_or_path)
+    if not osp.isfile(path):
+        return checkpoint_path(path.removeprefix(SCHEME))
+    digest = re.search(r'-([0-9a-f]{8})\.(pth|safetensors)$', path)
+    if digest:
+        check_digest(path, digest[1])
+    return path
 
 
 def checkpoint_path(name: str) -> str:

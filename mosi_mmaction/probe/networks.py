@@ -12,18 +12,16 @@ from pathlib import Path
 import torch
 from mmaction.models import BaseRecognizer
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
-from mmengine.runner import CheckpointLoader
 from torch import nn
 
 from ..apis.networks import (
     build_network,
     clip_settings,
+    load_network,
     read_config,
     training_pipeline,
 )
-from ..checkpoints.config import config_of, plain_network
-from ..checkpoints.zoo import SCHEME, checkpoint_path, load_backbone
+from ..checkpoints.zoo import SCHEME, zoo_entries
 
 #: Clip length and side where nothing tells them.
 DEFAULT_CLIP = 16, 112
@@ -87,11 +85,11 @@ def open_network(
     found: nn.Module
     cfg: Config | None = None
     if osp.isfile(name) and not name.endswith('.py'):
-        found, cfg = _from_checkpoint(name)
+        found, cfg = load_network(name)
     elif re.fullmatch(r'[\w.]+:\w+', name):
         found = _from_function(name)
-    elif not osp.isfile(name) and (bare != name or _in_zoo(bare)):
-        found, cfg = _from_checkpoint(checkpoint_path(bare))
+    elif not osp.isfile(name) and (bare != name or bare in zoo_entries()):
+        found, cfg = load_network(bare)
     else:
         cfg = read_config(_stock_config(name), options)
         cfg.model.setdefault('data_preprocessor', dict(_NORMALISE))
@@ -130,16 +128,6 @@ _NORMALISE = dict(
 )
 
 
-def _in_zoo(name: str) -> bool:
-    try:
-        checkpoint_path(name)
-    except ValueError as error:
-        if 'neither a file nor in the zoo' in str(error):
-            return False
-        raise
-    return True
-
-
 def _stock_config(name: str) -> str:
     """Return the path of one of MMAction2's packaged configs."""
     if not name.startswith('mmaction::'):
@@ -151,20 +139,6 @@ def _stock_config(name: str) -> str:
     if not path.is_file():
         raise FileNotFoundError(f'there is no config {name!r}: no file {path}')
     return str(path)
-
-
-def _from_checkpoint(path: str) -> tuple[nn.Module, Config | None]:
-    """Build a checkpoint's recognizer, or its backbone alone."""
-    file = CheckpointLoader.load_checkpoint(path, map_location='cpu')
-    weights = file.get('state_dict', {})
-    cfg = None
-    if isinstance((file.get('meta') or {}).get('cfg'), str):
-        cfg = config_of(file, path)
-    if cfg is None or not any(k.startswith('cls_head.') for k in weights):
-        return load_backbone(path), cfg
-    init_default_scope('mmaction')
-    cfg.model = plain_network(cfg.model.to_dict(), path)
-    return build_network(cfg, path), cfg
 
 
 def _from_function(name: str) -> nn.Module:
