@@ -12,7 +12,9 @@ without MMAction2, compared with the network, and kept only if they agree.
 import argparse
 from pathlib import Path
 
-from mosi_mmaction.apis.export import FORMATS, export
+from mosi_mmaction.cli.start import start
+
+FORMATS = ('safetensors', 'onnx', 'torchscript', 'program')
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -22,7 +24,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('checkpoint', metavar='CHECKPOINT')
-    parser.add_argument('--format', choices=list(FORMATS), required=True)
+    parser.add_argument('--format', choices=FORMATS, required=True)
     parser.add_argument(
         '--what',
         choices=['features', 'classifier'],
@@ -44,6 +46,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--side', type=int, help='of a clip, in pixels')
     parser.add_argument('--out', help='file to write')
     return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    start(parse_args)
+
+from mosi_mmaction.apis.export import export
 
 
 def main(argv: list[str] | None = None) -> None:

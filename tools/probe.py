@@ -19,12 +19,8 @@ import json
 import sys
 from pathlib import Path
 
-from mmengine.config import DictAction
-
-# First, as it says what to install where matplotlib is missing.
-from mosi_mmaction.probe.card import draw_card, to_markdown
-from mosi_mmaction.probe.networks import open_network
-from mosi_mmaction.probe.probe import probe
+from mosi_mmaction.cli.arguments import add_config_options, read_options
+from mosi_mmaction.cli.start import start
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -72,14 +68,19 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         type=Path,
         help='default: work_dirs/probe/<name of the network>',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override settings of a config',
-    )
+    add_config_options(parser)
     return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    start(parse_args)
+
+# First, as it says what to install where matplotlib is missing.
+from mosi_mmaction.probe.card import draw_card, to_markdown  # isort: skip
+
+from mosi_mmaction.files import write_text
+from mosi_mmaction.probe.networks import open_network
+from mosi_mmaction.probe.probe import probe
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -88,7 +89,7 @@ def main(argv: list[str] | None = None) -> None:
     network = open_network(
         args.network,
         args.checkpoint,
-        args.cfg_options,
+        read_options(args.cfg_options),
         args.clip_len,
         args.side,
         args.device,
@@ -103,10 +104,9 @@ def main(argv: list[str] | None = None) -> None:
     card['checkpoint'] = args.checkpoint
     stem = Path(args.network.replace(':', '_')).stem
     out_dir = args.out_dir or Path('work_dirs', 'probe', stem)
-    out_dir.mkdir(parents=True, exist_ok=True)
     text = to_markdown(card)
-    (out_dir / 'card.md').write_text(text, encoding='utf-8')
-    (out_dir / 'card.json').write_text(json.dumps(card, indent=1) + '\n')
+    write_text(out_dir / 'card.md', text)
+    write_text(out_dir / 'card.json', json.dumps(card, indent=1) + '\n')
     draw_card(card).savefig(out_dir / 'card.png', dpi=100)
     print(text)
     print(f'{card["seconds"]:.0f} seconds; wrote {out_dir}')
