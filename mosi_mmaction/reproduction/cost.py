@@ -1,4 +1,4 @@
-"""What is left to do of a list of experiments, and what it will cost."""
+"""The remaining runs of a list of experiments, and their estimated cost."""
 
 import shlex
 
@@ -8,7 +8,7 @@ from .run_commands import Launch, commands
 from .run_process import finished
 from .runs import Run
 
-#: Seconds that a process needs before its first step, for estimates.
+#: Seconds from the start of a process to its first step, for estimates.
 STARTUP = 10
 
 
@@ -19,7 +19,7 @@ def print_plan(
     scale: int,
     jobs: int,
 ) -> None:
-    """Print the commands and the estimated cost of what is not done yet."""
+    """Print the commands and the estimated cost of the remaining runs."""
     preset = tables[0][1]
     root, unit = preset.root, preset.unit
     cost, printed = {}, set()

@@ -1,4 +1,4 @@
-"""An experiment: rows to be compared, in one table."""
+"""An experiment: rows that are compared in one table."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from .presets import Row
 
 @dataclass
 class Experiment:
-    """A table to be."""
+    """The declaration of a table."""
 
     title: str
     rows: list[Row] = field(default_factory=list)

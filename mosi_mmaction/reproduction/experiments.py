@@ -1,11 +1,11 @@
 """The experiments of the paper, and six of ours, as declared runs.
 
-An experiment is a list of rows; a row is a condition: one pretraining (or
-none) and one fine-tuning for every replicate, a seed or a fold. What a row is
-made of comes from a preset: :class:`~.preset_tiny.Tiny` trains in minutes on a
+An experiment is a list of rows. A row is a condition: one pretraining (or
+none) and one fine-tuning run for every replicate, a seed or a fold. A preset
+defines networks and data: :class:`~.preset_tiny.Tiny` trains in minutes on a
 CPU, :class:`~.preset_paper.Paper` at the paper's size. A run is named by a
-hash of all that decides its result, so what two experiments share is trained
-once.
+hash of everything that decides its result, so runs that experiments share are
+trained once.
 """
 
 from .experiment import Experiment
@@ -14,7 +14,7 @@ from .own_tables import flip, layers, rates, sources
 from .panned import panned
 from .paper_tables import fig6, fig7, table1, table2, table3, table4, table5
 
-#: All but :func:`table1_loso`, by name.
+#: All except :func:`table1_loso`, by name.
 EXPERIMENTS = dict(
     table1=table1,
     table2=table2,

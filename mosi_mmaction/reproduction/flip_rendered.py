@@ -1,7 +1,7 @@
-"""What only experiments need, found by their configs' custom_imports.
+"""A transform for experiments only, found through ``custom_imports``.
 
-Importing :mod:`mosi_mmaction` does not register it: a defect is for those
-who measure what it costs.
+Importing :mod:`mosi_mmaction` does not register it: it reproduces a defect, to
+measure its cost.
 """
 
 from mmaction.registry import TRANSFORMS
@@ -12,11 +12,11 @@ from ..datasets.transforms.seeding import results_rng
 
 @TRANSFORMS.register_module()
 class FlipRendered(BaseTransform):
-    """Mirror clips after their motion was rendered and keep their labels.
+    """Mirror clips after rendering and keep their labels.
 
-    The order of the authors' released code: half of the clips that are
-    labelled left move right and the other way round, so no network names
-    more than 5/9 + 4/9 / 2 = 77.8 % of the nine labels.
+    This is the order of the authors' released code: half of the clips
+    labelled left move right and vice versa, so no network can name more than
+    5/9 + 4/9 / 2 = 77.8 % of the clips correctly.
 
     Required Keys:
         - imgs (np.ndarray): (C, N, L, L, 3) uint8 RGB.
@@ -25,10 +25,10 @@ class FlipRendered(BaseTransform):
         - imgs
 
     Args:
-        flip_ratio: Probability of every clip to be mirrored.
+        flip_ratio: Probability of mirroring each clip.
 
     Raises:
-        ValueError: If it is no probability.
+        ValueError: If it is not a probability.
     """
 
     def __init__(self, flip_ratio: float = 0.5) -> None:

@@ -19,7 +19,7 @@ def table1_loso(p: Preset, budgets: Iterable[tuple[str, int]]) -> Experiment:
             'and loso/NAME_test.txt in --splits'
         )
     target = p.targets[0]
-    # Kinds of pretraining are compared with the preset's own network only.
+    # Kinds of pretraining are compared only with the preset's own network.
     varied = p.network == type(p).network
     if varied:
         table.notes.append(
@@ -32,11 +32,11 @@ def table1_loso(p: Preset, budgets: Iterable[tuple[str, int]]) -> Experiment:
     (papers, motion), *others = p.random_masks.items()
     papers = f'{source}, masks {papers}'
     each = f'{papers}, one pretraining a fold'
-    # The paper's, too, but the tiny configs leave it out. Greyscale is drawn
-    # once a frame here, as it was when these runs were made.
+    # The paper recolours too, but the tiny configs do not. Greyscale is drawn
+    # per frame here, as it was when these runs were made.
     recoloring = dict(grayscale_per_frame=True)
     recolored = f'{papers}, recoloured, one pretraining a fold'
-    # Arguments of the pretrainings: of one, or of one a fold.
+    # Arguments of the pretrainings: of a single one, or of one per fold.
     conditions = {
         papers: dict(motion=motion),
         each: [dict(motion=motion, seed=k) for k in range(len(p.folds))],
@@ -114,7 +114,7 @@ def _loso_variants(
     rows = []
     for what, where, theirs, ours in (
         (head, head, faster, faster),
-        # Each with the rate that is best for it.
+        # Each with its best rate.
         (
             f'{p.scratch_rate} × the learning rate',
             'against that',

@@ -1,4 +1,4 @@
-"""Where a result comes from: the machine and the code."""
+"""The origin of a result: machine and code version."""
 
 import functools
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-#: What lies beside the package in a clone.
+#: Directories next to the package in a clone.
 _LINKED = [
     (Path(__file__).resolve().parents[1] / '.mim' / name).resolve()
     for name in ('configs', 'tools')
@@ -17,7 +17,7 @@ _LINKED = [
 
 @functools.cache
 def machine() -> str:
-    """Return what this runs on, in words."""
+    """Return a description of this machine."""
     name = platform.machine()
     info = Path('/proc/cpuinfo')
     if info.exists():
@@ -32,9 +32,9 @@ def machine() -> str:
 
 @functools.cache
 def commit() -> str | None:
-    """Return the commit of this code, None where it is in no clone.
+    """Return the commit of this code; None if it is not in a clone.
 
-    It ends in ``-dirty`` if the package, configs or tools differ from it.
+    It ends in ``-dirty`` if the package, configs or tools are modified.
     """
     here = Path(__file__).resolve()
 
@@ -46,7 +46,7 @@ def commit() -> str | None:
         )
 
     try:
-        # An installation may lie inside of a foreign repository.
+        # An installation may be inside another repository.
         if git('ls-files', '--error-unmatch', here.name).returncode:
             return None
         name = git('rev-parse', '--short=12', 'HEAD').stdout.strip()

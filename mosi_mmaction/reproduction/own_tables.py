@@ -1,4 +1,4 @@
-"""Experiments that the paper does not print: questions of our own."""
+"""Experiments that are not in the paper: our own questions."""
 
 from .experiment import Experiment
 from .presets import Preset

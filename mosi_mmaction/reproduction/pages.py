@@ -1,7 +1,7 @@
 """Write the tables of the documentation from the results.
 
-A page ``DOCS/results/TABLE.md`` is made whole. In ``DOCS/*.md`` the blocks
-between two comments are, and say what they are made of::
+A page ``DOCS/results/TABLE.md`` is generated completely. In ``DOCS/*.md`` only
+the blocks between two comments are; the first comment defines the content::
 
     <!-- results: gains table1_loso
     words of a row = condition of the table
@@ -41,7 +41,7 @@ def write_pages(results: Results, docs: Path) -> list[str]:
     """Write all pages.
 
     Args:
-        results: Where the figures are.
+        results: Results with the figures.
         docs: Directory of the documentation.
 
     Returns:
@@ -56,10 +56,10 @@ def write_pages(results: Results, docs: Path) -> list[str]:
 
 
 def make_pages(results: Results, docs: Path) -> dict[Path, str]:
-    """Return the text of every page by its path, as it should be.
+    """Return the correct text of every page by its path.
 
     Raises:
-        ValueError: If a block of a page asks for what there is not.
+        ValueError: If a block of a page asks for results that do not exist.
     """
     pages = {
         docs / 'results' / f'{name}.md': format_page(table)

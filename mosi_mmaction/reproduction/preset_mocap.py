@@ -14,7 +14,7 @@ from .experiments import Experiment
 from .preset_tiny import Tiny
 from .presets import CONFIGS, Preset
 
-#: Cameras there are: folders of tools/data/mocap_videos.py.
+#: Cameras, which are directories of tools/data/mocap_videos.py.
 CAMERAS = ('still', 'panning')
 
 
@@ -22,15 +22,16 @@ class Mocap(Tiny):
     """The tiny preset, fine-tuned on motion capture.
 
     The short budget has ``few`` labelled videos of each class, the long one
-    all of the fold's style. Fine-tuning does not mirror: the classes differ
-    by their side.
+    all videos of the fold's style. Fine-tuning does not mirror clips, because
+    classes differ in left and right.
 
     Args:
-        videos: Folder that mocap_videos.py wrote.
-        camera: One of :data:`CAMERAS`.
-        few: Training videos of each class; None for all.
-        images: Folder of photographs to pretrain on; None is dead leaves.
-        **kwargs: Of :class:`~.presets.Preset`; ``seeds`` is not used.
+        videos: Directory that mocap_videos.py wrote.
+        camera: Camera of the videos, one of :data:`CAMERAS`.
+        few: Number of training videos of each class; None for all.
+        images: Directory of photographs for pretraining; None is dead leaves.
+        **kwargs: Arguments of :class:`~.presets.Preset`; ``seeds`` is not
+            used.
 
     Raises:
         FileNotFoundError: If there are no folds in ``videos``.
@@ -64,13 +65,13 @@ class Mocap(Tiny):
             (path.with_name(f'{path.name[:-8]}train.txt'), path)
             for path in tests
         ]
-        # Frames of the target are those of the first fold.
+        # Frames of the target are taken from the first fold.
         self.split = self.folds[0]
         self.seeds = range(len(self.folds))
         self.variant += f'_mocap_{camera}'
 
     def describe(self, folds: bool = False) -> list[str]:
-        """Return what the runs are made of, in sentences."""
+        """Return sentences that describe the runs."""
         shots = f'{self.few} of each class' if self.few else 'all videos'
         return [
             *super().describe(folds=True)[:1],
@@ -84,12 +85,12 @@ class Mocap(Tiny):
     def finetune(
         self, target: str, init: str | list[str] | None, **kwargs: Any
     ) -> list[str]:
-        """Add one fine-tuning of each fold; ``flip`` mirrors, too."""
+        """Add one fine-tuning run per fold; ``flip`` also mirrors clips."""
         options = dict(kwargs.pop('options', None) or {})
         flip = kwargs.pop('flip', False)
         for key, value in flip_options(self.tuning, flip).items():
             options.setdefault(key, value)
-        # 300 test videos of 10 clips: validated once, at the end.
+        # 300 test videos of 10 clips: validate only once, at the end.
         epochs = kwargs.get('epochs') or self.finetune_epochs
         options.setdefault('train_cfg.val_interval', epochs)
         kwargs['folds'] = True
@@ -134,5 +135,5 @@ def mocap_flip(p: Preset) -> Experiment:
     return table
 
 
-#: Beside those of the paper, all of which this preset runs.
+#: Experiments in addition to those of the paper, which this preset also runs.
 MOCAP_EXPERIMENTS = dict(mocap_flip=mocap_flip)

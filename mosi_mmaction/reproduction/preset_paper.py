@@ -20,16 +20,17 @@ from .presets import (
 class Paper(Preset):
     """The paper's networks and budgets on HMDB51 and UCF101.
 
-    Batch sizes are for 8 GPUs; with others the learning rate is scaled.
+    Batch sizes are for 8 GPUs; with other numbers the learning rate is
+    scaled.
 
     Args:
-        data: Folder of hmdb51, ucf101, imagenet/train and kinetics400, each
-            as the configs have it.
-        **kwargs: Of :class:`Preset`.
+        data: Directory of hmdb51, ucf101, imagenet/train and kinetics400,
+            each laid out as the configs expect.
+        **kwargs: Arguments of :class:`Preset`.
     """
 
     name, targets, network = 'paper', ('hmdb', 'ucf'), 'r2d3d'
-    # A guess that nobody has measured.
+    # A guess; this has not been measured.
     clip_len, side, speed, unit = 16, 112, 300.0, 'GPU'
     frames = {n: n for n in (8, 12, 16, 24, 32)}
     shots = (3, 5, 7, 9, 11, 13)
@@ -37,7 +38,7 @@ class Paper(Preset):
     random_masks = {'0.3–0.5 (default)': {}}
     loso = None
     folders = {'hmdb': 'hmdb51', 'ucf': 'ucf101'}
-    #: Sources of a split, as published; for estimates.
+    #: Published number of sources of a split, for estimates.
     sizes = {
         'hmdb': (3570, 1530),
         'ucf': (9537, 3783),
@@ -50,7 +51,7 @@ class Paper(Preset):
         self.data = data.resolve()
 
     def describe(self, folds: bool = False) -> list[str]:
-        """Return what the runs are made of, in sentences."""
+        """Return sentences that describe the runs."""
         sentences = [
             'Paper preset: the paper’s networks and schedules on '
             'HMDB51 and UCF101, split 1, 10 clips at test.'
@@ -72,7 +73,7 @@ class Paper(Preset):
         flip_rendered: bool = False,
         seed: int = 0,
     ) -> str:
-        """Add a pretraining; ``num`` counts images of a class."""
+        """Add a pretraining run; ``num`` counts images per class."""
         network = self.networks[network or self.network]
         source, motion = source or target, motion or {}
         options = {'auto_scale_lr.enable': True}
@@ -138,7 +139,7 @@ class Paper(Preset):
         rate: float = 1,
         head_rate: float | None = None,
     ) -> list[str]:
-        """Add fine-tunings of all seeds."""
+        """Add fine-tuning runs for all seeds."""
         network = self.networks[network or self.network]
         config, folder = f'finetune_{network}_{target}', self.folders[target]
         options = {

@@ -20,10 +20,10 @@ from .presets import (
     rate_options,
 )
 
-#: Networks with configs of their own; others are options of R(2+1)D's.
+#: Networks with their own configs; others are options of R(2+1)D's config.
 TRANSFORMERS = ('vit', 'swin', 'mvit')
 
-#: Videos of every class that are rendered where there are no others.
+#: Number of videos rendered per class if no videos are given.
 RENDERED = {'train': 6, 'test': 3}
 
 
@@ -31,20 +31,20 @@ class Tiny(Preset):
     """Width 8, clips of 8 x 32² and 8 x 40²: minutes on one core.
 
     Args:
-        images: Folder of photographs; None is dead leaves.
-        videos: Folder of labelled videos, with ``splits``; None is the
+        images: Directory of photographs; None is dead leaves.
+        videos: Directory of labelled videos, with ``splits``; None is the
             rendered videos of the demo.
-        splits: Folder of train.txt, test.txt and loso.
-        **kwargs: Of :class:`Preset`.
+        splits: Directory of train.txt, test.txt and loso.
+        **kwargs: Arguments of :class:`Preset`.
 
     Attributes:
-        split: Lists of the training and of the test videos.
-        folds: The same of each fold; none where there is no loso.
+        split: Lists of the training and the test videos.
+        folds: The same for each fold; empty without loso.
     """
 
     name, targets, network = 'tiny', ('tiny',), 'r2p1d'
-    #: Options of the configs. In the narrow R-2D3D-18 the max pool keeps its
-    #: size, as in the stock R(2+1)D, or 32 pixels would end as a single one.
+    #: Options of the configs. In the narrow R-2D3D-18 the max pool keeps the
+    #: size, as in the stock R(2+1)D; otherwise 32 pixels would end as one.
     networks = {
         'r2p1d': {},
         'r2p1d-paper': {
@@ -90,10 +90,11 @@ class Tiny(Preset):
         '0.3–0.5 (the paper’s)': dict(static_mask=(0.3, 0.5)),
         '0.4–0.7 (default)': {},
     }
-    #: Factor on the learning rate that suits training from scratch, by the
-    #: table of rates: four times is no better beyond the seeds. MoSI's is 1.
+    #: Best factor of the learning rate for training from scratch, according
+    #: to the table of rates: four is not better by more than the spread of
+    #: seeds. For MoSI it is 1.
     scratch_rate = 2
-    #: Pretraining clips cost less than pixels say: nothing to decode.
+    #: Pretraining clips cost less than their pixels suggest: no decoding.
     pretrain_factor = 0.6
     #: Relative to R(2+1)D-10.
     network_factor = {
@@ -134,7 +135,7 @@ class Tiny(Preset):
             self.videos = self.splits = self.root / 'videos'
             self.todo[self.videos] = _write_rendered
         self.split = (self.splits / 'train.txt', self.splits / 'test.txt')
-        #: Lines of the lists that are there only once the videos are.
+        #: Lines of the lists that exist only once the videos do.
         self._planned = {
             self.splits / f'{split}.txt': list_action_videos(num, split)
             for split, num in RENDERED.items()
@@ -146,7 +147,7 @@ class Tiny(Preset):
         ]
 
     def describe(self, folds: bool = False) -> list[str]:
-        """Return what the runs are made of, in sentences."""
+        """Return sentences that describe the runs."""
         videos = (
             self.videos.name
             if self.tuning.endswith('weizmann')
@@ -191,11 +192,11 @@ class Tiny(Preset):
         seed: int = 0,
         options: dict | None = None,
     ) -> str:
-        """Add a pretraining; with fewer images, of as many steps.
+        """Add a pretraining run; with fewer images, the same number of steps.
 
-        Frames come from the training videos, with ``fold`` from those of
-        this one of ``folds``. It is ``times`` as long as the preset's and
-        has a ``seed`` and ``options`` of its own.
+        Frames come from the training videos, with ``fold`` from those of that
+        fold. The run is ``times`` as long as the preset's and has its own
+        ``seed`` and ``options``.
         """
         network, source = network or self.network, source or self.source
         motion, num = motion or {}, num or self.num
@@ -248,7 +249,7 @@ class Tiny(Preset):
         )
 
     def tuning_of(self, target: str) -> str:
-        """Return the config of the one target there is."""
+        """Return the config of the only target."""
         return self.tuning
 
     def finetune(
@@ -263,7 +264,7 @@ class Tiny(Preset):
         rate: float = 1,
         head_rate: float | None = None,
     ) -> list[str]:
-        """Add fine-tunings of all seeds, or one of each fold."""
+        """Add fine-tuning runs for all seeds, or one per fold."""
         network = network or self.network
         tuning = self._config(self.tuning, network)
         epochs = epochs or self.finetune_epochs
@@ -357,7 +358,7 @@ class Tiny(Preset):
         if not ann_file.is_file():
             raise FileNotFoundError(
                 f'there is no list of videos {ann_file}: --splits must be a '
-                'folder with train.txt and test.txt'
+                'directory with train.txt and test.txt'
             )
         lines = ann_file.read_text().splitlines()
         return [line for line in lines if line.strip()]
@@ -370,7 +371,7 @@ class Tiny(Preset):
         return path
 
     def _frames(self, fold: int | None) -> Path:
-        """Return the folder of frames, as many as there are images."""
+        """Return the directory of frames, as many as there are images."""
         lists = self.split if fold is None else self.folds[fold]
         names = {
             split: [line.rsplit(None, 1)[0] for line in self._lines(path)]
@@ -396,7 +397,7 @@ def _write_rendered(root: Path) -> None:
 
 
 def _write_frames(root: Path, names: list[str], num: int, out: Path) -> None:
-    """Write ``num`` frames, evenly spread over videos and over each."""
+    """Write ``num`` frames, spaced evenly over videos and within each."""
     if out.exists():
         return
     part = part_of(out)

@@ -17,7 +17,7 @@ from .runs import Run
 
 CONFIGS = (TOOLS.parent / 'configs').resolve()
 
-#: The arguments of set_motion that make the label pool.
+#: The arguments of set_motion that define the label pool.
 POOL_KEYS = (
     'num_speeds',
     'axes',
@@ -33,11 +33,12 @@ class Row:
     """One condition.
 
     Attributes:
-        condition: In words.
-        finetunes: Names of the fine-tunings, one a replicate.
-        pretrains: Names of the pretrainings: none, one, or one a replicate.
-        baseline: The condition it is compared with, replicate by replicate.
-        paper: Published top-1 in %, of the paper's own size.
+        condition: Condition in words.
+        finetunes: Names of the fine-tuning runs, one per replicate.
+        pretrains: Names of the pretraining runs: none, one, or one per
+            replicate.
+        baseline: Condition to compare with, replicate by replicate.
+        paper: Published top-1 in %, at the paper's size.
         paper_pretext: Published pretext top-1 in %.
     """
 
@@ -50,26 +51,27 @@ class Row:
 
 
 class Preset:
-    """What experiments are built from; collects the runs they need.
+    """Networks and data of experiments; collects the runs they need.
 
     Args:
-        root: Folder of all runs, and of what is made for them.
-        seeds: Fine-tunings of a condition.
-        network: One of ``networks``, where a table does not say which; None
-            keeps the preset's.
-        epochs: Of pretraining and of fine-tuning; None keeps the preset's.
-        speed: Clips of the fine-tuning's size that one core (or GPU) trains
-            on in a second. For estimates only.
+        root: Directory of all runs and their inputs.
+        seeds: Number of fine-tuning runs per condition.
+        network: Network, one of ``networks``, unless a table names another;
+            None keeps the preset's.
+        epochs: Numbers of epochs of pretraining and fine-tuning; None keeps
+            the preset's.
+        speed: Number of clips of the fine-tuning size that one core (or GPU)
+            trains on in a second, for estimates only.
 
     Raises:
         ValueError: If there is no such network.
 
     Attributes:
-        networks: What there are, by name.
-        targets: Data sets to fine-tune on.
-        runs: All runs that were asked for, by name.
-        todo: What has to be made before the runs, by path.
-        variant: Part of the tables' names, of what they are made of.
+        networks: Available networks by name.
+        targets: Datasets to fine-tune on.
+        runs: All requested runs by name.
+        todo: Functions that make the inputs of the runs, by path.
+        variant: Part of the tables' names that identifies their data.
     """
 
     name: str
@@ -77,7 +79,7 @@ class Preset:
     network: str
     networks: dict
     clip_len: int
-    #: Of the fine-tuning; costs are counted in clips of this size.
+    #: Size of fine-tuning clips; costs are counted in clips of this size.
     side: int
     speed: float
     unit: str
@@ -111,12 +113,12 @@ class Preset:
             make(path)
 
     def add(self, config: str, work: float, **kwargs) -> str:
-        """Add a run and return its name; a run that is there is shared.
+        """Add a run and return its name; an existing run is shared.
 
         Args:
             config: Name of the config.
-            work: Clips of the fine-tuning's size an epoch.
-            **kwargs: Of :class:`runs.Run`.
+            work: Number of clips of the fine-tuning size per epoch.
+            **kwargs: Arguments of :class:`runs.Run`.
         """
         run = Run(
             'new',
@@ -130,12 +132,12 @@ class Preset:
         return name
 
     def mosi(self, target: str, **kwargs) -> str:
-        """Add a pretraining and return its name.
+        """Add a pretraining run and return its name.
 
         Args:
-            target: Data set of the fine-tunings to come.
-            **kwargs: ``network``; ``source``, one of those of the preset;
-                ``num``, how many images of it; ``motion``, arguments of
+            target: Dataset of the later fine-tuning runs.
+            **kwargs: ``network``; ``source``, one of the preset's sources;
+                ``num``, number of images; ``motion``, arguments of
                 set_motion; ``flip_rendered``, the released order;
                 ``seed``.
         """
@@ -144,20 +146,20 @@ class Preset:
     def finetune(
         self, target: str, init: str | list[str] | None, **kwargs
     ) -> list[str]:
-        """Add the fine-tunings of a condition and return their names.
+        """Add the fine-tuning runs of a condition and return their names.
 
         Args:
-            target: Data set.
-            init: Name of the pretraining, or one a replicate; None is from
-                scratch.
+            target: Dataset.
+            init: Name of the pretraining run, or one per replicate; None is
+                from scratch.
             **kwargs: ``network``; ``options``; ``shots``, number of
-                training videos of each class; ``rate``, factor on the
-                learning rate; ``head_rate``, another for the classifier.
+                training videos per class; ``rate``, factor of the learning
+                rate; ``head_rate``, another one for the classifier.
         """
         raise NotImplementedError
 
     def tuning_of(self, target: str) -> str:
-        """Return the name of the config that fine-tunes on a data set."""
+        """Return the name of the config that fine-tunes on a dataset."""
         raise NotImplementedError
 
     def row(
@@ -169,15 +171,15 @@ class Preset:
         baseline: Row | None = None,
         **kwargs,
     ) -> Row:
-        """Return a row with its fine-tunings.
+        """Return a row with its fine-tuning runs.
 
         Args:
-            target: Data set.
-            condition: In words.
-            init: Name of the pretraining, or one a replicate.
-            key: Of the published figures.
+            target: Dataset.
+            condition: Condition in words.
+            init: Name of the pretraining run, or one per replicate.
+            key: Key of the published figures.
             baseline: Row to compare with.
-            **kwargs: Of :meth:`finetune`.
+            **kwargs: Arguments of :meth:`finetune`.
         """
         if len(self.targets) > 1:
             condition = f'{target.upper()}: {condition}'
@@ -197,11 +199,11 @@ class Preset:
         return self.row(target, 'from scratch', key='scratch', **kwargs)
 
     def pixels(self, clip_len: int, side: int) -> float:
-        """Return the size of a clip in clips of the fine-tuning's size."""
+        """Return the size of a clip relative to fine-tuning clips."""
         return clip_len * side**2 / (self.clip_len * self.side**2)
 
     def list_lowshot(self, ann_file: Path, shots: int) -> Path:
-        """Return the list of so many training videos of each class."""
+        """Return the list of ``shots`` training videos per class."""
         stem = f'{ann_file.stem}_{shots}shot_{digest_of(str(ann_file))}'
         path = self.root / 'lists' / f'{stem}.txt'
         self.todo[path] = lambda out: write_subset(
@@ -211,12 +213,12 @@ class Preset:
 
 
 def published_target(target: str) -> str:
-    """Return whose published figures stand beside those of a target."""
+    """Return the dataset whose published figures a target is shown with."""
     return target if target in PUBLISHED else 'hmdb'
 
 
 def flip_rendered_options(config: str) -> dict:
-    """Return the options that move the flip behind the rendering."""
+    """Return the options that flip after rendering."""
     cfg = Config.fromfile(CONFIGS / f'{config}.py')
     steps = []
     for step in cfg.train_dataloader.dataset.pipeline:
@@ -242,9 +244,9 @@ def rate_options(
     """Return the options that scale the learning rate of a config.
 
     Args:
-        config: Its name.
-        factor: Of the whole network.
-        head: Of the classifier, if it has a factor of its own.
+        config: Name of the config.
+        factor: Factor of the whole network.
+        head: Factor of the classifier, if it has its own.
     """
     cfg = Config.fromfile(CONFIGS / f'{config}.py')
     options = {
@@ -258,7 +260,7 @@ def rate_options(
 
 
 def interval_options(config: str, interval: int) -> dict:
-    """Return the options that take every so many-th frame of a video."""
+    """Return the options that take every ``interval``-th frame."""
     cfg = Config.fromfile(CONFIGS / f'{config}.py')
     return {
         f'{part}_dataloader.dataset.pipeline.{i}.frame_interval': interval
@@ -291,7 +293,7 @@ def write_subset(
 
 
 def digest_of(text: str) -> str:
-    """Return eight hexadecimal digits to name a text by."""
+    """Return eight hexadecimal digits that identify a text."""
     return hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest()[
         :8
     ]

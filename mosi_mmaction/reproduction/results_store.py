@@ -1,9 +1,9 @@
-"""Results as data: one line a run, one JSON an experiment's tables.
+"""Results as data: one line per run, one JSON file per experiment.
 
-The one owner of ``results/``: all that reads or writes these files goes
-through :class:`Results`. ``runs.jsonl`` has one line a run, in the order of
-their ids; ``tables/EXPERIMENT.json`` has the tables of an experiment by
-name. Calls side by side wait for each other, and a file is whole or absent.
+:class:`Results` is the only owner of ``results/``: everything reads and writes
+these files through it. ``runs.jsonl`` has one line per run, sorted by id;
+``tables/EXPERIMENT.json`` has the tables of an experiment by name.
+Simultaneous calls wait for each other, and a file is complete or absent.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from ..files import write_text
 from .run_process import read_run
 from .runs import portable_command
 
-#: The keys of a line, in order. What is not known is None.
+#: The keys of a line, in order. Unknown values are None.
 KEYS = (
     'id',
     'config',
@@ -43,7 +43,7 @@ class Results:
     """A directory of results.
 
     Args:
-        root: The directory; it need not exist.
+        root: Directory of the results; it need not exist.
     """
 
     def __init__(self, root: Path) -> None:
@@ -79,22 +79,23 @@ class Results:
         tables: dict[str, dict[str, dict]] | None = None,
         replace: bool = False,
     ) -> tuple[int, int]:
-        """Add runs and tables to what is there.
+        """Add runs and tables to the existing ones.
 
-        A run that is there already keeps its place; what was not known of it
-        is filled in. A table of the same name is replaced.
+        An existing run keeps its place, and its unknown values are filled in.
+        A table of the same name is replaced.
 
         Args:
             runs: Lines, with some or all of :data:`KEYS`.
             tables: Tables by name, by experiment.
-            replace: Whether a run takes the place of one with another result.
+            replace: Whether runs may replace existing ones with different
+                results.
 
         Returns:
             Number of new runs, and of new or changed tables.
 
         Raises:
-            ValueError: If a run is there with another result; nothing is
-                written then.
+            ValueError: If a run exists with a different result; then nothing
+                is written.
         """
         with self._lock():
             known = self.runs()
@@ -124,7 +125,7 @@ class Results:
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[None]:
-        """Wait until no other call writes here."""
+        """Wait until no other call is writing here."""
         self.root.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.root, os.O_RDONLY)
         try:
@@ -135,20 +136,20 @@ class Results:
 
 
 def _merge(old: dict | None, new: dict, replace: bool) -> dict:
-    """Return the line of a run that may be known in part."""
+    """Return the merged line of a run, of which parts may be unknown."""
     if old is None or replace:
         old = {}
     elif old['spec'] != new['spec'] or old['final'] != new['final']:
         raise ValueError(
-            f'the run {new["id"]} is there with another result: final '
+            f'the run {new["id"]} exists with a different result: final '
             f'{old["final"]}, now {new["final"]}. Remove its line from '
-            'runs.jsonl, or replace it by --replace'
+            'runs.jsonl, or replace it with --replace'
         )
     line = {}
     for key in KEYS:
         values = [old.get(key), new.get(key)]
         line[key] = values[0] if values[0] is not None else values[1]
-    # A kill may have cut off a validation: the fuller one is right.
+    # A kill may have cut off a validation: use the more complete one.
     line['curve'] = max(
         (of['curve'] for of in (old, new) if 'curve' in of), key=len
     )
@@ -156,22 +157,22 @@ def _merge(old: dict | None, new: dict, replace: bool) -> dict:
 
 
 def collect(sources: Iterable[Path], out: Results, replace: bool) -> str:
-    """Add what directories of runs and of results hold.
+    """Add the content of work dirs and directories of results.
 
     Args:
-        sources: Work directories of tools/reproduce.py, whose results are in
-            ``results`` below; directories of results; or directories as
-            earlier versions wrote them, with a JSON a table and one a run
+        sources: Work dirs of tools/reproduce.py, with results in their
+            subdirectory ``results``; directories of results; or directories
+            of earlier versions, with one JSON file per table, and one per run
             in ``runs``.
-        out: Where to add it.
-        replace: As in :meth:`Results.add`.
+        out: Results to add to.
+        replace: See :meth:`Results.add`.
 
     Returns:
-        What was added, in words.
+        Summary of what was added.
 
     Raises:
         FileNotFoundError: If there is no result in a source.
-        ValueError: If a run is there with another result.
+        ValueError: If a run exists with a different result.
     """
     runs, tables = [], {}
     for source in sources:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from .runs import Run
 
-# In a clone these are links: a run then names the files of the clone.
+# In a clone these are links, and a run then uses the files of the clone.
 TOOLS = (Path(__file__).resolve().parents[1] / '.mim' / 'tools').resolve()
 
 #: Makes a command of (tool: 'train' or 'test', its files, its options).
@@ -28,15 +28,15 @@ def local_launch(tool: str, files: list[str], options: list[str]) -> list[str]:
 def make_launch(
     launcher: str, gpus: int = 1, partition: str | None = None
 ) -> Launch:
-    """Return what makes commands.
+    """Return the function that makes commands.
 
     Args:
-        launcher: ``'none'``, ``'pytorch'`` or ``'slurm'``.
-        gpus: Processes of a run; for ``'slurm'``, by $GPUS.
-        partition: Of Slurm.
+        launcher: Launcher, ``'none'``, ``'pytorch'`` or ``'slurm'``.
+        gpus: Number of processes of a run; for ``'slurm'``, through $GPUS.
+        partition: Partition of Slurm.
 
     Raises:
-        ValueError: If Slurm is not told its partition.
+        ValueError: If Slurm has no partition.
     """
     if launcher == 'none':
         return local_launch
@@ -70,13 +70,13 @@ def make_launch(
 def commands(
     run: Run, root: Path, epochs: int, launch: Launch = local_launch
 ) -> list[list[str]]:
-    """Return the commands of a run: training, and test where it has one.
+    """Return the commands of a run: training, and test if it has one.
 
     Args:
-        run: The run; ``config.py`` in its folder is written as it starts.
-        root: Folder of all runs.
-        epochs: Its budget.
-        launch: Makes commands.
+        run: The run; its ``config.py`` is written when it starts.
+        root: Directory of all runs.
+        epochs: Number of epochs.
+        launch: Function that makes commands.
     """
     folder = root / run.name
     train = launch(

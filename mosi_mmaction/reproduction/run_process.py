@@ -1,4 +1,4 @@
-"""A run under way: its processes, its directory and what it logs."""
+"""A running run: its processes, its directory and its logs."""
 
 import datetime
 import json
@@ -16,17 +16,17 @@ from .origin import commit, machine
 from .run_commands import Launch, commands
 from .runs import Run
 
-#: How MMEngine names the log of a session.
+#: Pattern of MMEngine's name for the log of a session.
 _STAMP = '%Y%m%d_%H%M%S'
 
-#: What MMEngine logs beside metrics.
+#: Keys that MMEngine logs besides metrics.
 _NO_METRICS = ('time', 'data_time', 'step')
 
 
 def read_scalars(work_dir: Path) -> list[dict]:
-    """Return all that MMEngine logged of a run, over all its resumes.
+    """Return everything that MMEngine logged for a run, over all resumes.
 
-    What a resumed run logged again replaces what was logged before.
+    Entries that a resumed run logged again replace earlier ones.
     """
     entries = {}
     for path in sorted(work_dir.glob('*/vis_data/scalars.json')):
@@ -34,13 +34,13 @@ def read_scalars(work_dir: Path) -> list[dict]:
             try:
                 entry = json.loads(line)
             except json.JSONDecodeError:
-                continue  # the line a kill cut off
+                continue  # a line that a kill cut off
             entries['loss' in entry, entry.get('step')] = entry
     return list(entries.values())
 
 
 def finished(folder: Path, spec: str) -> dict | None:
-    """Return the result of a run, None where there is none of this spec."""
+    """Return the result of a run; None if there is none with this spec."""
     path = folder / 'result.json'
     if path.exists():
         result = json.loads(path.read_text())
@@ -55,10 +55,10 @@ def _metrics(entry: dict) -> dict:
 
 
 def read_run(folder: Path) -> dict:
-    """Return all that the directory of a finished run tells, as a line.
+    """Return the line of a finished run from its directory.
 
-    Directories of earlier versions have no run.json: their line has what
-    the config and the name of the directory say.
+    Directories of earlier versions have no run.json; their line is derived
+    from the config and the name of the directory.
     """
     line = json.loads((folder / 'result.json').read_text())
     line['seconds'] = float((folder / 'seconds').read_text())
@@ -82,7 +82,7 @@ def read_run(folder: Path) -> dict:
 
 
 class RunProcess:
-    """A run that is under way."""
+    """A run that is running."""
 
     def __init__(
         self,
@@ -113,7 +113,7 @@ class RunProcess:
         self._start()
 
     def _settle(self) -> None:
-        """Make the folder this run's, without leftovers of another spec."""
+        """Prepare the run's directory, without leftovers of another spec."""
         note = self.folder / 'spec'
         if self.folder.exists() and (
             not note.exists() or note.read_text() != self.spec
@@ -135,7 +135,7 @@ class RunProcess:
         )
 
     def progress(self) -> tuple[int, str]:
-        """Return epochs done, and a word on the last of them."""
+        """Return the number of finished epochs and the last metric."""
         entries = read_scalars(self.folder)
         last = max(
             (e for e in entries if 'loss' in e),
@@ -147,12 +147,12 @@ class RunProcess:
         return max(0, last['epoch'] - 1), f'loss {last["loss"]:.2f}'
 
     def poll(self) -> bool:
-        """Say whether it has ended; after training, start the test."""
+        """Return whether it has ended; after training, start the test."""
         if self.process.poll() is None:
             return False
         if self.process.returncode == 0 and self.todo:
-            # Killed after its last checkpoint and before the validation, a
-            # run has nothing left to train and does not validate again.
+            # A run killed between its last checkpoint and the validation has
+            # nothing left to train and does not validate again.
             if self.test or self.last not in dict(self._curve()):
                 self._write_test_config()
                 self._start()
@@ -199,14 +199,14 @@ class RunProcess:
         else:
             final = curve[-1][1]
         (self.folder / 'seconds').write_text(f'{_seconds(self.folder):.1f}')
-        # No time in it: a run done again gives the same file.
+        # It contains no times, so that a repeated run gives the same file.
         result = dict(spec=self.spec, final=final, curve=curve)
         write_text(self.folder / 'result.json', json.dumps(result, indent=1))
         self.lock.close()
         return finished(self.folder, self.spec)
 
     def kill(self) -> None:
-        """End it; a later call resumes it."""
+        """Kill the run; a later call resumes it."""
         # Launchers end their processes on SIGTERM, not on SIGKILL.
         self.process.terminate()
         try:
@@ -217,14 +217,14 @@ class RunProcess:
 
 
 def _logs(folder: Path) -> list[Path]:
-    """Return the logs of all sessions, which are named by their start."""
+    """Return the logs of all sessions, named after their start times."""
     return [*folder.glob('*/*.log'), *folder.glob('test/*/*.log')]
 
 
 def _seconds(folder: Path) -> float:
-    """Return how long a run took, from the logs of all its sessions.
+    """Return the duration of a run from the logs of all its sessions.
 
-    A session that was killed counts up to its last line.
+    A killed session counts up to its last line.
     """
     total = 0.0
     for log in _logs(folder):

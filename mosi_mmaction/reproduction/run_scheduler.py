@@ -1,10 +1,10 @@
-"""Carry out a declared list of runs: resumable, a few at a time.
+"""Execute a declared list of runs: resumable, several at a time.
 
-Each run is a process of tools/train.py in a folder of its own, followed by
-tools/test.py where validation is not the test. A run that is finished is
-kept; one that was killed resumes from its last checkpoint and ends with the
-same metrics. Several calls may share one root: each run has a lock, which
-its processes inherit, so a run that survived its caller is waited for.
+Each run is a process of tools/train.py in its own directory, followed by
+tools/test.py if validation is not the test. A finished run is kept; a killed
+one resumes from its last checkpoint and ends with the same metrics. Several
+calls may share one root: each run has a lock, which its processes inherit, so
+that a call waits for a run that has survived its caller.
 """
 
 import fcntl
@@ -29,24 +29,25 @@ def execute(
     threads: int | None = None,
     launch: Launch = local_launch,
 ) -> dict[str, dict]:
-    """Carry out runs, those that others start from first.
+    """Execute runs, starting with those that others depend on.
 
     Args:
-        runs: What to do; names are unique.
-        root: Folder of all runs.
-        jobs: How many at once. They share the processors.
-        threads: Of each; by default all processors are shared out. Sums in
-            floating point depend on it in their last bits.
-        launch: Makes commands.
+        runs: Runs to execute, with unique names.
+        root: Directory of all runs.
+        jobs: Number of simultaneous runs, which share the processors.
+        threads: Number of threads of each run; by default all processors are
+            divided among the runs. The last bits of floating-point sums
+            depend on it.
+        launch: Function that makes commands.
 
     Returns:
         Name to result: ``final`` (metrics of the test or of the last
-        validation), ``curve`` ([epoch, metrics] of every validation, but
-        for one that a kill cut off after its checkpoint was written),
-        ``spec``, and ``seconds`` that it ran, over all resumes.
+        validation), ``curve`` ([epoch, metrics] of every validation, except
+        one that a kill cut off after its checkpoint was written), ``spec``,
+        and ``seconds``, its duration over all resumes.
 
     Raises:
-        RuntimeError: If a run fails; with the end of its log.
+        RuntimeError: If a run fails; includes the end of its log.
         ValueError: If names are not unique or an ``init`` is unknown.
     """
     by_name = {run.name: run for run in runs}
@@ -84,10 +85,10 @@ def execute(
                     continue
                 lock = _lock(root / run.name)
                 if lock is None:
-                    notes.append(f'{run.name} is waited for')
+                    notes.append(f'waiting for {run.name}')
                     continue
                 waiting.remove(run)
-                # Whoever held the lock may have brought it to its end.
+                # The previous holder of the lock may have finished the run.
                 results[run.name] = finished(root / run.name, specs[run.name])
                 if results[run.name] is not None:
                     lock.close()
@@ -130,8 +131,8 @@ def describe(metrics: dict) -> str:
 
 
 def _lock(folder: Path) -> IO | None:
-    """Take a run's lock; None while another process has it."""
-    # Append: the file is never emptied nor deleted, so there is only one.
+    """Take the lock of a run; return None if another process has it."""
+    # Append: the file is never truncated or deleted, so there is only one.
     lock = open(folder.with_name(f'.{folder.name}.lock'), 'a')
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

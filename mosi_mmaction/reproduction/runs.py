@@ -1,4 +1,4 @@
-"""A training run as it is declared: what decides its result."""
+"""The declaration of a training run: everything that decides its result."""
 
 import copy
 import functools
@@ -23,17 +23,18 @@ class Run:
     """One training run.
 
     Attributes:
-        name: Also its folder below the root of all runs.
-        config: Path of the config it starts from.
-        epochs: Budget; None keeps the config's.
-        seed: Of the run.
+        name: Name of the run and of its directory below the common root.
+        config: Path of its base config.
+        epochs: Number of epochs; None keeps the config's.
+        seed: Seed of the run.
         init: Name of the run whose last checkpoint it starts from.
         options: Dotted keys of the config and their values.
         motion: Arguments of :func:`mosi_mmaction.set_motion`.
         variables: Environment variables that the config reads.
         test: Whether the result is that of tools/test.py instead of the
             last validation.
-        cost: Expected core- or GPU-seconds an epoch; weighs the progress.
+        cost: Expected core- or GPU-seconds per epoch, used as the weight in
+            progress.
     """
 
     name: str
@@ -48,10 +49,10 @@ class Run:
     cost: float = 1.0
 
     def resolve(self, root: Path, runs: dict) -> Config:
-        """Return the run's config, with everything applied.
+        """Return the complete config of the run.
 
         Args:
-            root: Folder of all runs.
+            root: Directory of all runs.
             runs: All runs by name.
         """
         cfg = copy.deepcopy(
@@ -70,14 +71,14 @@ class Run:
         return cfg
 
     def spec(self, runs: dict) -> str:
-        """Return a hash of all that decides the result.
+        """Return a hash of everything that decides the result.
 
-        Names do not. Data count by their paths, lists and frames that were
-        made below the root too.
+        Names do not count. Data count by their paths, including lists and
+        frames made below the root.
 
         Args:
-            runs: All runs by name, of which only what this one starts from
-                is used.
+            runs: All runs by name; only those that this one depends on are
+                used.
         """
         content = self.resolve(Path(), runs).to_dict()
         if self.init is not None:
@@ -87,18 +88,18 @@ class Run:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def declaration(self, root: Path) -> dict:
-        """Return in plain types what the run is, for a line of results.
+        """Return the run in plain types, for a line of results.
 
         Args:
-            root: Folder of all runs.
+            root: Directory of all runs.
 
         Returns:
             ``id``, ``config`` (name), ``seed``, ``init``, ``epochs``,
-            ``motion``, ``options``, ``data`` (what the variables of the
-            config name) and ``test``. Paths below the root begin with
-            ``$WORK_DIR``, those below a directory that a variable names with
-            that variable; of others the last two parts are kept, so that no
-            path of a machine is published.
+            ``motion``, ``options``, ``data`` (values of the config's
+            variables) and ``test``. Paths below the root begin with
+            ``$WORK_DIR``, those below the directory of a variable with that
+            variable; others are reduced to their last two parts, so that no
+            local path is published.
         """
         places = {f'${k}': v for k, v in self.variables.items()}
         places['$WORK_DIR'] = str(root.resolve())
@@ -116,7 +117,7 @@ class Run:
 
 
 def _config_name(path: str) -> str:
-    # A config of somebody's own has the name of its file.
+    # A user's own config is named after its file.
     name = Path(path).with_suffix('')
     _, found, below = name.as_posix().rpartition('/configs/')
     return below if found else name.name

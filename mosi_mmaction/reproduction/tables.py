@@ -1,4 +1,4 @@
-"""From the results of runs to a table."""
+"""Make tables from the results of runs."""
 
 import datetime
 import statistics
@@ -17,14 +17,15 @@ def bootstrap_interval(
     """Return the percentile bootstrap interval of a mean.
 
     Args:
-        values: One a replicate, such as paired differences.
-        level: Coverage.
-        resamples: Drawn with a fixed seed: the same values give the same
-            interval.
+        values: One value per replicate, such as paired differences.
+        level: Coverage of the interval.
+        resamples: Number of resamples, drawn with a fixed seed: the same
+            values give the same interval.
 
     Returns:
-        Lower and upper end. Of fewer than four values it is the smallest
-        and the largest: those means are drawn more often than 2.5 %.
+        Lower and upper end. For fewer than four values, these are the
+        smallest and the largest value: such means are drawn more often than
+        2.5 %.
 
     Raises:
         ValueError: If there is no value.
@@ -40,7 +41,7 @@ def bootstrap_interval(
         method='percentile',
         rng=np.random.default_rng(0),
     )
-    # A percentile that lies between two means takes the outer one.
+    # A percentile between two means is rounded outwards.
     means, tail = found.bootstrap_distribution, (1 - level) / 2
     return (
         float(np.quantile(means, tail, method='lower')),
@@ -49,15 +50,15 @@ def bootstrap_interval(
 
 
 def summarize(row: Row, results: dict[str, dict]) -> dict:
-    """Return what a row says, all accuracies in %.
+    """Return the summary of a row, with all accuracies in %.
 
     Args:
-        row: The row.
-        results: Of :func:`~.run_scheduler.execute`.
+        row: Row to summarize.
+        results: Results of :func:`~.run_scheduler.execute`.
 
     Returns:
-        ``condition``, ``paper``, ``paper_pretext``, ``top1`` (one a
-        replicate), ``mean``, ``sd`` (None of one replicate), ``pretext``,
+        ``condition``, ``paper``, ``paper_pretext``, ``top1`` (one per
+        replicate), ``mean``, ``sd`` (None for one replicate), ``pretext``,
         ``baseline`` (its condition), ``difference`` (``mean``, ``low``,
         ``high``, paired by replicate), ``hours`` (of cores or GPUs,
         pretraining included), ``pretrains`` and ``finetunes`` (names). The
@@ -101,9 +102,9 @@ def format_table(rows: list[dict], unit: str, scale: float = 1.0) -> str:
     """Return summaries as a Markdown table.
 
     Args:
-        rows: Of :func:`summarize`.
-        unit: ``'core'`` or ``'GPU'``.
-        scale: How many of them a run has.
+        rows: Summaries of :func:`summarize`.
+        unit: Unit of cost, ``'core'`` or ``'GPU'``.
+        scale: Number of units that a run uses.
     """
 
     def number(value: float | None) -> str:
@@ -154,16 +155,16 @@ def make_table(
     """Return a table as data.
 
     Args:
-        experiment: Its rows.
-        preset: Where they come from.
-        results: Of :func:`~.run_scheduler.execute`.
-        command: What was typed.
-        scale: Cores or GPUs of a run.
+        experiment: Experiment with the rows.
+        preset: Preset that the rows come from.
+        results: Results of :func:`~.run_scheduler.execute`.
+        command: Command line.
+        scale: Number of cores or GPUs of a run.
 
     Returns:
         ``title``, ``preset``, ``command``, ``date``, ``machine``,
-        ``commit``, ``unit`` and ``scale`` of the hours, ``rows``, each of
-        :func:`summarize`, and ``notes``, sentences.
+        ``commit``, ``unit`` and ``scale`` of the hours, ``rows`` from
+        :func:`summarize`, and ``notes``, a list of sentences.
     """
     rows = [summarize(row, results) for row in experiment.rows]
     num = {len(row['top1']) for row in rows}

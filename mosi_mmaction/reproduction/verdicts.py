@@ -1,13 +1,13 @@
-"""What a measured difference says about what was predicted of it."""
+"""Verdicts of measured differences on predictions."""
 
 import math
 import statistics
 
 from .tables import bootstrap_interval
 
-#: Differences within so many points of 0 count as none.
+#: Differences of at most this many points count as none.
 MARGIN = 4.0
-#: What may be predicted: the sign of a difference, or that there is none.
+#: Possible predictions: the sign of a difference, or no difference.
 PREDICTIONS = {'>': 'above 0', '<': 'below 0', '=': 'no difference'}
 
 
@@ -15,8 +15,8 @@ def compare(ours: list[float], theirs: list[float]) -> dict:
     """Return the paired difference of two rows.
 
     Args:
-        ours: Accuracies in %, one a replicate.
-        theirs: Those of the baseline, of the same replicates.
+        ours: Accuracies in %, one per replicate.
+        theirs: Accuracies of the baseline, for the same replicates.
 
     Returns:
         ``mean``, ``low`` and ``high`` of the 95 % bootstrap interval, and
@@ -38,15 +38,15 @@ def judge(difference: dict, predicted: str) -> str:
     """Return the verdict on a prediction.
 
     Args:
-        difference: Of :func:`compare`.
-        predicted: A key of :data:`PREDICTIONS`.
+        difference: Result of :func:`compare`.
+        predicted: Prediction, a key of :data:`PREDICTIONS`.
 
     Returns:
         ``'yes'``: the interval excludes 0 on the predicted side, or lies
-        within :data:`MARGIN` of 0 where no difference was predicted.
-        ``'no'``: it excludes 0 on the other side, or lies within the margin
-        where a difference was predicted, or outside of it where none was.
-        ``'open'``: all else.
+        within :data:`MARGIN` of 0 if no difference was predicted. ``'no'``:
+        it excludes 0 on the other side, or lies within the margin although a
+        difference was predicted, or outside it although none was. ``'open'``:
+        everything else.
 
     Raises:
         ValueError: If there is no such prediction.
@@ -69,9 +69,9 @@ def judge(difference: dict, predicted: str) -> str:
 
 
 def replicates_needed(difference: dict) -> int:
-    """Return how many replicates would narrow the interval to the margin.
+    """Return the number of replicates that narrow the interval to the margin.
 
-    The interval is taken to shrink with the square root of their number.
+    The width is assumed to fall with the square root of that number.
     """
     half = (difference['high'] - difference['low']) / 2
     return math.ceil(difference['n'] * (half / MARGIN) ** 2)
