@@ -234,10 +234,9 @@ if __name__ == '__main__':
 
 import torch
 
-from mosi_mmaction.files import write_text
 from mosi_mmaction.reproduction.cost import print_plan
 from mosi_mmaction.reproduction.experiments import EXPERIMENTS, table1_loso
-from mosi_mmaction.reproduction.pages import write_pages
+from mosi_mmaction.reproduction.pages import write_pages, write_report
 from mosi_mmaction.reproduction.preset_mocap import (
     MOCAP_EXPERIMENTS,
     Mocap,
@@ -245,16 +244,12 @@ from mosi_mmaction.reproduction.preset_mocap import (
 from mosi_mmaction.reproduction.preset_paper import Paper
 from mosi_mmaction.reproduction.preset_tiny import Tiny
 from mosi_mmaction.reproduction.presets import Preset
-from mosi_mmaction.reproduction.results_store import (
-    Results,
-    collect,
-    experiment_of,
-)
+from mosi_mmaction.reproduction.results_store import Results, collect
 from mosi_mmaction.reproduction.run_commands import TOOLS, make_launch
 from mosi_mmaction.reproduction.run_process import read_run
 from mosi_mmaction.reproduction.run_scheduler import execute
 from mosi_mmaction.reproduction.runs import portable_command
-from mosi_mmaction.reproduction.tables import format_page, make_table
+from mosi_mmaction.reproduction.tables import make_table
 from mosi_mmaction.reproduction.transformers import TINY_EXPERIMENTS
 
 
@@ -379,23 +374,21 @@ def main(argv: list[str] | None = None) -> None:
         list(runs.values()), root, jobs, 1 if on_cpu else None, launch
     )
     out = args.out or root / 'results'
-    store = Results(out)
     command = portable_command(
         ['python', 'tools/reproduce.py', *(argv or sys.argv[1:])]
     )
-    made = {}
-    for experiment, of, name in tables:
-        table = make_table(experiment, of, results, command, scale)
-        made.setdefault(experiment_of(name), {})[name] = table
-        page = format_page(table)
-        write_text(out / f'{name}.md', page)
-        print(f'\n{page}')
     lines = [
         {**read_run(root / name), **run.declaration(root)}
         for name, run in runs.items()
     ]
+    made = {
+        name: make_table(experiment, of, results, command, scale)
+        for experiment, of, name in tables
+    }
     # A run that was made again may differ in its last bits.
-    store.add(lines, made, args.replace or not args.out)
+    replace = args.replace or not args.out
+    for page in write_report(Results(out), lines, made, replace):
+        print(f'\n{page}')
     print(f'runs.jsonl and tables: {out}')
 
 

@@ -25,7 +25,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from ..files import write_text
-from .results_store import Results
+from .results_store import Results, experiment_of
 from .tables import format_gain, format_page
 from .verdicts import PREDICTIONS, compare, judge, replicates_needed
 
@@ -53,6 +53,30 @@ def write_pages(results: Results, docs: Path) -> list[str]:
             write_text(path, text)
             changed.append(str(path))
     return changed
+
+
+def write_report(
+    results: Results, runs: list[dict], tables: dict[str, dict], replace: bool
+) -> list[str]:
+    """Add what a call made, and write a page of each table beside it.
+
+    Args:
+        results: Where to add it.
+        runs: Lines of :meth:`Results.add`.
+        tables: Tables by name.
+        replace: As in :meth:`Results.add`.
+
+    Returns:
+        The pages.
+    """
+    files: dict[str, dict] = {}
+    for name, table in tables.items():
+        files.setdefault(experiment_of(name), {})[name] = table
+    results.add(runs, files, replace)
+    pages = {name: format_page(table) for name, table in tables.items()}
+    for name, page in pages.items():
+        write_text(results.root / f'{name}.md', page)
+    return list(pages.values())
 
 
 def make_pages(results: Results, docs: Path) -> dict[Path, str]:

@@ -1,15 +1,12 @@
 """Minutes on a CPU: small networks, photographs and few videos."""
 
 import json
-import shutil
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from ..files import part_of, write_text
+from ..files import write_text
 from ..media.paths import in_validation, scan_tree
-from ..media.video import read_frame
 from ..method.motion import LabelPool
 from ..synthetic.write import list_action_videos, write_action_videos
 from .presets import (
@@ -19,6 +16,7 @@ from .presets import (
     flip_rendered_options,
     rate_options,
 )
+from .target_frames import write_frames
 
 #: Networks with their own configs; others are options of R(2+1)D's config.
 TRANSFORMERS = ('vit', 'swin', 'mvit')
@@ -385,7 +383,7 @@ class Tiny(Preset):
                 ('train', 'train', self.num),
                 ('val', 'test', self.num_val),
             ):
-                _write_frames(self.videos, names[split], num, root / part)
+                write_frames(self.videos, names[split], num, root / part)
 
         self.todo[root] = make
         return root
@@ -394,27 +392,3 @@ class Tiny(Preset):
 def _write_rendered(root: Path) -> None:
     for split, num in RENDERED.items():
         write_action_videos(root, num, split)
-
-
-def _write_frames(root: Path, names: list[str], num: int, out: Path) -> None:
-    """Write ``num`` frames, spaced evenly over videos and within each."""
-    if out.exists():
-        return
-    part = part_of(out)
-    part.mkdir(parents=True)
-    for number, name in enumerate(names):
-        count = len(range(number, num, len(names)))
-        for k in range(count):
-            img = read_frame(
-                str(root / name),
-                lambda length, k=k, c=count: int((k + 0.5) / c * length),
-            )
-            path = part / f'{number:03d}_{k:03d}.png'
-            if not cv2.imwrite(str(path), img[..., ::-1]):
-                raise OSError(f'cannot write {path}: is the disk full?')
-    try:
-        part.rename(out)
-    except OSError:
-        if not out.exists():
-            raise
-        shutil.rmtree(part)  # another call was faster

@@ -122,7 +122,7 @@ def test_wrong_settings_are_named():
         ),
     )
     uneven = DataLoader(range(9), batch_sampler=rounds(9, 2, 3))
-    with pytest.raises(ValueError, match='CosineAnnealingLR.*12 of 13'):
+    with pytest.raises(ValueError, match='CosineAnnealingLR.*12 instead'):
         LOOPS.build(
             dict(type='RoundTrainLoop', max_epochs=3),
             default_args=dict(runner=runner, dataloader=uneven),

@@ -99,22 +99,22 @@ def test_frames_of_the_target(tiny):
 
 
 def test_two_calls_that_make_the_same_frames(micro, tmp_path, monkeypatch):
-    from mosi_mmaction.reproduction import preset_tiny
+    from mosi_mmaction.reproduction import target_frames
 
     lines = (micro['videos'] / 'train.txt').read_text().splitlines()
     names = [line.split()[0] for line in lines]
-    out, read, inner = tmp_path / 'frames', preset_tiny.read_frame, []
+    out, read, inner = tmp_path / 'frames', target_frames.read_frame, []
 
     def read_frame(*args):
         if not inner:
             inner.append(True)
             with monkeypatch.context() as other:  # as another process would
                 other.setattr(os, 'getpid', lambda: -1)
-                preset_tiny._write_frames(micro['videos'], names, 8, out)
+                target_frames.write_frames(micro['videos'], names, 8, out)
         return read(*args)
 
-    monkeypatch.setattr(preset_tiny, 'read_frame', read_frame)
-    preset_tiny._write_frames(micro['videos'], names, 8, out)
+    monkeypatch.setattr(target_frames, 'read_frame', read_frame)
+    target_frames.write_frames(micro['videos'], names, 8, out)
     assert [p.name for p in tmp_path.iterdir()] == ['frames']
     assert len(list(out.iterdir())) == 8
 
@@ -170,13 +170,10 @@ def test_rendered_videos_have_tables_of_their_own(
     monkeypatch.setattr(reproduce.signal, 'signal', lambda *args: None)
     monkeypatch.setattr(reproduce, 'read_run', lambda path: {})
     monkeypatch.setattr(reproduce, 'make_table', lambda *args: {})
-    monkeypatch.setattr(reproduce, 'format_page', lambda table: '')
     monkeypatch.setattr(
-        reproduce.Results,
-        'add',
-        lambda self, runs, tables, replace: stems.extend(
-            name for of in tables.values() for name in of
-        ),
+        reproduce,
+        'write_report',
+        lambda results, runs, tables, replace: stems.extend(tables) or [],
     )
     monkeypatch.setattr(
         preset_tiny,

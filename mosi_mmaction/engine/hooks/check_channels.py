@@ -4,8 +4,8 @@ from typing import Any
 
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 
+from ...checkpoints.weights import unwrap_model
 from ...models.heads.channels import check_channels
 
 
@@ -18,9 +18,7 @@ class CheckChannelsHook(Hook):
 
     def before_run(self, runner) -> None:
         """Look at the first call of the head only."""
-        model = runner.model
-        if is_model_wrapper(model):
-            model = model.module
+        model = unwrap_model(runner.model)
         head = getattr(model, 'cls_head', None)
         if head is None:
             return
