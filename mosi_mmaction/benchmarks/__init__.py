@@ -1,1 +1,1 @@
-"""What tools/benchmark.py measures, a case a module."""
+"""The cases of tools/benchmark.py, one per module."""

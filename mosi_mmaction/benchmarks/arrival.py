@@ -1,4 +1,4 @@
-"""What a batch costs until it is in the trainer, by process."""
+"""The cost of getting a batch to the trainer, by process."""
 
 import os
 import time
@@ -23,7 +23,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def _settled(pid: int) -> float:
-    """Wait until a worker has made all it may make ahead; its CPU time."""
+    """Wait until a worker has finished prefetching; return its CPU time."""
     before, now = -1.0, cpu_seconds(pid)
     while now - before > 1e-3:
         time.sleep(0.1)
@@ -35,10 +35,10 @@ class Arrival:
     """A data loader with one worker, measured from outside.
 
     Args:
-        dataset: Gives packed samples.
-        indices: Yields what to ask it for, without end.
-        batch_size: Images a batch.
-        collate: The loader's ``collate_fn``.
+        dataset: Dataset of packed samples.
+        indices: Endless iterator of the indices to load.
+        batch_size: Number of images per batch.
+        collate: ``collate_fn`` of the loader.
     """
 
     def __init__(
@@ -71,10 +71,10 @@ class Arrival:
         self._copy.copy_(inputs)
 
     def measure(self, batches: int) -> tuple[float, float]:
-        """Return CPU seconds an image of the worker and of this process.
+        """Return CPU seconds per image of the worker and of this process.
 
         Args:
-            batches: How many to take.
+            batches: Number of batches to take.
         """
         worker, trainer = _settled(self._worker), time.process_time()
         for _ in range(batches):

@@ -1,4 +1,4 @@
-"""The case `index` of benchmark.py: a data set of very many images."""
+"""The case `index` of benchmark.py: a dataset of very many images."""
 
 import argparse
 import multiprocessing
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def bench(args: argparse.Namespace) -> None:
-    """Measure memory and start of a data set of very many images."""
+    """Measure memory and startup of a dataset of very many images."""
     with tempfile.TemporaryDirectory() as folder:
         rng = np.random.default_rng(0)
         cv2.imwrite(
@@ -93,9 +93,9 @@ def write_list(path: str, number: int) -> None:
 
 
 def with_workers(dataset: SourceImageDataset, number: int) -> list[int]:
-    """Return the PSS of this process and of forked workers at their work.
+    """Return the PSS of this process and of running forked workers.
 
-    Each worker asks for paths all over the index and loads one sample.
+    Each worker reads paths from all over the index and loads one sample.
     """
     context = multiprocessing.get_context('fork')
     ready, done = context.Barrier(number + 1), context.Event()

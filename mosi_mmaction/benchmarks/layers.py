@@ -1,10 +1,10 @@
 """The case `layers` of benchmark.py: clips of layers against plain copies.
 
-A plain copy is one of the rendered clips' own bytes. *Warm*: the second of two
-runs at once, of the copy and of ours, into memory that is kept; as far as they
-fit, both lie in the processor's cache: the hardest peer. *Fresh*: into pages
-that are touched for the first time, as a process whose allocator hands large
-blocks back gets them at every ``.copy()``.
+A plain copy copies the bytes of the rendered clips. *Warm* is the second of
+two immediate runs, of the copy and of ours, into memory that is kept; as far
+as they fit, both are in the processor's cache, the hardest comparison. *Fresh*
+is into pages that are accessed for the first time, as every ``.copy()`` gets
+them in a process whose allocator returns large blocks.
 """
 
 import argparse
@@ -41,7 +41,7 @@ _ALL = dict(
     num_distractors=2,
     background=dict(max_zoom=1.2, texture='other'),
 )
-#: What is drawn, by case.
+#: Drawing options of each case.
 CASES: dict[str, dict[str, Any]] = {
     'the paper': {},
     'the paper, jitter': dict(jitter=True),
@@ -92,7 +92,7 @@ def draw(
 
 
 def fresh(shape: tuple[int, ...]) -> np.ndarray:
-    """Return memory whose pages have not been touched."""
+    """Return memory whose pages have not been accessed."""
     size = int(np.prod(shape))
     return np.frombuffer(mmap.mmap(-1, size), np.uint8).reshape(shape)
 
@@ -111,10 +111,10 @@ def once(run: Callable, *args: Any) -> float:
 
 
 def warps_alone(image: np.ndarray, plan: PseudoMotion) -> None:
-    """Do nothing but the warps that a plan needs, one a layer and frame.
+    """Do only the warps that a plan needs, one per layer and frame.
 
-    The floor of what interpolates, as long as OpenCV does it: no colours,
-    no mattes but their own warps, nothing laid over anything.
+    This is the lower bound of interpolation with OpenCV: no colours, of
+    mattes only the warps, and no compositing.
     """
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     size = plan.crop_size

@@ -1,4 +1,4 @@
-"""The generator of the authors' release, from a local clone, as a peer."""
+"""The generator of the authors' release, from a local clone."""
 
 import argparse
 import importlib
@@ -18,8 +18,8 @@ def load_official(folder: str) -> Any:
     """Import the generator of a local clone of the authors' release.
 
     Raises:
-        FileNotFoundError: If there is none in the folder.
-        ImportError: If it does not import, as a rule for want of a
+        FileNotFoundError: If the clone does not contain it.
+        ImportError: If it cannot be imported, usually because there is no
             torchvision that fits this torch.
     """
     clone = Path(folder).resolve()
@@ -34,7 +34,7 @@ def load_official(folder: str) -> Any:
     try:
         return importlib.import_module(name)
     except (ImportError, RuntimeError) as error:
-        # A CUDA build of torchvision beside a CPU torch is a RuntimeError.
+        # A CUDA build of torchvision with a CPU torch is a RuntimeError.
         raise ImportError(
             f'--official: {found[0]} does not import: {error}. It needs a '
             f'torchvision built for torch {torch.__version__}: of the same '
@@ -45,12 +45,12 @@ def load_official(folder: str) -> Any:
 def bench_official(
     args: argparse.Namespace, image: np.ndarray, ours: Callable
 ) -> None:
-    """Time it against ours.
+    """Compare its time with ours.
 
     Args:
-        args: Of the command line.
+        args: Arguments of the command line.
         image: Source image, (320, 320, 3) uint8 RGB.
-        ours: Draws and renders the clips of the image.
+        ours: Function that draws and renders the clips of the image.
     """
     module = load_official(args.official)
     generator = module.MoSIGenerator(official_config(), 'train')
@@ -75,7 +75,7 @@ def bench_official(
 
 
 def official_config() -> SimpleNamespace:
-    """Return the settings of the paper as the release reads them."""
+    """Return the paper's settings in the format of the release."""
     return SimpleNamespace(
         DATA=SimpleNamespace(
             TRAIN_CROP_SIZE=112, MEAN=[0.45] * 3, STD=[0.225] * 3

@@ -35,22 +35,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='directory of photographs',
     )
     parser.add_argument(
-        '--limit', type=int, default=100, help='use only this many'
+        '--limit',
+        type=int,
+        default=100,
+        help='largest number of photographs to use',
     )
     parser.add_argument('--repeats', type=int, default=7)
     parser.add_argument(
-        '--batch', type=int, default=10, help='source images a batch'
+        '--batch',
+        type=int,
+        default=10,
+        help='number of source images per batch',
     )
 
 
 def bench(args: argparse.Namespace) -> None:
-    """Time the way from file to packed sample against bare decoding.
+    """Compare the time from file to packed sample with bare decoding.
 
     Raises:
-        FileNotFoundError: If the folder holds no image.
+        FileNotFoundError: If the directory contains no image.
     """
     if not osp.isdir(args.images):
-        raise FileNotFoundError(f'--images: there is no folder {args.images}')
+        raise FileNotFoundError(
+            f'--images: there is no directory {args.images}'
+        )
     names = sorted(
         n for n in os.listdir(args.images) if extension(n) in IMAGE_EXTENSIONS
     )[: args.limit]
@@ -74,7 +82,7 @@ def bench(args: argparse.Namespace) -> None:
         )
 
     def visit(get: Callable, keys: Iterable) -> None:
-        for key in keys:  # one at a time: a worker sends what it has made
+        for key in keys:  # one at a time: a worker sends its samples at once
             get(key)
 
     cases = {
@@ -109,7 +117,7 @@ def bench(args: argparse.Namespace) -> None:
 def bench_arrival(
     args: argparse.Namespace, names: list[str], bare: Callable
 ) -> None:
-    """Time what a data loader delivers: worker, collate, transfer."""
+    """Time the output of a data loader: worker, collate, transfer."""
     rng, image = np.random.default_rng(1), source_image()
     changes = dict(worker=None, device=render_on_device)
     loaders = {
@@ -165,7 +173,7 @@ def render_some(image: np.ndarray, rng: np.random.Generator) -> None:
 def packed_dataset(
     folder: str, names: list[str], change: Callable | None
 ) -> SourceImageDataset:
-    """Return the data set of the photograph config, over some files."""
+    """Return the dataset of the photograph config, with some files."""
     cfg = Config.fromfile(config_path('mosi_r2p1d_imagenet'))
     if change is not None:
         change(cfg)

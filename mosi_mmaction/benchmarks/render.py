@@ -32,7 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--repeats', type=int, default=30)
     parser.add_argument(
-        '--batch', type=int, default=10, help='source images a batch on a GPU'
+        '--batch',
+        type=int,
+        default=10,
+        help='number of source images per batch on a GPU',
     )
 
 
@@ -58,7 +61,7 @@ def draw(
 
 
 def bench(args: argparse.Namespace) -> None:
-    """Time drawing and rendering against one copy of the same bytes."""
+    """Compare drawing and rendering with one copy of the same bytes."""
     if args.official:
         load_official(args.official)  # before minutes of other cases
     rng, image = np.random.default_rng(1), source_image()
@@ -109,7 +112,7 @@ def bench(args: argparse.Namespace) -> None:
 def bench_render_batch(
     args: argparse.Namespace, image: np.ndarray, rng: np.random.Generator
 ) -> None:
-    """Time the device's renderer on a batch that is there already."""
+    """Time the device's renderer on a batch that is already on the device."""
     device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
     batch = args.batch if device.type == 'cuda' else 1
     images = torch.from_numpy(np.stack([image] * batch)).to(device)

@@ -1,4 +1,4 @@
-"""Time things in turn, and report each as a JSON line."""
+"""Time cases in turn, and report each as a JSON line."""
 
 import json
 import statistics
@@ -29,7 +29,7 @@ def take_turns(
     Args:
         cases: Functions without arguments, by name.
         repeats: Number of rounds that count.
-        clock: Returns seconds.
+        clock: Function that returns seconds.
 
     Returns:
         Median time of every case in seconds.
@@ -41,14 +41,14 @@ def take_turns(
 
 
 def seconds(run: Callable, clock: Callable) -> float:
-    """Return how long a function takes."""
+    """Return the duration of a function call."""
     start = clock()
     run()
     return clock() - start
 
 
 def medians(cases: dict[str, Callable], repeats: int) -> dict[str, float]:
-    """Do as :func:`take_turns` with functions that return their seconds."""
+    """Like :func:`take_turns`, with functions that return their seconds."""
     times = {name: [] for name in cases}
     for _ in tqdm(range(repeats + 1), 'rounds'):
         for name, measure in cases.items():
@@ -57,7 +57,7 @@ def medians(cases: dict[str, Callable], repeats: int) -> dict[str, float]:
 
 
 def pss(pid: int | str = 'self') -> int:
-    """Return the memory of a process in bytes; shared pages in parts."""
+    """Return the memory of a process in bytes; shared pages count partly."""
     with open(f'/proc/{pid}/smaps_rollup') as file:
         [line] = [x for x in file if x.startswith('Pss:')]
     return int(line.split()[1]) * 1024

@@ -1,4 +1,4 @@
-"""The case `train` of benchmark.py: the wait for data, and the recipes."""
+"""The case `train` of benchmark.py: waiting for data, and the recipes."""
 
 import argparse
 import multiprocessing
@@ -44,32 +44,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--steps', type=int, default=30)
     parser.add_argument('--repeats', type=int, default=5)
     parser.add_argument(
-        '--batch', type=int, default=10, help='source images a step on a GPU'
+        '--batch',
+        type=int,
+        default=10,
+        help='number of source images per step on a GPU',
     )
     parser.add_argument(
         '--only',
         choices=['wait', 'recipes'],
-        help='one of the two halves; default: both',
+        help='part of the case to run (default: both)',
     )
     parser.add_argument(
         '--compile',
         action='store_true',
-        help='time the fast recipe with torch.compile too',
+        help='also time the fast recipe with torch.compile',
     )
     parser.add_argument(
         '--switches',
         action='store_true',
-        help='time the fast recipe with each switch of docs/benchmarks.md too',
+        help='also time the fast recipe with each switch in '
+        'docs/benchmarks.md',
     )
 
 
 def quiet() -> None:
-    """Keep logs from stdout, which holds nothing but JSON."""
+    """Keep logs out of stdout, which is for JSON only."""
     MMLogger.get_current_instance().setLevel('ERROR')
 
 
 def bench(args: argparse.Namespace) -> None:
-    """Time the wait for data, and the fast recipe against the stock one."""
+    """Time waiting for data, and the fast recipe against the stock one."""
     init_default_scope('mmaction')
     if args.only != 'recipes':
         bench_wait(args)
@@ -122,14 +126,14 @@ def stepper(cfg: Config) -> Callable[[dict], None]:
 def data_wait(cfg: Config, steps: int) -> dict[str, float]:
     """Return mean seconds of a whole step and of the wait within it.
 
-    Means, as a rare long wait counts as what it costs. An epoch's first
-    batches, which start the workers, do not count.
+    Means, so that a rare long wait counts with its full cost. The first
+    batches of an epoch, which start the workers, do not count.
     """
     loader = Runner.build_dataloader(cfg.train_dataloader, seed=0)
     if len(loader) < steps + 3:
         raise ValueError(
             f'--steps: the tiny config has {len(loader)} steps '
-            'an epoch, of which 3 are warm-up'
+            'per epoch, of which 3 are warm-up'
         )
     step, times = stepper(cfg), []
     batches = iter(loader)
@@ -146,8 +150,8 @@ def data_wait(cfg: Config, steps: int) -> dict[str, float]:
 def bench_recipes(args: argparse.Namespace) -> None:
     """Time full-size R(2+1)D-10 with every part of the fast recipe.
 
-    Each recipe has a process of its own, as one changes how memory is kept.
-    On a CPU they take turns; on a GPU one at a time has the memory.
+    Each recipe has its own process, because one of them changes how memory is
+    kept. On a CPU they take turns; on a GPU one at a time uses the memory.
     """
     on_gpu = torch.cuda.is_available()
     recipes = ['stock', 'fast'] + ['fast, compiled'] * args.compile
@@ -205,7 +209,7 @@ def ask(pipe: Any) -> float:
 
 
 def recipe(name: str) -> Config:
-    """Return the full-size config that a recipe trains with."""
+    """Return the full-size config of a recipe."""
     cfg = Config.fromfile(config_path('mosi_r2p1d_imagenet'))
     if name == 'stock':
         return cfg
@@ -223,7 +227,7 @@ def recipe_worker(pipe: Any, name: str, batch_size: int) -> None:
     init_default_scope('mmaction')
     cfg = recipe(name)
     on_gpu = torch.cuda.is_available()
-    # As the configs have it; benchmarking kernels is part of the warm-up.
+    # As in the configs; benchmarking kernels is part of the warm-up.
     torch.backends.cudnn.benchmark = on_gpu
     if not on_gpu:
         torch.set_num_threads(1)  # the time of one core, as elsewhere
@@ -258,13 +262,13 @@ def recipe_worker(pipe: Any, name: str, batch_size: int) -> None:
 
 
 def gpu_facts(step: Callable) -> dict:
-    """Return card, peak memory, waits, and what use is computed from.
+    """Return card, peak memory, waits, and the figures of utilisation.
 
-    Waits are calls of a step after which the CPU stood still until the
-    device had caught up, but for the one that ends it.
+    Waits are calls in a step after which the CPU was idle until the device
+    had caught up, except for the call that ends the step.
 
-    The peak is what a large bfloat16 matrix product reaches on this card,
-    not what its maker states.
+    The peak is the speed of a large bfloat16 matrix product on this card, not
+    the manufacturer's figure.
     """
     memory = torch.cuda.max_memory_allocated()
     with warnings.catch_warnings(record=True) as caught:
@@ -292,7 +296,7 @@ def gpu_facts(step: Callable) -> dict:
 
 
 def teraflop(run: Callable) -> float:
-    """Return 10^12 floating-point operations of a function, by torch."""
+    """Return the teraflop of a function, as counted by torch."""
     with FlopCounterMode(display=False) as counter:
         run()
     return counter.get_total_flops() / 1e12

@@ -1,9 +1,9 @@
 """The case `video` of benchmark.py: reading videos against MMAction2's decord.
 
-CPU time of this process and of the one that decodes together. Files like
-those of Weizmann, HMDB51, UCF101 and Kinetics are drawn and encoded first,
-unless files are given, and three of kinds that stock decord reads wrongly: its
-time there is marked by `stock_is_right: false`.
+Times are CPU times of this process and the decoding one together. Unless files
+are given, files like those of Weizmann, HMDB51, UCF101 and Kinetics are drawn
+and encoded first, and three of kinds that stock decord reads wrongly: its time
+is then marked by `stock_is_right: false`.
 """
 
 import argparse
@@ -36,8 +36,8 @@ KINDS = {
     'Kinetics-like.mp4': ('libx264', 340, 256, 300, 30, dict(g='60')),
 }
 
-# Mean difference of two decoders' frames, in grey levels, beyond which one
-# of them is another frame.
+# Mean difference of two decoders' frames, in grey levels, above which they are
+# different frames.
 _OTHER = 2
 
 
@@ -67,7 +67,7 @@ def draw(path: str, kind: tuple) -> None:
 
 
 def cpu() -> float:
-    """Return CPU seconds of this process and of the one that decodes."""
+    """Return CPU seconds of this process and of the decoding process."""
     child = time.clock_gettime(~decoder_pid() << 3 | 2)
     return time.process_time() + child
 
@@ -116,13 +116,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--videos',
         metavar='FILE',
         nargs='+',
-        help='videos to read; default: some are drawn',
+        help='videos to read (default: some are drawn)',
     )
     parser.add_argument('--repeats', type=int, default=15)
 
 
 def bench(args: argparse.Namespace) -> None:
-    """Time samples of videos, and measure the process that decodes."""
+    """Time samples of videos, and measure the decoding process."""
     init_default_scope('mmaction')
     with tempfile.TemporaryDirectory() as folder:
         paths = args.videos
@@ -136,7 +136,7 @@ def bench(args: argparse.Namespace) -> None:
 
 
 def bench_file(args: argparse.Namespace, path: str) -> None:
-    """Time what is read of one file, in turns with stock decord."""
+    """Time reading one file, in turns with stock decord."""
     ours, stock = pipelines('Video'), pipelines('Decord')
     facts = VideoFile(path).facts
     right = VideoFile(path).read(range(facts['num_frames']))
@@ -177,7 +177,7 @@ def bench_file(args: argparse.Namespace, path: str) -> None:
 
 
 def wrong(path: str, right: np.ndarray, name: str, other: dict) -> None:
-    """Count the frames that stock decord takes from other times."""
+    """Count the frames for which stock decord returns other times."""
     import decord
 
     reader = decord.VideoReader(path, num_threads=1)
@@ -198,7 +198,7 @@ def wrong(path: str, right: np.ndarray, name: str, other: dict) -> None:
 
 
 class _Decoders(Dataset):
-    """Which process decodes for the worker that is asked."""
+    """The ID of the process that decodes for a worker."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -213,7 +213,7 @@ class _Decoders(Dataset):
 
 
 def bench_child(path: str) -> None:
-    """Measure the start and the memory of the process that decodes."""
+    """Measure startup and memory of the decoding process."""
     drop_decoder()
     video = VideoFile(path)
     video.read([0])
@@ -222,7 +222,7 @@ def bench_child(path: str) -> None:
         video = VideoFile(path)
         video.read(range(0, video.num_frames, 4))
     after = pss(decoder_pid())
-    # Held: workers end with their loader.
+    # Keep a reference, because workers end with their loader.
     loader = iter(DataLoader(_Decoders(path), batch_size=None, num_workers=8))
     pids = {next(loader) for _ in range(8)}
     together = sum(map(pss, pids))

@@ -1,4 +1,4 @@
-"""MMEngine, the original or its living fork: which of them must not matter.
+"""Support for MMEngine and its maintained fork alike.
 
 The distributions ``mmengine`` and ``onedl-mmengine`` both install a directory
 ``mmengine``. File and line refer to onedl-mmengine 0.10.12.
@@ -24,22 +24,23 @@ def apply() -> None:
     """Check MMEngine and make the fork as safe as the original; idempotent.
 
     Raises:
-        ImportError: If MMEngine is missing in part or whole, unfit, or mixed
-            from two distributions; the message names the command to run.
+        ImportError: If MMEngine is missing or incomplete, unsuitable, or
+            mixed from two distributions; the message names the command to
+            run.
     """
     check_mmengine()
     refuse_code_in_checkpoints()
 
 
 def check_mmengine() -> None:
-    """Check that there is one whole MMEngine, of a version that fits.
+    """Check that there is one complete MMEngine of a suitable version.
 
-    pip installs one distribution over the other without a word, and takes
-    files of both away when it removes one. mmaction2 requires ``mmengine``,
-    so that whoever wants the fork easily has both.
+    pip silently installs one distribution over the other, and removing one
+    also removes files of the other. mmaction2 requires ``mmengine``, so users
+    of the fork easily end up with both.
 
     Raises:
-        ImportError: If that is not so.
+        ImportError: If it is missing, incomplete, mixed or unsuitable.
     """
     try:
         import mmengine.config
@@ -68,8 +69,8 @@ def check_mmengine() -> None:
 
 
 def _was_changed(distribution: metadata.Distribution) -> bool:
-    """Return whether a file is not there as the distribution brought it."""
-    # Its attribute ``files`` leaves out what is missing.
+    """Return whether a file of a distribution is missing or modified."""
+    # Its attribute ``files`` omits missing files.
     record = distribution.read_text('RECORD') or ''
     for name, digest, _ in csv.reader(record.splitlines()):
         if not name.endswith('.py'):
@@ -87,10 +88,10 @@ def _was_changed(distribution: metadata.Distribution) -> bool:
 def refuse_code_in_checkpoints() -> None:
     """Keep the fork from running code in a checkpoint.
 
-    It allows the real getattr, and what torch refuses it loads once more with
-    ``weights_only=False`` (``mmengine/runner/checkpoint.py:64``). Its loader
-    becomes ``torch.load``, for which
-    :func:`~mosi_mmaction.compat.imports.allow_history_buffers` does enough.
+    The fork allows the real getattr, and loads files that torch refuses again
+    with ``weights_only=False`` (``mmengine/runner/checkpoint.py:64``). Its
+    loader is replaced by ``torch.load``, for which
+    :func:`~mosi_mmaction.compat.imports.allow_history_buffers` is sufficient.
     The original has no such function.
     """
     from mmengine.runner import checkpoint

@@ -12,21 +12,21 @@ from ..models.heads.mosi_head import MoSIHead
 class CAM:
     """Grad-CAM of one layer, for MoSI's networks too.
 
-    A channel's weight is the mean gradient over its positions, in each frame
-    of the layer by itself, as MMAction2 has it.
+    The weight of a channel is the mean gradient over its positions, separately
+    in each frame of the layer, as in MMAction2.
 
     Args:
-        model: A Recognizer3D in evaluation mode. It stays what it is.
-        layer: Names from the model down to the layer with slashes between,
-            such as ``'backbone/layer4'``; the last stage by default.
-        explain: ``'top'``: the network's own top prediction, by its score
-            before the softmax. ``'motion'``: that anything moves, by the
-            log-odds of all moving labels against the static one; of
-            pretraining only.
+        model: Recognizer3D in evaluation mode, which is not changed.
+        layer: Path from the model to the layer, separated by slashes, such as
+            ``'backbone/layer4'``; the last stage by default.
+        explain: What to explain. ``'top'``: the network's own top prediction,
+            by its score before the softmax. ``'motion'``: that anything
+            moves, by the log-odds of all moving labels against the static
+            one; for pretrained networks only.
 
     Raises:
-        ValueError: If the last stage is not known, the layer not there, or
-            there are no labels that move and that do not.
+        ValueError: If the last stage is unknown, the layer does not exist, or
+            the labels do not include both motion and static.
     """
 
     def __init__(
@@ -39,8 +39,8 @@ class CAM:
             stages = getattr(model.backbone, 'res_layers', None)
             if not stages:
                 raise ValueError(
-                    f'{type(model.backbone).__name__} does not tell its last '
-                    'stage: name a layer, as in --target-layer '
+                    f'{type(model.backbone).__name__} does not name its last '
+                    'stage: specify a layer, as in --target-layer '
                     'backbone/layer4'
                 )
             layer = f'backbone/{stages[-1]}'
@@ -71,24 +71,24 @@ class CAM:
         """Explain one clip.
 
         Args:
-            clip: (N, H, W, 3) uint8 RGB.
+            clip: (N, H, W, 3) uint8 RGB clip.
 
         Returns:
-            The map, (N, H, W) float in [0, 1], all zero where no evidence
-            is positive; and the name of the top prediction.
+            The map, (N, H, W) float in [0, 1], all zero if no evidence is
+            positive; and the name of the top prediction.
 
         Raises:
-            ValueError: If the layer's output is no (B, C, T, H, W).
+            ValueError: If the layer's output is not (B, C, T, H, W).
         """
         seen: list[torch.Tensor] = []
 
         def start_here(layer, args, output):
-            # The gradient ends here, whatever is frozen before. A copy goes
-            # on, as what follows may work in place.
+            # The gradient stops here, whatever is frozen before. A copy is
+            # passed on, as later layers may work in place.
             if not isinstance(output, torch.Tensor) or output.ndim != 5:
                 raise ValueError(
                     f'{type(layer).__name__}: Grad-CAM needs a layer whose '
-                    'output is (B, C, T, H, W); name another one'
+                    'output is (B, C, T, H, W); specify another one'
                 )
             seen.append(output.detach().requires_grad_())
             return seen[-1].clone()
@@ -98,8 +98,8 @@ class CAM:
             with torch.enable_grad():
                 inputs = self.model.data_preprocessor(pack(clip))['inputs']
                 feats, kwargs = self.model.extract_feat(inputs, test_mode=True)
-                # Not the head's predict: it averages, or returns
-                # probabilities, in whose saturation gradients vanish.
+                # Not the head's predict: it averages or returns
+                # probabilities, whose gradients vanish in saturation.
                 scores = self.model.cls_head(feats, **kwargs)[0]
                 top = int(scores.argmax())
                 (gradient,) = torch.autograd.grad(
@@ -115,7 +115,7 @@ class CAM:
         return cam.cpu().numpy(), str(self.names[top])
 
     def _explained(self, scores: torch.Tensor, top: int) -> torch.Tensor:
-        """Return the number that is explained, of the scores (K,)."""
+        """Return the value to explain, from the scores (K,)."""
         if self._moving is None:
             return scores[top]
         moving = self._moving.to(scores.device)

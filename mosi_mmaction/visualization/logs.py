@@ -1,4 +1,4 @@
-"""Read what runs have logged: curves, last accuracies, settings."""
+"""Read the logs of runs: curves, last accuracies, settings."""
 
 import json
 from collections.abc import Sequence
@@ -9,12 +9,12 @@ from mmengine.config import Config
 
 Curves = dict[str, tuple[list, list]]
 
-#: Where LocalVisBackend writes below a work dir.
+#: Path of LocalVisBackend's files below a work dir.
 SCALARS = '**/vis_data/scalars.json'
 
 
 def scalar_files(run: str) -> list[Path]:
-    """Return a run's scalars.json files, one for each start, in order.
+    """Return the scalars.json files of a run, one per start, in order.
 
     Raises:
         FileNotFoundError: If there is none.
@@ -23,8 +23,8 @@ def scalar_files(run: str) -> list[Path]:
     files = [path] if path.is_file() else sorted(path.glob(SCALARS))
     if not files:
         raise FileNotFoundError(
-            f'{run}: no vis_data/scalars.json below it; give the work_dir of '
-            'a run whose vis_backends hold a LocalVisBackend'
+            f'{run}: no vis_data/scalars.json below it; use the work_dir of '
+            'a run whose vis_backends include a LocalVisBackend'
         )
     return files
 
@@ -34,7 +34,7 @@ def read_curves(run: str) -> Curves:
 
     Returns:
         Name to (epochs, values); training values have fractions of epochs.
-        What a resumed run did again replaces what was there.
+        Values that a resumed run logged again replace earlier ones.
     """
     points: dict[str, dict[float, float]] = {}
     per_epoch = 0.0
@@ -72,13 +72,13 @@ def read_curves(run: str) -> Curves:
 
 
 def setting_of(run: str, name: str) -> tuple[float, str]:
-    """Read a setting off the config that a run has written.
+    """Read a setting from the config that a run has written.
 
     Returns:
         The value to sort by, and its name.
 
     Raises:
-        FileNotFoundError: If the run has left no config.
+        FileNotFoundError: If the run has no config.
     """
     file = scalar_files(run)[-1].with_name('config.py')
     if not file.is_file():
@@ -140,17 +140,17 @@ def tabulate(
             and not list(Path(run).glob(SCALARS))
             or Path(run).suffix not in ('', '.json')
         ):
-            print(f'{run}: no run of a training, left out')
+            print(f'{run}: not a training run, ignored')
             continue
         name, value = last_accuracy(run, key)
         names.add(name)
         rows.setdefault(setting_of(run, x), []).append(value)
     if not names:
-        raise ValueError(f'no run of a training in {list(runs)}')
+        raise ValueError(f'no training run in {list(runs)}')
     if len(names) > 1:
         raise ValueError(
             f'the runs have different accuracies, '
-            f'{sorted(names)}: choose one by --key'
+            f'{sorted(names)}: choose one with --key'
         )
     return names.pop(), [
         (setting[1], np.array(rows[setting])) for setting in sorted(rows)

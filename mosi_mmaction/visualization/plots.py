@@ -1,4 +1,4 @@
-"""Plots of what runs have logged and of what networks confuse."""
+"""Plots of the logs of runs, and confusion matrices."""
 
 from collections.abc import Sequence
 
@@ -10,11 +10,11 @@ from .logs import Curves
 
 
 def panels_of(names: Sequence[str]) -> dict[str, list[str]]:
-    """Sort curves into the panels they are drawn in."""
+    """Group curves by the panel they are drawn in."""
     short = {name: name.split('/')[-1] for name in names}
     panels = {
         'loss': ['loss'],
-        # The last is on top: with as many samples of each class mean1 is
+        # The last is on top: with equally many samples per class, mean1 equals
         # top1.
         'accuracy': ['top5', 'mean1', 'top1_acc', 'top1'],
         'pretext accuracy by direction': [
@@ -76,7 +76,7 @@ def draw_curves(runs: dict[str, Curves]) -> Figure:
         if title != 'loss':
             ax.set_ylim(0, 1.02)
         ax.grid(alpha=0.3)
-        # Below, as the curves fill the panel.
+        # Below, because the curves fill the panel.
         ax.legend(
             fontsize=9,
             loc='upper center',
@@ -109,7 +109,7 @@ def draw_confusion(counts: np.ndarray, names: Sequence[str]) -> Figure:
 
 
 def draw_versus(name: str, rows: list, x: str) -> Figure:
-    """Draw accuracies against a setting, a point for each of its values."""
+    """Draw accuracies against a setting, one point per value."""
     figure, ax = plt.subplots(
         figsize=(2 + 0.9 * len(rows), 4), layout='constrained'
     )

@@ -1,7 +1,7 @@
-"""Where networks look: Grad-CAM beside the motion, drawn and measured.
+"""Where networks look: Grad-CAM compared with motion, drawn and measured.
 
-In videos, the CAM against the optical flow (paper Fig. 4); in clips that are
-rendered with static masks, against the box that moves.
+In videos the CAM is compared with optical flow (paper Fig. 4), and in clips
+rendered with static masks with the moving box.
 """
 
 import copy
@@ -41,7 +41,7 @@ def resized(clip: np.ndarray, height: int) -> np.ndarray:
 
 
 def average(values: list[float]) -> dict:
-    """Mean and standard deviation of the values that are defined."""
+    """Return mean and standard deviation of the defined values."""
     values = np.array(values, float)
     values = values[np.isfinite(values)]
     if not len(values):
@@ -52,12 +52,12 @@ def average(values: list[float]) -> dict:
 
 
 class Look(NamedTuple):
-    """What one clip has given.
+    """The results of one clip.
 
     Attributes:
         aucs: AUC of every network, by name.
-        cam: The trained network's map, (N, H, W).
-        predicted: What it takes the clip for.
+        cam: Map of the trained network, (N, H, W).
+        predicted: Its prediction.
         moved: Magnitude of the flow, (N - 1, H, W).
     """
 
@@ -71,8 +71,8 @@ def look_at(clip: np.ndarray, cams: dict[str, list[CAM]]) -> Look:
     """Compute maps and figures of one clip.
 
     Args:
-        clip: (N, H, W, 3) uint8 RGB.
-        cams: Networks, by name; one of them is :data:`TRAINED`.
+        clip: (N, H, W, 3) uint8 RGB clip.
+        cams: Networks by name; one of them is :data:`TRAINED`.
     """
     moved = magnitude(optical_flow(clip))
     motion = moved.mean(0)
@@ -90,7 +90,7 @@ def panels(
 ) -> list[list[np.ndarray]]:
     """Draw frame, overlay and flow of every frame of a clip.
 
-    The flow is that to the next frame; its brightest is the clip's 99.5th
+    The flow is the one to the next frame, scaled to the clip's 99.5th
     percentile.
     """
     clip = resized(clip, SHOWN)
@@ -111,13 +111,13 @@ def panels(
 
 
 def _titled(pictures: Sequence[np.ndarray], titles: Sequence[str]):
-    """Lay pictures out in a row, each with its title."""
+    """Arrange pictures in a row, each with its title."""
     captions = [draw.caption(p, t) for p, t in zip(pictures, titles)]
     return draw.grid(captions, 3)
 
 
 def _row(clip: np.ndarray, look: Look, explained: str, title: str):
-    """Draw the middle frame of a clip beside mean CAM and mean flow."""
+    """Draw the middle frame of a clip next to mean CAM and mean flow."""
     middle = len(clip) // 2
     still = np.broadcast_to(look.cam.mean(0), look.cam.shape)
     mean = panels(clip, still, look.moved.mean(0)[None])[middle]
@@ -146,25 +146,26 @@ def look_at_videos(
 ) -> dict:
     """Measure all videos, and draw some of them.
 
-    Writes ``sheet.png`` and, of the videos that are drawn, ``NAME.mp4``.
+    This writes ``sheet.png`` and, for the videos that are drawn,
+    ``NAME.mp4``.
 
     Args:
-        videos: The videos.
-        cams: Networks, by name; one of them is :data:`TRAINED`.
+        videos: Videos to measure.
+        cams: Networks by name; one of them is :data:`TRAINED`.
         out_dir: Directory for the pictures.
         clip_len: Number of frames of a clip.
-        interval: Distance between two of them.
+        interval: Distance between frames of a clip.
         height: Height of the clips in pixels.
-        num_clips: Clips a video, spread evenly.
-        explain: ``'top'`` or ``'motion'``, as in ``cams``.
-        recrop: Number of windows cut out of each clip that show the motion
-            off centre.
+        num_clips: Number of clips per video, spaced evenly.
+        explain: What to explain, ``'top'`` or ``'motion'``, as in ``cams``.
+        recrop: Number of windows to crop from each clip that show the motion
+            away from the centre.
         recrop_side: Sides of these windows, as a share of the frame's.
         pictures: Number of videos to draw, spread over the list.
-        seed: Of the windows.
+        seed: Seed of the windows.
 
     Returns:
-        ``auc``, mean, spread and number by framing and network; ``videos``,
+        ``auc``: mean, spread and number by framing and network; ``videos``:
         prediction and AUC of each clip.
     """
     rng = np.random.default_rng(seed)
@@ -230,29 +231,29 @@ def look_at_videos(
 def enlarge_clips(
     cfg: Config, height: int, mask_ratio: Sequence[float] | None = None
 ) -> dict:
-    """Return a validation data set with clips of another size, same motion.
+    """Return a validation dataset with clips of another size, same motion.
 
-    The room around the crop keeps its size in pixels, so that all speeds
-    do; the mask's side is a ratio and grows with the crop.
+    The room around the crop keeps its size in pixels, so all speeds stay the
+    same; the mask's side is a ratio and grows with the crop.
 
     Args:
-        cfg: A pretraining config.
+        cfg: Pretraining config.
         height: New side of the crop in pixels.
-        mask_ratio: Other sides of the moving box, as shares of the crop's.
+        mask_ratio: New sides of the moving box, as shares of the crop's.
 
     Returns:
-        The config of the data set, without the packing.
+        The config of the dataset, without packing.
 
     Raises:
-        ValueError: If the config does not pretrain, or has no static mask.
+        ValueError: If this is not a pretraining config with a static mask.
     """
     loader = copy.deepcopy(Config(dict(val=cfg.get('val_dataloader') or {})))
     pipeline = (loader.val.get('dataset') or {}).get('pipeline', ())
     if find_step(pipeline, 'DrawStaticMask') is None:
         raise ValueError(
             f'--rendered: the validation pipeline of {cfg.filename} has no '
-            'DrawStaticMask, so there is no box to look at; it is for '
-            'pretraining with static masks'
+            'DrawStaticMask, so there is no box to look at; use a '
+            'pretraining config with static masks'
         )
     sides: dict[str, Any] = {}
     if mask_ratio:
@@ -272,17 +273,18 @@ def look_at_rendered(
 ) -> dict:
     """Measure rendered masked clips, and draw some of them.
 
-    Writes ``rendered.png``.
+    This writes ``rendered.png``.
 
     Args:
-        dataset: Built of :func:`enlarge_clips`.
-        cams: Networks, by name; one of them is :data:`TRAINED`.
+        dataset: Dataset built from :func:`enlarge_clips`.
+        cams: Networks by name; one of them is :data:`TRAINED`.
         out_dir: Directory for the picture.
-        number: How many samples of the data set.
+        number: Number of samples of the dataset.
 
     Returns:
-        Mean, spread and number of: ``area``, the box's share of the frame;
-        ``named_right``; and ``share`` of the CAM in the box, by network.
+        Mean, spread and number of ``area``, the box's share of the frame; of
+        ``named_right``; and of ``share``, that of the CAM in the box, by
+        network.
     """
     shares, areas, tiles = {name: [] for name in cams}, [], []
     right = []
@@ -291,7 +293,7 @@ def look_at_rendered(
         plan = sample['motion']
         for c, clip in enumerate(sample['imgs']):
             if not plan.pool.table[c].any():
-                continue  # nothing moves: the box is as still as the rest
+                continue  # static: the box is as still as the rest
             box = plan.boxes[c]
             areas.append(share_inside(np.ones(clip.shape[1:3]), box))
             for name, networks in cams.items():

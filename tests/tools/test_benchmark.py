@@ -229,7 +229,8 @@ def test_pipeline_packs_clips_or_images(tmp_path, textured):
 
 
 @pytest.mark.parametrize(
-    'folder, said', [('', 'no image file'), ('nowhere', 'there is no folder')]
+    'folder, said',
+    [('', 'no image file'), ('nowhere', 'there is no directory')],
 )
 def test_pipeline_without_images(run, tmp_path, folder, said):
     with pytest.raises(FileNotFoundError, match=said):
