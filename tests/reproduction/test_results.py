@@ -175,7 +175,9 @@ def test_another_result_is_an_error(tmp_path):
     out.add([line()])
     before = (tmp_path / 'runs.jsonl').read_bytes()
     other = line(final={'acc/top1': 0.4})
-    with pytest.raises(ValueError, match='tiny-x-0123 exists with a different'):
+    with pytest.raises(
+        ValueError, match='tiny-x-0123 exists with a different'
+    ):
         out.add([line('new'), other])
     assert (tmp_path / 'runs.jsonl').read_bytes() == before
     out.add([other], replace=True)
