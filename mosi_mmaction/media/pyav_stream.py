@@ -20,6 +20,14 @@ CONTAINERS = (
     'mpegvideo mxf nut obu ogg rm swf wtv yuv4mpegpipe'.split()
 )
 
+# Tags that are not UTF-8 must not stop a video. PyAV 19 escapes them, and no
+# longer takes the argument.
+_TAGS = (
+    {'metadata_errors': 'ignore'}
+    if int(av.__version__.partition('.')[0]) < 19
+    else {}
+)
+
 # Frames between two progress reports.
 _FRAMES = 8
 
@@ -91,7 +99,7 @@ class VideoStream:
         )
         try:
             self._container = av.open(
-                self._url, metadata_errors='ignore', container_options=options
+                self._url, container_options=options, **_TAGS
             )
         except av.error.ArgumentError as error:
             raise ValueError('it is not a video') from error
