@@ -327,10 +327,21 @@ def browse(cfg: Config, args: argparse.Namespace) -> list[Path]:
     clips = clips_of(before, packed, other)
     titles = titles_of(before, packed)
     out = Path(args.out_dir)
-    animation = draw_animation(clips, titles, args.side)
+
+    def explained(picture: np.ndarray) -> np.ndarray:
+        """Put what a direction means above a picture of labels."""
+        if 'motion' not in before:
+            return picture
+        return draw.grid([draw.convention(), picture], 1, gap=0)
+
+    animation = [
+        explained(picture)
+        for picture in draw_animation(clips, titles, args.side)
+    ]
     files = [
         draw.write_png(
-            out / 'sheet.png', draw_sheet(clips, titles, args.side)
+            out / 'sheet.png',
+            explained(draw_sheet(clips, titles, args.side)),
         ),
         draw.write_gif(out / 'motion.gif', animation, args.fps),
         write_mp4(out / 'motion.mp4', animation, args.fps),
@@ -341,14 +352,16 @@ def browse(cfg: Config, args: argparse.Namespace) -> list[Path]:
     files.append(
         draw.write_png(
             out / 'path.png',
-            draw_path(before['img'], plan, titles, 2 * args.side),
+            explained(draw_path(before['img'], plan, titles, 2 * args.side)),
         )
     )
     if plan.boxes is not None:
         files.append(
             draw.write_png(
                 out / 'mask.png',
-                draw_mask(before['img'], plan, clips, titles, args.side),
+                explained(
+                    draw_mask(before['img'], plan, clips, titles, args.side)
+                ),
             )
         )
     return files

@@ -132,6 +132,7 @@ def print_table(report: dict) -> None:
 def draw_report(report: dict, path: Path) -> None:
     """Draw motions, learning curves and bars into one picture."""
     from matplotlib import pyplot as plt
+    from matplotlib.ticker import MaxNLocator
 
     fig = plt.figure(figsize=(13, 7.5), layout='constrained')
     left, right = fig.subfigures(1, 2, width_ratios=(1.15, 1))
@@ -163,6 +164,7 @@ def draw_report(report: dict, path: Path) -> None:
         ylabel='test top-1 (%)',
         ylim=(0, 100),
     )
+    curves.xaxis.set_major_locator(MaxNLocator(integer=True))
     curves.legend()
     keys = ('pretext_top1', 'scratch_top1', 'mosi_top1')
     names = (
@@ -172,7 +174,15 @@ def draw_report(report: dict, path: Path) -> None:
     )
     means = [100 * report[k]['mean'] for k in keys]
     drawn = bars.bar(names, means, color=('tab:green', 'tab:gray', 'tab:blue'))
-    bars.bar_label(drawn, fmt='%.1f')
+    for bar, mean in zip(drawn, means):
+        # Beside the dots of the seeds, which lie in the middle.
+        bars.annotate(
+            f'{mean:.1f}',
+            (bar.get_x() + 0.04, mean),
+            xytext=(0, 2),
+            textcoords='offset points',
+            va='bottom',
+        )
     for i, key in enumerate(keys):
         bars.plot(
             [i] * len(report[key]['seeds']),

@@ -199,14 +199,41 @@ def draw_clusters(
     distance: np.ndarray,
     plane: np.ndarray,
     report: dict,
+    labels: list[str],
     strips: int = 2,
 ):
-    """Draw the embedding, and strips and a histogram of each cluster."""
+    """Draw the embedding, and strips and a histogram of each cluster.
+
+    The embedding twice where actions are known: by cluster and by action.
+    """
     count = len(report['clusters'])
     colors = plt.get_cmap('tab10').colors
     figure = plt.figure(figsize=(14, 1.9 * count + 0.6), layout='constrained')
     whole = figure.add_gridspec(count, 3, width_ratios=(4, 6.5, 1.8))
-    axes = figure.add_subplot(whole[:, 0])
+    actions = sorted(set(labels))
+    left = whole[:, 0]
+    if len(actions) > 1:
+        halves = left.subgridspec(2, 1)
+        upper, lower = halves[0], halves[1]
+        axes = figure.add_subplot(lower)
+        palette = plt.get_cmap('tab20').colors
+        for k, action in enumerate(actions):
+            axes.scatter(
+                *plane[np.array(labels) == action].T,
+                color=palette[k % 20],
+                marker='osD^v'[k // 20 % 5],
+                s=22,
+                label=action,
+            )
+        axes.set(title='the same, colour: action', xticks=[], yticks=[])
+        axes.legend(
+            fontsize=8,
+            loc='upper center',
+            bbox_to_anchor=(0.5, 0),
+            ncols=3,
+        )
+        left = upper
+    axes = figure.add_subplot(left)
     for k in range(count):
         axes.scatter(
             *plane[assigned == k].T,
@@ -285,7 +312,8 @@ def main(argv: list[str] | None = None) -> None:
     )
     out_dir = Path(args.out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
-    draw_clusters(found, assigned, distance, plane, report).savefig(
+    labels = [video.label for video in videos]
+    draw_clusters(found, assigned, distance, plane, report, labels).savefig(
         out_dir / 'clusters.png', dpi=90
     )
     (out_dir / 'report.json').write_text(json.dumps(report, indent=1) + '\n')

@@ -141,6 +141,7 @@ from mmaction.registry import DATASETS
 
 from mosi_mmaction.apis.networks import (
     build_network,
+    class_names,
     clip_settings,
     read_config,
 )
@@ -180,7 +181,7 @@ def main(argv: list[str] | None = None) -> None:
 
     def cam(checkpoint, seed=0):
         model = build_network(cfg, checkpoint, seed, args.device)
-        return CAM(model, args.target_layer, args.explain)
+        return CAM(model, args.target_layer, args.explain, class_names(cfg))
 
     cams = {TRAINED: [cam(args.checkpoint)]}
     if args.random_inits:

@@ -18,6 +18,7 @@ from ..checkpoints.files import read_checkpoint
 from ..checkpoints.zoo import find_checkpoint, load_backbone
 from ..config.lookup import find_config
 from ..config.walk import SAMPLING
+from ..media.paths import decode_lines
 from ..models.heads.pooled_feature_head import pool_features
 
 
@@ -149,6 +150,21 @@ def clip_settings(cfg: Config) -> tuple[int, int, int]:
         'DrawPseudoMotion nor SampleFrames, so the length of a '
         'clip is unknown'
     )
+
+
+def class_names(cfg: Config) -> list[str] | None:
+    """Return the names of the classes of a fine-tuning config, or None.
+
+    They are the lines of ``classes.txt`` beside the list of the test, as
+    tools/data/split_videos.py writes it.
+    """
+    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    ann_file = dataset.get('ann_file')
+    path = osp.join(osp.dirname(ann_file or ''), 'classes.txt')
+    if not ann_file or not osp.isfile(path):
+        return None
+    with open(path, 'rb') as file:
+        return [text for _, text in decode_lines(file.read(), path)]
 
 
 def training_pipeline(cfg: Config) -> list:

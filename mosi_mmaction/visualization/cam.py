@@ -1,5 +1,7 @@
 """Grad-CAM of a video network."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from mmaction.models import BaseRecognizer
@@ -23,6 +25,8 @@ class CAM:
             by its score before the softmax. ``'motion'``: that anything
             moves, by the log-odds of all moving labels against the static
             one; for pretrained networks only.
+        names: Names of the classes for titles; by default those of the label
+            pool, or numbers.
 
     Raises:
         ValueError: If the last stage is unknown, the layer does not exist, or
@@ -34,6 +38,7 @@ class CAM:
         model: BaseRecognizer,
         layer: str | None = None,
         explain: str = 'top',
+        names: Sequence[str] | None = None,
     ) -> None:
         if layer is None:
             stages = getattr(model.backbone, 'res_layers', None)
@@ -65,6 +70,8 @@ class CAM:
                 )
             self._moving = torch.from_numpy(pool.table.any(1))
         self.names = pool.names if pool else range(head.num_classes)
+        if names is not None and len(names) == len(self.names):
+            self.names = names
         self.model = model
 
     def __call__(self, clip: np.ndarray) -> tuple[np.ndarray, str]:

@@ -94,7 +94,10 @@ def grid(
 
 
 def heat(values: np.ndarray) -> np.ndarray:
-    """Colour values in [0, 1] from blue (0) to red (1), as in the paper.
+    """Colour values in [0, 1] from black over violet and orange to yellow.
+
+    The map is perceptual: equal steps look equal, also in grey and to the
+    colour-blind. The paper's is not.
 
     Args:
         values: (H, W) float values, clipped to [0, 1].
@@ -104,7 +107,7 @@ def heat(values: np.ndarray) -> np.ndarray:
     """
     level = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
     return cv2.cvtColor(
-        cv2.applyColorMap(level, cv2.COLORMAP_JET), cv2.COLOR_BGR2RGB
+        cv2.applyColorMap(level, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB
     )
 
 
@@ -119,6 +122,50 @@ def overlay(
         alpha: Opacity of the heat map.
     """
     return cv2.addWeighted(heat(values), alpha, image, 1 - alpha, 0)
+
+
+def scale(width: int, low: str = '0', high: str = '1') -> np.ndarray:
+    """Draw the colours of :func:`heat` with what their ends mean.
+
+    Args:
+        width: Width of the bar in pixels.
+        low: Meaning of 0.
+        high: Meaning of 1.
+
+    Returns:
+        (STRIP, W, 3) uint8 RGB, W the width with both texts.
+    """
+    font = ImageFont.load_default(LETTER)
+    left, right = (int(np.ceil(font.getlength(t))) + 8 for t in (low, high))
+    out = Image.new('RGB', (left + width + right, STRIP), 'white')
+    bar = np.tile(np.linspace(0, 1, width), (STRIP - 8, 1))
+    out.paste(Image.fromarray(heat(bar)), (left, 4))
+    pen = ImageDraw.Draw(out)
+    pen.text((4, 2), low, 'black', font)
+    pen.text((left + width + 4, 2), high, 'black', font)
+    return np.asarray(out)
+
+
+def convention() -> np.ndarray:
+    """Draw what a direction in the name of a label means.
+
+    Returns:
+        (STRIP, W, 3) uint8 RGB: that of *right*, with arrows.
+    """
+    font = ImageFont.load_default(LETTER)
+    words = ('right: the window goes right', 'the picture in it goes left')
+    wide = [int(np.ceil(font.getlength(word))) for word in words]
+    out = Image.new('RGB', (sum(wide) + 100, STRIP), 'white')
+    pen, x, y = ImageDraw.Draw(out), 4, STRIP // 2
+    for word, width, (tail, tip) in zip(words, wide, ((0, 24), (24, 0))):
+        pen.text((x, 2), word, 'black', font)
+        x += width + 8
+        pen.line((x + tail, y, x + tip, y), 'black', 2)
+        back = 6 if tail > tip else -6
+        for side in (-4, 4):
+            pen.line((x + tip, y, x + tip + back, y + side), 'black', 2)
+        x += 40
+    return np.asarray(out)
 
 
 def outline(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from .logs import Curves
 
@@ -36,16 +37,22 @@ def panels_of(names: Sequence[str]) -> dict[str, list[str]]:
 
 
 def draw_curves(runs: dict[str, Curves]) -> Figure:
-    """Draw the curves of all runs, a panel for each kind.
+    """Draw the curves of a run, a panel for each kind.
+
+    Of several runs only the validation top-1, one colour a run.
 
     Raises:
         ValueError: If the runs have neither losses nor accuracies.
     """
-    panels = panels_of(
-        list(
-            dict.fromkeys(name for curves in runs.values() for name in curves)
-        )
+    names = list(
+        dict.fromkeys(name for curves in runs.values() for name in curves)
     )
+    panels = panels_of(names)
+    if len(runs) > 1:
+        # To compare: what was held out, one colour a run.
+        held_out = [name for name in names if name.endswith('/top1')]
+        if held_out:
+            panels = {'validation top-1': held_out}
     if not panels:
         raise ValueError(f'no loss and no accuracy in {list(runs)}')
     figure, axes = plt.subplots(
@@ -64,15 +71,20 @@ def draw_curves(runs: dict[str, Curves]) -> Figure:
                 kind = {'top1_acc': 'training, top1'}.get(
                     name, name.split('/')[-1]
                 )
-                label = f'{run}: {kind}' if len(runs) > 1 else kind
+                label, style, color = kind, '-', f'C{k}'
+                if len(runs) > 1:
+                    label, style, color = run, styles[k % 4], f'C{i % 10}'
+                    if len(names) > 1:
+                        label = f'{run}: {name}'
                 ax.plot(
                     *curves[name],
-                    styles[i % 4],
-                    color=f'C{k}',
+                    style,
+                    color=color,
                     label=label,
                     marker='.' if '/' in name else None,
                 )
         ax.set(title=title, xlabel='epoch')
+        ax.xaxis.set_major_locator(MaxNLocator('auto', integer=True))
         if title != 'loss':
             ax.set_ylim(0, 1.02)
         ax.grid(alpha=0.3)
@@ -104,6 +116,7 @@ def draw_confusion(counts: np.ndarray, names: Sequence[str]) -> Figure:
                 ha='center',
                 va='center',
                 color='white' if value > 60 else 'black',
+                fontsize=max(6, 12 - len(names) // 8),
             )
     return figure
 

@@ -129,6 +129,12 @@ def _row(clip: np.ndarray, look: Look, explained: str, title: str):
     return draw.caption(_titled(mean, titles), title)
 
 
+def _with_scale(rows: list[np.ndarray]) -> np.ndarray:
+    """Lay the rows out above the scale of their maps."""
+    scale = draw.scale(192, 'least', 'most: evidence of CAM, speed of flow')
+    return draw.grid([draw.grid(rows, 2, gap=8), scale], 1)
+
+
 def look_at_videos(
     videos: list[Video],
     cams: dict[str, list[CAM]],
@@ -207,6 +213,8 @@ def look_at_videos(
                 drawn.add(framing)
                 explained = look.predicted if explain == 'top' else 'motion'
                 title = video.name
+                if video.label:
+                    title += f', of {video.label}'
                 if framing == 'as filmed':
                     titles = ('frame', f'CAM of {explained}', 'flow')
                     frames += [
@@ -218,7 +226,7 @@ def look_at_videos(
                 rows.append(_row(cut, look, explained, title))
         if frames:
             write_mp4(out_dir / f'{video.name}.mp4', frames)
-    draw.write_png(out_dir / 'sheet.png', draw.grid(rows, 2, gap=8))
+    draw.write_png(out_dir / 'sheet.png', _with_scale(rows))
     return dict(
         auc={
             framing: {name: average(values) for name, values in aucs.items()}

@@ -122,5 +122,5 @@ class TestGradCAM:
             (draw.heat(np.ones((1, 1)))[0, 0] / 2.0 + frame[5, 5] / 2.0),
             atol=1,
         )
-        assert flow[50, 150][0] > 100 > flow[50, 150][2]  # red: moves
-        assert flow[50, 30][2] > 100 > flow[50, 30][0]  # blue: does not
+        assert flow[50, 150].mean() > 150  # light: moves
+        assert flow[50, 30].mean() < 20  # dark: does not

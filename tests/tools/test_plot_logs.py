@@ -76,6 +76,22 @@ class TestPlotLogs:
         assert drawn.get_label() == 'left'
         assert drawn.get_xydata().tolist() == [[1, 0.2], [2, 0.9]]
 
+    def test_runs_are_compared_by_one_colour_each(self):
+        curves = {
+            'loss': ([1, 2], [2.0, 1.0]),
+            'acc/top1': ([1, 2], [0.2, 0.4]),
+            'acc/top5': ([1, 2], [0.6, 0.8]),
+            'top1_acc': ([1, 2], [0.3, 0.5]),
+        }
+        figure = plots.draw_curves({'a': curves, 'b': curves})
+        (axes,) = figure.axes
+        assert axes.get_title() == 'validation top-1'
+        assert [line.get_label() for line in axes.lines] == ['a', 'b']
+        assert len({line.get_color() for line in axes.lines}) == 2
+        assert {line.get_linestyle() for line in axes.lines} == {'-'}
+        ticks = axes.xaxis.get_major_locator().tick_values(1, 2)
+        assert all(tick == round(tick) for tick in ticks)
+
     def test_a_resumed_run_is_one_run(self, tmp_path):
         write_run(tmp_path, [{'acc/top1': 0.5}, {'acc/top1': 0.6}])
         later = tmp_path / '20260102_000000' / 'vis_data'

@@ -145,9 +145,23 @@ class TestDraw:
         for i in range(5):
             assert (out == 10 * i).all(-1).sum() == (10 + i) * 20
 
-    def test_heat_is_blue_to_red(self):
-        low, high = draw.heat(np.array([[0.0, 1.0]]))[0].astype(int)
-        assert low[2] > 100 > low[0] and high[0] > 100 > high[2]
+    def test_heat_gets_lighter_all_the_way(self):
+        rgb = draw.heat(np.linspace(0, 1, 33)[None])[0].astype(float)
+        luma = rgb @ [0.299, 0.587, 0.114]
+        assert (np.diff(luma) > 0).all()
+        assert luma[0] < 5 and luma[-1] > 220
+        # In even steps, unlike the rainbow.
+        assert np.diff(luma).max() < 3 * np.diff(luma).mean()
+
+    def test_scale_and_convention_are_as_wide_as_their_words(self):
+        scale = draw.scale(100, 'least', 'most')
+        assert scale.shape[1] > 100 + 30
+        inside = (scale != 255).any((0, 2)).nonzero()[0]
+        assert inside[0] > 0 and inside[-1] < scale.shape[1] - 1
+        picture = draw.convention()
+        assert picture.shape[0] == scale.shape[0]
+        inside = (picture != 255).any((0, 2)).nonzero()[0]
+        assert inside[-1] < picture.shape[1] - 1
 
     def test_overlay_mixes(self):
         image = np.full((4, 4, 3), 200, np.uint8)
