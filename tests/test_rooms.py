@@ -126,3 +126,12 @@ def test_private_names_stay_at_home(folder):
         for module, name, _ in imports(path):
             if target(module, name) and name.startswith('_'):
                 assert name.startswith('__'), f'{path}: {module}.{name}'
+
+
+@pytest.mark.parametrize('folder', ['mosi_mmaction', 'tools', 'tests'])
+def test_files_hold_one_idea(folder):
+    sizes = {
+        path.relative_to(ROOT).as_posix(): len(path.read_text().splitlines())
+        for path in modules(ROOT / folder)
+    }
+    assert {k: n for k, n in sizes.items() if n > 400} == {}

@@ -252,6 +252,8 @@ from mosi_mmaction.reproduction.runs import portable_command
 from mosi_mmaction.reproduction.tables import make_table
 from mosi_mmaction.reproduction.transformers import TINY_EXPERIMENTS
 
+DECLARED = {**EXPERIMENTS, **TINY_EXPERIMENTS, **MOCAP_EXPERIMENTS}
+
 
 def budgets(args: argparse.Namespace) -> list[tuple[str, int]]:
     """Return names and epochs of the fine-tunings that were asked for."""
@@ -305,6 +307,32 @@ def build_preset(
     return Tiny(images, videos, splits, **common)
 
 
+def declare(args: argparse.Namespace) -> list[tuple]:
+    """Return the tables that were asked for: experiment, preset, name."""
+    if args.loso:
+        preset = build_preset(args, None)
+        table = table1_loso(preset, budgets(args))
+        tables = [(table, preset, f'table1_loso{preset.variant}')]
+    else:
+        kinds = budgets(args)
+        if args.preset == 'paper':
+            kinds = [(args.preset, args.finetune_epochs)]
+        tables = []
+        for kind, epochs in kinds:
+            preset = build_preset(args, epochs, kind)
+            tables += [
+                (DECLARED[name](preset), preset, f'{name}_{kind}')
+                for name in args.experiments
+            ]
+        tables = [(t, of, f'{name}{of.variant}') for t, of, name in tables]
+    if args.only:
+        for table, _, _ in tables:
+            table.keep(args.only)
+        # Beside the whole table, not instead of it.
+        tables = [(table, of, f'{stem}_only') for table, of, stem in tables]
+    return tables
+
+
 def main(argv: list[str] | None = None) -> None:
     """Run the tool."""
     args = parse_args(argv)
@@ -319,48 +347,14 @@ def main(argv: list[str] | None = None) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))
     launch = make_launch(args.launcher, args.gpus, args.partition)
-    tables = []
-    if args.loso:
-        preset = build_preset(args, None)
-        tables.append(
-            (
-                table1_loso(preset, budgets(args)),
-                preset,
-                f'table1_loso{preset.variant}',
-            )
-        )
-    else:
-        kinds = (
-            [(args.preset, args.finetune_epochs)]
-            if args.preset == 'paper'
-            else budgets(args)
-        )
-        for kind, epochs in kinds:
-            preset = build_preset(args, epochs, kind)
-            tables += [
-                (
-                    {**EXPERIMENTS, **TINY_EXPERIMENTS, **MOCAP_EXPERIMENTS}[
-                        name
-                    ](preset),
-                    preset,
-                    f'{name}_{kind}{preset.variant}',
-                )
-                for name in args.experiments
-            ]
-    root, runs = preset.root, {}
-    if args.only:
-        for table, _, _ in tables:
-            table.keep(args.only)
-        # Beside the whole table, not instead of it.
-        tables = [(table, of, f'{stem}_only') for table, of, stem in tables]
-    for table, of, _ in tables:
-        for row in table.rows:
-            runs.update(
-                {
-                    name: of.runs[name]
-                    for name in (*row.pretrains, *row.finetunes)
-                }
-            )
+    tables = declare(args)
+    root = tables[0][1].root
+    runs = {
+        name: of.runs[name]
+        for table, of, _ in tables
+        for row in table.rows
+        for name in (*row.pretrains, *row.finetunes)
+    }
     on_cpu = args.launcher == 'none' and not torch.cuda.is_available()
     jobs = args.jobs or ((os.cpu_count() or 1) if on_cpu else 1)
     scale = 1 if args.launcher == 'none' else args.gpus
