@@ -1,4 +1,4 @@
-# MoSI pretraining of MViTv2-S on a folder of photographs, 8 GPUs.
+# MoSI pretraining of MViTv2-S on photographs, 8 GPUs.
 _base_ = [
     '_base_/models/mosi_mvit.py',
     '_base_/datasets/mosi_images.py',

@@ -1,4 +1,4 @@
-# MoSI pretraining of Video Swin-T on a folder of photographs, 8 GPUs.
+# MoSI pretraining of Video Swin-T on photographs, 8 GPUs.
 _base_ = [
     '_base_/models/mosi_swin.py',
     '_base_/datasets/mosi_images.py',

@@ -1,4 +1,4 @@
-# MoSI pretraining of ViT-S/16 on a folder of photographs, 8 GPUs.
+# MoSI pretraining of ViT-S/16 on photographs, 8 GPUs.
 _base_ = [
     '_base_/models/mosi_vit.py',
     '_base_/datasets/mosi_images.py',

@@ -1,4 +1,4 @@
-"""Run the paper's experiments again, and print its figures beside ours.
+"""Rerun the paper's experiments and print its figures next to ours.
 
     python tools/reproduce.py table1 --preset tiny
     python tools/reproduce.py table1 --loso      # one actor out at a time
@@ -9,16 +9,16 @@
         --videos data/mocap
     python tools/reproduce.py --collect work_dirs/reproduce_tiny --pages
 
-An experiment is a list of runs over the project's own configs. All share
-one folder: what two experiments have in common is trained once, what is
-finished is kept, and what was killed resumes. Start the same command again.
---collect adds what is finished to results/ of the repository, --pages writes
-the tables of its documentation from there.
+An experiment is a list of runs over the project's own configs. All runs share
+one directory: runs that experiments have in common are trained once, finished
+runs are kept, and killed runs resume when the same command is started again.
+--collect adds finished runs to results/ in the repository, and --pages writes
+the tables of the documentation from there.
 
-The tiny preset takes photographs and labelled videos from
-$MOSI_SHARED_DATA, or from shared/data beside the repository, or from
---images, --videos and --splits; without them, dead leaves and the rendered
-videos of the demo. The paper preset takes all from --data.
+The tiny preset takes photographs and labelled videos from --images, --videos
+and --splits, from $MOSI_SHARED_DATA, or from shared/data beside the
+repository; without them it uses dead leaves and the rendered videos of the
+demo. The paper preset takes everything from --data.
 """
 
 import argparse
@@ -29,9 +29,9 @@ from pathlib import Path
 
 from mosi_mmaction.cli.start import start
 
-#: Epochs of fine-tuning in the tiny preset.
+#: Fine-tuning epochs in the tiny preset.
 BUDGETS = {'short': 40, 'long': 600}
-#: (epochs, training videos a class; None for all) with --data mocap.
+#: (epochs, training videos per class; None for all) with --data mocap.
 MOCAP_BUDGETS = {'short': (40, 15), 'long': (60, None)}
 
 
@@ -74,13 +74,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--budget',
         choices=[*BUDGETS, 'both'],
-        help='epochs of fine-tuning in the tiny preset: '
-        f'{BUDGETS}; default short, with --loso both',
+        help='fine-tuning epochs in the tiny preset: '
+        f'{BUDGETS} (default: short, with --loso both)',
     )
     parser.add_argument(
         '--loso',
         action='store_true',
-        help='table1 by leaving one actor out, tiny preset',
+        help='run table1 leaving one actor out (tiny preset)',
     )
     parser.add_argument(
         '--network',
@@ -100,23 +100,25 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--seeds',
         type=int,
-        help='fine-tunings of a condition; default 3, with the paper preset 1',
+        help='number of fine-tuning runs per condition '
+        '(default: 3, with the paper preset 1)',
     )
     parser.add_argument(
         '--jobs',
         type=int,
-        help='runs at once; default one a core, with GPUs or a launcher 1',
+        help='number of simultaneous runs '
+        '(default: one per core, with GPUs or a launcher 1)',
     )
     parser.add_argument(
         '--work-dir',
         type=Path,
-        help='folder of all runs; default work_dirs/reproduce_PRESET',
+        help='directory of all runs (default: work_dirs/reproduce_PRESET)',
     )
     parser.add_argument(
         '--out',
         type=Path,
-        help='directory of results to add to; default results in the work '
-        'dir, with --collect and --pages results beside tools',
+        help='directory of results to add to (default: results in the work '
+        'dir, with --collect and --pages results next to tools)',
     )
     results = parser.add_argument_group('results (no run is started)')
     results.add_argument(
@@ -130,8 +132,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     results.add_argument(
         '--replace',
         action='store_true',
-        help='with --collect: a run takes the place of one that is there '
-        'with another result',
+        help='with --collect: replace existing runs that have a different '
+        'result',
     )
     results.add_argument(
         '--pages',
@@ -147,7 +149,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--data',
         type=Path,
         default=Path('data'),
-        help='paper preset: folder of hmdb51, ucf101, '
+        help='paper preset: directory of hmdb51, ucf101, '
         'imagenet/train and kinetics400; tiny preset: mocap, the videos of '
         'tools/data/mocap_videos.py, whose --out is --videos',
     )
@@ -160,12 +162,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     data.add_argument('--images', type=Path, help='tiny: photographs')
     data.add_argument('--videos', type=Path, help='tiny: labelled videos')
     data.add_argument(
-        '--splits', type=Path, help='tiny: folder of train.txt, test.txt, loso'
+        '--splits',
+        type=Path,
+        help='tiny: directory of train.txt, test.txt and loso',
     )
     data.add_argument(
         '--rendered',
         action='store_true',
-        help='tiny: dead leaves and rendered videos, whatever else there is',
+        help='tiny: use dead leaves and rendered videos in any case',
     )
     parser.add_argument(
         '--pretrain-epochs', type=int, help="instead of the preset's"
@@ -176,25 +180,25 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--speed',
         type=float,
-        help='clips that one core or GPU trains on in a '
+        help='number of clips that one core or GPU trains on in a '
         'second, for the estimate',
     )
     parser.add_argument(
         '--dry-run',
         action='store_true',
-        help='print commands and estimated cost only',
+        help='only print commands and estimated cost',
     )
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm'],
         default='none',
-        help='what starts a run',
+        help='launcher of a run',
     )
     parser.add_argument(
         '--gpus',
         type=int,
         default=8,
-        help='processes of a run, with a launcher',
+        help='number of processes of a run, with a launcher',
     )
     parser.add_argument('--partition', help='of Slurm')
     args = parser.parse_args(argv)
@@ -256,7 +260,7 @@ DECLARED = {**EXPERIMENTS, **TINY_EXPERIMENTS, **MOCAP_EXPERIMENTS}
 
 
 def budgets(args: argparse.Namespace) -> list[tuple[str, int]]:
-    """Return names and epochs of the fine-tunings that were asked for."""
+    """Return names and epochs of the requested fine-tuning budgets."""
     if args.finetune_epochs:
         return [('given', args.finetune_epochs)]
     name = args.budget or ('both' if args.loso else 'short')
@@ -269,7 +273,7 @@ def budgets(args: argparse.Namespace) -> list[tuple[str, int]]:
 def build_preset(
     args: argparse.Namespace, epochs: int | None, budget: str = 'short'
 ) -> Preset:
-    """Return the preset, with the data that there are."""
+    """Return the preset with the available data."""
     root = args.work_dir or Path(f'work_dirs/reproduce_{args.preset}')
     common = dict(
         root=root,
@@ -328,7 +332,7 @@ def declare(args: argparse.Namespace) -> list[tuple]:
     if args.only:
         for table, _, _ in tables:
             table.keep(args.only)
-        # Beside the whole table, not instead of it.
+        # In addition to the whole table, not instead of it.
         tables = [(table, of, f'{stem}_only') for table, of, stem in tables]
     return tables
 
@@ -343,7 +347,7 @@ def main(argv: list[str] | None = None) -> None:
         if args.pages:
             print(*write_pages(store, args.pages), sep='\n')
         return
-    # So that the runs end with the tool, whatever closes its terminal.
+    # The runs must end with the tool, whatever closes its terminal.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))
     launch = make_launch(args.launcher, args.gpus, args.partition)
@@ -363,7 +367,7 @@ def main(argv: list[str] | None = None) -> None:
         return
     for _, of, _ in tables:
         of.prepare()
-    # One thread in each, so that bits do not depend on how many at once.
+    # One thread per run, so that results do not depend on --jobs.
     results = execute(
         list(runs.values()), root, jobs, 1 if on_cpu else None, launch
     )
@@ -379,7 +383,7 @@ def main(argv: list[str] | None = None) -> None:
         name: make_table(experiment, of, results, command, scale)
         for experiment, of, name in tables
     }
-    # A run that was made again may differ in its last bits.
+    # A repeated run may differ in its last bits.
     replace = args.replace or not args.out
     for page in write_report(Results(out), lines, made, replace):
         print(f'\n{page}')

@@ -1,4 +1,4 @@
-# A tiny MViTv2 on a folder of photographs, or of videos.
+# A tiny MViTv2 on a directory of photographs or videos.
 _base_ = [
     '../_base_/models/tiny_mosi_mvit.py',
     '../_base_/datasets/tiny_images.py',

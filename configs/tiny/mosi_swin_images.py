@@ -1,4 +1,4 @@
-# A tiny Video Swin on a folder of photographs, or of videos.
+# A tiny Video Swin on a directory of photographs or videos.
 _base_ = [
     '../_base_/models/tiny_mosi_swin.py',
     '../_base_/datasets/tiny_images.py',

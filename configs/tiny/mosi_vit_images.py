@@ -1,4 +1,4 @@
-# A tiny ViT on a folder of photographs, or of videos.
+# A tiny ViT on a directory of photographs or videos.
 _base_ = [
     '../_base_/models/tiny_mosi_vit.py',
     '../_base_/datasets/tiny_images.py',

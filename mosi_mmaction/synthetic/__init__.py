@@ -1,1 +1,1 @@
-"""What the computer draws: pictures and videos with known labels."""
+"""Computer-drawn pictures and videos with known labels."""

@@ -1,14 +1,15 @@
 """People drawn from motion capture: real motion, drawn bodies.
 
-A body is some twenty capsules, limbs of real width that narrow towards the
-hand or foot, drawn into a depth buffer, so that a nearer limb hides a farther
-one, and shaded by their normals. Clothes, build, place, scale and camera
-vary, and so does the background. The person is filmed from in front, up to
-70 degrees to either side of where it faces in the first frame, and no image
-is ever mirrored: a raised left hand stays a raised left hand.
+A body consists of some twenty capsules, limbs of realistic width that taper
+towards the hand or foot. They are drawn into a depth buffer, so that a nearer
+limb hides a farther one, and shaded by their normals. Clothes, build,
+position, scale, camera and background vary. The person is filmed from the
+front, up to 70 degrees to either side of its facing direction in the first
+frame, and no image is ever mirrored: a raised left hand stays a raised left
+hand.
 
-As everywhere in this package, randomness is *drawn* first and *rendered*
-purely::
+As everywhere in this package, everything random is *drawn* first, and
+rendering is deterministic::
 
     shot = draw_shot((112, 112), rng)
     motion = trim(motion, shot)
@@ -16,7 +17,7 @@ purely::
     still = render_shot(body, shot, background)                  # uint8
     panned = render_shot(body, shot, background, pan_path(shot, N, fps))
 
-Motion is of :mod:`mosi_mmaction.synthetic.bvh`: y up, right-handed,
+Motion comes from :mod:`mosi_mmaction.synthetic.bvh`: y up, right-handed,
 centimetres. Pixels are (x, y), x to the right and y down.
 """
 
@@ -28,7 +29,7 @@ import numpy as np
 from .bvh import Motion
 from .shots import Shot
 
-#: Names that a joint goes by: those of Bandai Namco Research, then others'.
+#: Possible names of each joint: those of Bandai Namco Research, then others.
 _NAMES = {
     'hips': ('Hips', 'hip', 'Pelvis'),
     'chest': ('Chest', 'Spine2', 'Spine1'),
@@ -49,11 +50,11 @@ _NAMES = {
     },
 }
 
-#: Rendered at so many times the size, and averaged.
+#: Factor of oversampling.
 _OVERSAMPLING = 2
 
-#: Walks are cut to their middle until the person is at least so tall, as a
-#: share of the frame, but not below so many frames.
+#: Walks are cut to their middle part until the person has at least this height
+#: (a share of that of the frame), but not below this number of frames.
 SMALLEST, FEWEST = 0.4, 24
 
 # (from, to, radius there, radius here in cm, colour), without sides.
@@ -79,10 +80,10 @@ _TRUNK = (
 
 
 def body_points(motion: Motion) -> dict[str, np.ndarray]:
-    """Return the points a body is made of, name to (N, 3).
+    """Return the points of a body, name to (N, 3).
 
     Raises:
-        ValueError: If the motion has not the joints of a person.
+        ValueError: If the motion does not have the joints of a person.
     """
     points = {}
     for name, known in _NAMES.items():
@@ -96,7 +97,7 @@ def body_points(motion: Motion) -> dict[str, np.ndarray]:
     for side in 'LR':
         fore = points[f'wrist_{side}'] - points[f'elbow_{side}']
         points[f'hand_{side}'] = points[f'wrist_{side}'] + 0.45 * fore
-        # Inside of the arm, so that an arm that hangs lies beside the trunk.
+        # Inside the arm, so that a hanging arm is next to the trunk.
         other = points[f'shoulder_{"R" if side == "L" else "L"}']
         points[f'flank_{side}'] = (
             0.7 * points[f'shoulder_{side}'] + 0.3 * other
@@ -112,7 +113,7 @@ def body_points(motion: Motion) -> dict[str, np.ndarray]:
 
 
 def _facing(points: dict[str, np.ndarray]) -> np.ndarray:
-    """Return where the chest faces, (N, 3): left crossed with up."""
+    """Return the direction of the chest, (N, 3): left crossed with up."""
     left = points['shoulder_L'] - points['shoulder_R']
     left = left + points['hip_L'] - points['hip_R']
     return np.cross(left, [0.0, 1.0, 0.0])
@@ -126,15 +127,15 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 def project(
     motion: Motion, shot: Shot
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Return where the body's points are seen by the still camera.
+    """Return the body's points as seen by the still camera.
 
     Args:
-        motion: The motion.
-        shot: Camera and place.
+        motion: Motion of the person.
+        shot: Camera and position.
 
     Returns:
         Name to (N, 3): (x, y) in pixels and the distance from the camera in
-        cm; and name to (N,): pixels that a centimetre has there.
+        cm; and name to (N,): pixels per centimetre at that distance.
     """
     points = body_points(motion)
     front = _facing(points)[0]
@@ -189,12 +190,12 @@ def project(
 def trim(motion: Motion, shot: Shot) -> Motion:
     """Return the middle of a motion whose path would make the person small.
 
-    Who walks ten metres past a camera that stands still is tiny or out of
-    the picture. Both ends go alike, so that a turn, in the middle, stays.
+    A person who walks ten metres past a still camera is tiny or outside the
+    picture. Both ends are cut equally, which keeps a turn in the middle.
 
     Args:
-        motion: The motion.
-        shot: How it will be filmed.
+        motion: Motion of the person.
+        shot: Camera and position.
     """
     count = len(motion.positions)
     for share in np.arange(1, 0.1, -0.1):
@@ -214,11 +215,11 @@ def trim(motion: Motion, shot: Shot) -> Motion:
 
 
 def render_body(motion: Motion, shot: Shot) -> np.ndarray:
-    """Render the person alone. Pure: equal arguments, equal pixels.
+    """Render only the person. Pure: equal arguments, equal pixels.
 
     Args:
-        motion: The motion.
-        shot: How it is filmed.
+        motion: Motion of the person.
+        shot: Camera, position and looks.
 
     Returns:
         Colours times opacity, and opacity in 0..1, (N, H, W, 4) float32.

@@ -1,8 +1,8 @@
 """Motion capture in BVH files: joints over time.
 
-Coordinates are the file's: right-handed, y up, in its unit of length. A
-position channel of a joint takes the place of that part of its OFFSET;
-rotation channels turn in the order in which they are written.
+Coordinates are those of the file: right-handed, y up, in its unit of length. A
+position channel of a joint replaces that part of its OFFSET; rotation channels
+apply in the order in which they are written.
 """
 
 import os
@@ -17,9 +17,9 @@ class Motion:
 
     Attributes:
         joints: Names of the J joints, parents before children.
-        parents: Index of each joint's parent; -1 of the root.
-        positions: (N, J, 3) float64, in the world, y up.
-        fps: Frames a second.
+        parents: Index of each joint's parent; -1 for the root.
+        positions: World positions, (N, J, 3) float64, y up.
+        fps: Number of frames a second.
     """
 
     joints: tuple[str, ...]
@@ -31,7 +31,7 @@ class Motion:
         """Return the path of a joint, (N, 3).
 
         Raises:
-            ValueError: If there is no such joint; with those there are.
+            ValueError: If there is no such joint; lists those there are.
         """
         if joint not in self.joints:
             raise ValueError(
@@ -44,11 +44,12 @@ def read_bvh(path: str | os.PathLike) -> Motion:
     """Read a BVH file.
 
     Args:
-        path: The file.
+        path: Path of the file.
 
     Raises:
-        FileNotFoundError: If there is none.
-        ValueError: If it is no BVH file or is cut off; with file and line.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If it is not a BVH file or is truncated; gives file and
+            line.
     """
     with open(path, encoding='utf-8-sig') as file:
         lines = file.read().splitlines()
@@ -105,7 +106,7 @@ def read_bvh(path: str | os.PathLike) -> Motion:
             )
     except (ValueError, IndexError, TypeError) as error:
         raise ValueError(
-            f'{path}, about line {number}: not a whole BVH file: {error}'
+            f'{path}, about line {number}: not a complete BVH file: {error}'
         ) from error
     positions = _forward(parents, offsets, channels, values)
     return Motion(tuple(joints), tuple(parents), positions, 1 / frame_time)

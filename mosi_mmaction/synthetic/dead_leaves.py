@@ -9,17 +9,16 @@ def draw_dead_leaves(
 ) -> np.ndarray:
     """Draw an image of occluding discs and boxes with power-law sizes.
 
-    The dead leaves model shares occlusions, edges at all scales and the
-    statistics of gradients with photographs. Radii follow p(r) ~ r^-3
-    between 2 % and 25 % of the side; discs and turned boxes are equally
-    likely. A faint grain over all of it leaves no part so flat that motion
-    could not be seen in it.
+    The dead leaves model shares with photographs occlusions, edges at all
+    scales and the statistics of gradients. Radii follow p(r) ~ r^-3 between
+    2 % and 25 % of the side; discs and rotated boxes are equally likely. A
+    faint grain makes motion visible in every part.
 
     Args:
         size: Side of the image in pixels.
         rng: The only source of randomness.
-        max_leaves: Upper bound of the number of leaves. Fewer are drawn on
-            small images, enough to cover the image three times over.
+        max_leaves: Upper bound of the number of leaves. Small images get
+            fewer, enough to cover the image three times.
 
     Returns:
         (size, size, 3) uint8 RGB.

@@ -1,9 +1,9 @@
-"""How a person is filmed: camera, clothes, light, place, and background.
+"""How a person is filmed: camera, clothes, light, position, and background.
 
-A shot is *drawn* without a look at the motion, and used twice: by a camera
-that stands still and by one that pans (:func:`pan_path`).
-:mod:`mosi_mmaction.synthetic.bodies` renders the person that
-:func:`render_shot` puts before a background.
+A shot is *drawn* independently of the motion and used twice, for a still
+camera and for a panning one (:func:`pan_path`).
+:mod:`mosi_mmaction.synthetic.bodies` renders the person, and
+:func:`render_shot` puts it in front of a background.
 """
 
 from dataclasses import dataclass
@@ -11,33 +11,33 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-#: The camera pans at most so far, as a share of the frame's width.
+#: Largest pan of the camera, as a share of the frame's width.
 MAX_PAN = 0.4
 
 
 @dataclass(frozen=True, eq=False)
 class Shot:
-    """What was drawn for one video, still and panning.
+    """Everything drawn for one video, still and panning.
 
     Attributes:
         size: (H, W) of the frames in pixels.
-        yaw: Where the camera stands: degrees from where the person faces in
-            the first frame, positive on the person's left.
-        pitch: How far the camera looks down, in degrees.
-        roll: How far it is tilted, in degrees.
-        distance: From the camera to the middle of the motion, in cm.
-        height: Of the person as a share of the frame's height, where it is
-            nearest; less where the whole path would not fit.
-        place: Where in what is left of the frame the path lies, (x, y) in
-            [0, 1].
-        girth: Factor on the width of all limbs.
+        yaw: Direction of the camera, in degrees from the person's facing
+            direction in the first frame, positive on the person's left.
+        pitch: Angle by which the camera looks down, in degrees.
+        roll: Angle by which the camera is tilted, in degrees.
+        distance: Distance from the camera to the middle of the motion, in cm.
+        height: Height of the person at its nearest point, as a share of the
+            frame's height; smaller if the whole path would not fit.
+        place: Position of the path within the remaining space of the frame,
+            (x, y) in [0, 1].
+        girth: Factor of the width of all limbs.
         colors: Name to RGB in 0..255.
         light: Unit vector towards the light, in camera coordinates (right,
             up, towards the camera).
         pan: (speed, phase, swing, tilt): speed of the pan in [-1, 1] of
             :data:`MAX_PAN`, and the swing and tilt added to it.
-        background: In [0, 1): which of the backgrounds there are.
-        background_seed: Of what is cut out of it, or drawn instead.
+        background: Number in [0, 1) that selects the background.
+        background_seed: Seed of its crop, or of a drawn background.
     """
 
     size: tuple[int, int]
@@ -56,9 +56,9 @@ class Shot:
 
 
 def draw_shot(size: tuple[int, int], rng: np.random.Generator) -> Shot:
-    """Draw clothes, build, camera, place, pan and background.
+    """Draw clothes, build, camera, position, pan and background.
 
-    Nothing is drawn with regard to the motion.
+    All of it is independent of the motion.
 
     Args:
         size: (H, W) of the frames in pixels, each even and at least 32.
@@ -112,10 +112,10 @@ def draw_shot(size: tuple[int, int], rng: np.random.Generator) -> Shot:
 
 
 def pan_path(shot: Shot, num_frames: int, fps: float) -> np.ndarray:
-    """Return how far the picture is shifted by the pan, (N, 2) pixels.
+    """Return the shift of the picture by the pan, (N, 2) pixels.
 
-    A camera that turns moves all that it sees alike, person and background.
-    It sweeps there and back in about four seconds.
+    A panning camera moves everything that it sees alike, person and
+    background. It sweeps back and forth in about four seconds.
     """
     speed, phase, swing, tilt = shot.pan
     t = np.arange(num_frames) / fps
@@ -138,13 +138,13 @@ def render_shot(
     background: np.ndarray,
     shift: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Put a rendered person before a background. Pure.
+    """Put a rendered person in front of a background. Pure.
 
     Args:
-        body: Of :func:`render_body`, (N, H, W, 4).
+        body: Result of :func:`render_body`, (N, H, W, 4).
         shot: The same shot.
-        background: (H', W', 3) uint8 RGB of :func:`canvas_size`.
-        shift: Of :func:`pan_path`, (N, 2); None is a still camera.
+        background: Background of :func:`canvas_size`, (H', W', 3) uint8 RGB.
+        shift: Result of :func:`pan_path`, (N, 2); None is a still camera.
 
     Returns:
         (N, H, W, 3) uint8 RGB.

@@ -1,16 +1,15 @@
-"""Small labelled action videos, drawn by the computer, for the demo.
+"""Small computer-drawn, labelled action videos for the demo.
 
-A textured sprite moves over a textured, still background, and the label is
-the way it moves. Both are painted with the leaves of
-:func:`draw_dead_leaves`, from other seeds than any pretraining image. Looks
-are no help: every class of a split is filmed with the same (background,
-sprite) pairs, no texture of one split occurs in another one, and place,
-size, speed, phase, direction and contrast vary. No class is uniform
-straight motion or rest, the labels of the MoSI pretext task, and every
-class stays what it is in a mirrored video.
+A textured sprite moves over a textured, still background; the label is the
+kind of motion. Both are painted with the leaves of :func:`draw_dead_leaves`,
+from other seeds than any pretraining image. Looks do not help: every class of
+a split uses the same (background, sprite) pairs, no texture of one split
+occurs in another, and position, size, speed, phase, direction and contrast
+vary. No class is uniform straight motion or rest, the labels of the MoSI
+pretext task, and every class keeps its label in a mirrored video.
 
-As everywhere in this package, randomness is *drawn* first and *rendered*
-purely:
+As everywhere in this package, everything random is *drawn* first, and
+rendering is deterministic:
 
     plan = draw_action('circle', size=(64, 64), num_frames=40, rng=rng)
     clip = render_action(plan, draw_look(rng))     # (40, 64, 64, 3) uint8
@@ -34,7 +33,7 @@ from .dead_leaves import draw_dead_leaves
 def _phase(
     t: np.ndarray, low: float, high: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return cycles gone by, (N,): `low` to `high` of them in the clip."""
+    """Return elapsed cycles, (N,): `low` to `high` of them in the clip."""
     return rng.uniform(low, high) * t + rng.random()
 
 
@@ -102,13 +101,13 @@ _PATHS = {
     'zigzag': _zigzag,
 }
 
-#: Names of the classes; a class's label is its place here.
+#: Names of the classes; a class's label is its index here.
 ACTIONS: tuple[str, ...] = (*_PATHS, 'pendulum', 'rotate', 'zoom', 'approach')
 
 
 @dataclass(frozen=True, eq=False)
 class ActionPlan:
-    """The motion that was drawn for one video of N frames.
+    """The drawn motion of one video of N frames.
 
     Attributes:
         action: Name of the class, one of :data:`ACTIONS`.
@@ -132,7 +131,7 @@ class ActionPlan:
 
 @dataclass(frozen=True)
 class Look:
-    """What a video shows, whatever happens in it.
+    """The looks of a video, independent of its motion.
 
     Attributes:
         background_seed: Seed of the background's texture.
@@ -141,7 +140,7 @@ class Look:
         sprite_gray: Mean grey level of the sprite, 0..255.
         background_contrast: Strength of the background's texture, 0..1.
         sprite_contrast: Strength of the sprite's texture, 0..1.
-        lobes: How many times the sprite's outline bulges, at least 2.
+        lobes: Number of bulges in the sprite's outline, at least 2.
         depth: Depth of the bulges as a ratio of the mean radius, 0..1.
     """
 
@@ -161,15 +160,15 @@ def draw_action(
     num_frames: int,
     rng: np.random.Generator,
 ) -> ActionPlan:
-    """Draw place, size, speed, phase and direction of one motion.
+    """Draw position, size, speed, phase and direction of one motion.
 
-    The sprite lies inside of the frame at all times.
+    The sprite is always inside the frame.
 
     Args:
         action: Name of the class, one of :data:`ACTIONS`.
         size: (H, W) of the frames in pixels, each at least 32.
-        num_frames: Number of frames N, at least 16; a clip holds the same
-            number of swings or turns however many frames it has.
+        num_frames: Number of frames N, at least 16; the number of swings or
+            turns in a clip does not depend on it.
         rng: The only source of randomness.
 
     Raises:
@@ -185,12 +184,12 @@ def draw_action(
     path = np.zeros((num_frames, 2))
     scale = np.full(num_frames, rng.uniform(0.13, 0.24))
     angle = np.full(num_frames, rng.uniform(0, 360))
-    # The longest path is what the sprite's diameter leaves of the frame.
+    # The longest path is the frame minus the sprite's diameter.
     extent = rng.uniform(0.8, 1) * (1 - 2 * scale[0])
     if action in _PATHS:
         path = extent * _PATHS[action](t, rng)
     elif action == 'pendulum':
-        # Hangs from a pivot above and points to it all the time.
+        # It hangs from a pivot above and always points to it.
         swing = rng.uniform(40, 65)
         tilt = swing * _sine(_phase(t, 1.5, 2.5, rng))
         rod = extent / 2 / np.sin(np.radians(swing))
@@ -234,7 +233,7 @@ def check_frames(size: tuple[int, int], num_frames: int) -> tuple[int, int]:
 
 
 def draw_look(rng: np.random.Generator) -> Look:
-    """Draw textures, contrast and outline, without regard to any motion.
+    """Draw textures, contrast and outline, independently of any motion.
 
     Args:
         rng: The only source of randomness.
@@ -258,8 +257,8 @@ def render_action(plan: ActionPlan, look: Look) -> np.ndarray:
     """Render a video. Pure: equal arguments, equal pixels.
 
     Args:
-        plan: How the sprite moves.
-        look: What sprite and background look like.
+        plan: Motion of the sprite.
+        look: Looks of sprite and background.
 
     Returns:
         (N, H, W, 3) uint8 RGB.
@@ -271,13 +270,13 @@ def render_action(plan: ActionPlan, look: Look) -> np.ndarray:
         look.background_gray,
         look.background_contrast,
     )[:height, :width]
-    # Rastered at its largest, so that it is never magnified.
+    # Rasterised at its largest size, so that it is never magnified.
     radius = int(np.ceil(plan.scale.max()))
     sprite = _sprite(look, radius)
     out = np.empty((len(plan.scale), height, width, 3), np.uint8)
     for n, (x, y) in enumerate(plan.centre):
         middle = (sprite.shape[0] - 1) / 2
-        # OpenCV turns counter-clockwise.
+        # OpenCV rotates counterclockwise.
         matrix = cv2.getRotationMatrix2D(
             (middle, middle), -plan.angle[n], plan.scale[n] / radius
         )
@@ -302,7 +301,7 @@ def _sprite(look: Look, radius: int) -> np.ndarray:
         / (1 + look.depth)
     )
     alpha = np.clip(outline - np.hypot(x, y) + 0.5, 0, 1)[..., None]
-    # Painted at one size for all: another size would be another picture.
+    # Painted at one size: another size would give another picture.
     color = cv2.resize(
         _texture(look.sprite_seed, 48, look.sprite_gray, look.sprite_contrast),
         (side, side),

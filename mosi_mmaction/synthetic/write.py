@@ -32,7 +32,7 @@ def list_action_videos(
         actions: Classes, in the order of the labels.
 
     Returns:
-        ``<split>/<class>/<file> <label>``, without line ends.
+        ``<split>/<class>/<file> <label>``, without line endings.
     """
     return [
         f'{split}/{action}/{action}_{split}_{i:03d}.mp4 {label}'
@@ -64,29 +64,29 @@ def write_action_videos(
     ``root/<split>.json``.
 
     Args:
-        root: Folder to write to; made if it does not exist.
+        root: Directory to write to; made if it does not exist.
         videos_per_class: Number of videos of every class.
         split: Name of the split: letters, digits and underscores.
-        seed: Together with ``split``, decides every pixel.
+        seed: Seed that, together with ``split``, decides every pixel.
         height: Height of the frames in pixels, even.
         width: Width of the frames in pixels, even.
         num_frames: Number of frames of every video.
-        fps: Frames a second, as written into the files.
+        fps: Number of frames a second, as written into the files.
         actions: Classes to write, some of :data:`ACTIONS`.
 
     Returns:
         Path of every video, class by class, in the order of the list file.
 
     Raises:
-        ValueError: If an argument is not as written above, or ``root``
-            holds the same split with other settings.
+        ValueError: If an argument is not as described above, or ``root``
+            contains the same split with other settings.
         OSError: If OpenCV cannot write videos here.
     """
     unknown = [a for a in actions if a not in ACTIONS]
     if unknown or len(set(actions)) < len(actions) or not actions:
         raise ValueError(
-            f'actions={tuple(actions)!r}: give different ones '
-            f'of {", ".join(ACTIONS)}'
+            f'actions={tuple(actions)!r}: use different ones '
+            f'from {", ".join(ACTIONS)}'
         )
     if not re.fullmatch(r'\w+', split):
         raise ValueError(
@@ -136,7 +136,7 @@ def write_action_videos(
 
 
 def settle(root: Path, split: str, settings: dict) -> None:
-    """See to it that all videos of the split have these settings.
+    """Ensure that all videos of the split have these settings.
 
     Raises:
         ValueError: If there are videos written with other settings.
@@ -147,11 +147,11 @@ def settle(root: Path, split: str, settings: dict) -> None:
         if found != settings:
             raise ValueError(
                 f'{path} says that the videos there have the settings '
-                f'{found}, but {settings} are asked for: give another root, '
-                f'or delete {path} to have them written anew'
+                f'{found}, but {settings} are requested: use another root, '
+                f'or delete {path} to write them again'
             )
         return
-    # Nobody knows how these were made, and they would pass for ours.
+    # It is unknown how these were made, and they would pass for ours.
     for video in root.glob(f'{split}/*/*_{split}_*.mp4'):
         video.unlink()
     write_text(path, json.dumps(settings))

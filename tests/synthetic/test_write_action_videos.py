@@ -213,7 +213,7 @@ def test_other_settings_are_not_mixed(tmp_path):
         tmp_path, seed=0, **{**write, 'videos_per_class': 2}
     )
     old = read(before)
-    with pytest.raises(ValueError, match='other settings|give another root'):
+    with pytest.raises(ValueError, match='other settings|use another root'):
         write_action_videos(tmp_path, seed=1, **write)
     assert np.array_equal(read(before), old)
     (tmp_path / 'train.json').unlink()

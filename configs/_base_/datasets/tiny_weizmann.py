@@ -1,4 +1,4 @@
-# Weizmann: train on 6 actors, test on 3. MOSI_DATA is the folder of videos,
+# Weizmann: train on 6 actors, test on 3. MOSI_DATA is the directory of videos,
 # MOSI_SPLITS that of train.txt, test.txt.
 _base_ = 'tiny_finetune.py'
 
