@@ -106,8 +106,8 @@ def test_tables_are_those_of_the_runs():
             assert (gain['low'], gain['high']) == pytest.approx(
                 (low, high), abs=0.05
             )
-    # Every line is in a table, and every run of a table is a line.
-    assert used == runs.keys()
+    # Every run of a table is a line; a line may not be in a table yet.
+    assert used <= runs.keys()
 
 
 def test_a_line_tells_what_was_run():
