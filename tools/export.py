@@ -37,7 +37,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='normalise inside: the file takes uint8 clips',
     )
     parser.add_argument(
-        '--config', help='default: the config inside of the checkpoint'
+        '--config', help='default: the config inside the checkpoint'
     )
     parser.add_argument(
         '--classes', type=Path, help='file with a class name a line'

@@ -1,17 +1,17 @@
 #!/usr/bin/env python
-"""Find out what a network knows of motion, and whether it was loaded.
+"""Measure what a network knows about motion, and check that it is loaded.
 
     python tools/probe.py NETWORK [--checkpoint FILE]
 
 NETWORK is a checkpoint of this package, the name of a zoo entry, a config
 (a file, one of ours by its name, or mmaction::recognition/...; untrained
 unless --checkpoint brings weights), or module:function, which returns a
-torch.nn.Module of clips (M, 3, T, H, W). Clips whose motion is known are
-drawn of images nobody trained on; linear readouts of the frozen features
-answer questions about held-out images. Written to --out-dir: card.md,
-card.json, card.png; scores stand beside chance, raw pixels, and the same
-network untrained. Signs of a load that went wrong are said; with --strict
-they end the tool with status 1.
+torch.nn.Module of clips (M, 3, T, H, W). Clips with known motion are drawn
+from images that no network was trained on; linear readouts of the frozen
+features answer questions about held-out images. The tool writes card.md,
+card.json and card.png to --out-dir, with scores next to chance, raw pixels,
+and the same network untrained. It reports signs of a wrong load; with --strict
+these end it with status 1.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The config inside of a checkpoint, read without running it."""
+"""The config inside a checkpoint, read without running it."""
 
 import ast
 import re
@@ -6,19 +6,19 @@ from typing import Any
 
 from mmengine.config import Config
 
-# Arguments of a network that fetch weights from elsewhere.
+# Arguments with which a network loads weights from elsewhere.
 _INITIALISED_FROM = ('pretrained', 'init_cfg')
 
 
 def config_of(file: dict, path: str) -> Config:
     """Return the config that a run wrote into its checkpoint.
 
-    The text is read as plain values and never executed: the file may be a
-    stranger's. ``custom_imports`` is therefore left out.
+    The text is read as plain values and never executed, because the file may
+    be untrusted. ``custom_imports`` is therefore omitted.
 
     Args:
-        file: A loaded checkpoint.
-        path: Its path, for messages.
+        file: Loaded checkpoint.
+        path: Path of the checkpoint, for messages.
 
     Raises:
         ValueError: If there is no config in it, or one that is more than
@@ -72,14 +72,14 @@ def _value(node: ast.expr) -> Any:
 
 
 def plain_network(config: dict, path: str) -> dict[str, Any]:
-    """Return a network's config that builds nothing but a network.
+    """Return a network's config after checking that it only builds a network.
 
-    A registry imports whatever a type with dots in it names, and the file
-    may be a stranger's.
+    A registry imports whatever a type with dots names, and the file may be
+    untrusted.
 
     Args:
-        config: Of a backbone or a whole recognizer.
-        path: Of the file it comes from, for the message.
+        config: Config of a backbone or a whole recognizer.
+        path: Path of its file, for the message.
 
     Raises:
         ValueError: If it asks for anything else.

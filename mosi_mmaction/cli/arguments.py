@@ -1,4 +1,4 @@
-"""Arguments that several tools have, parsed without MMEngine."""
+"""Arguments that several tools share, parsed without MMEngine."""
 
 import argparse
 from collections.abc import Sequence

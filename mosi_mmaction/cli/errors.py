@@ -1,8 +1,8 @@
-"""What a person reads when a tool stops.
+"""What users read when a tool stops.
 
-A mistake that its user can correct is told in a paragraph; ``MOSI_DEBUG=1``
-adds where in the code it was noticed. What nobody foresaw keeps its
-traceback.
+A mistake that the user can correct is explained in a paragraph;
+``MOSI_DEBUG=1`` adds where in the code it was noticed. Unexpected errors keep
+their traceback.
 """
 
 import errno
@@ -54,7 +54,7 @@ _when_interrupted: Callable[[], str] | None = None
 
 
 def when_interrupted(describe: Callable[[], str]) -> None:
-    """Set what Ctrl-C prints: that the work is safe, and how to go on."""
+    """Set what Ctrl-C prints: that the work is safe, and how to continue."""
     global _when_interrupted
     _when_interrupted = describe
 
@@ -107,7 +107,7 @@ def show_error(
 
 
 def user_message(error: BaseException) -> str | None:
-    """Return what to tell of a mistake of the user; None if it is not one."""
+    """Return the message for a user's mistake; None if it is not one."""
     if isinstance(error, KeyboardInterrupt):
         return _when_interrupted() if _when_interrupted else 'Interrupted.'
     if isinstance(error, SyntaxError):  # of a config
@@ -171,7 +171,7 @@ def _of_worker(kind: str, body: str) -> str | None:
 
 
 def record(text: str, of_user: bool) -> bool:
-    """Leave what stopped this rank to the launcher, which prints it last.
+    """Report what stopped this rank to the launcher, which prints it last.
 
     Returns:
         Whether there is a launcher of ours.

@@ -1,9 +1,9 @@
-"""Run a script as several processes; its last word is what went wrong.
+"""Run a script as several processes; print last what went wrong.
 
     python -m mosi_mmaction.cli.launch [options of torchrun] SCRIPT ...
 
-For dist_train.sh and dist_test.sh. The ranks leave the cause to this process,
-which prints it once and last; torchrun's own report names no cause.
+Used by dist_train.sh and dist_test.sh. The ranks report the cause to this
+process, which prints it once and last; torchrun's own report names no cause.
 """
 
 import json
@@ -21,12 +21,12 @@ from .errors import ERRORS
 
 
 def recorded(folder: str) -> list[dict]:
-    """Return what the ranks have left, mistakes of the user first."""
+    """Return the reports of the ranks, mistakes of the user first."""
     found = [
         json.loads(path.read_text(encoding='utf-8'))
         for path in Path(folder).glob('*.json')
     ]
-    # What fails later fails because a peer is gone.
+    # Later failures are caused by a missing peer.
     return sorted(found, key=lambda f: (not f['of_user'], f['time']))
 
 

@@ -1,4 +1,4 @@
-"""From the arguments of train.py and test.py to a runner."""
+"""Build a runner from the arguments of train.py and test.py."""
 
 import argparse
 import difflib
@@ -35,7 +35,7 @@ def check_file(path: str, name: str) -> None:
         )
 
 
-#: Top-level keys that MMEngine reads, beside the arguments of its Runner.
+#: Top-level keys that MMEngine reads besides the arguments of its Runner.
 _RUNNER_KEYS = (
     'auto_scale_lr',
     'compile',
@@ -49,15 +49,15 @@ _RUNNER_KEYS = (
 
 
 def check_options(cfg: Config, options: dict[str, Any]) -> None:
-    """Stop where an option would silently change nothing.
+    """Stop if an option would silently change nothing.
 
     Args:
         cfg: The config.
-        options: Of ``--cfg-options``.
+        options: Options of ``--cfg-options``.
 
     Raises:
-        ValueError: If a top-level key is a variable of the config file,
-            which was used before, or nearly a key that there is.
+        ValueError: If a top-level key is a variable of the config file, which
+            has already been used, or resembles an existing key.
     """
     read = {*inspect.signature(Runner.__init__).parameters, *_RUNNER_KEYS}
     known = read | set(cfg.keys())

@@ -1,4 +1,4 @@
-"""What a training prints: ten lines before it, three after it."""
+"""The summary of a training run: ten lines before it, three after it."""
 
 import logging
 import os
@@ -17,7 +17,7 @@ from ..config.walk import walk
 from ..media.decoder_client import video_decoder
 from .errors import variables
 
-#: How records begin that go to the log file only.
+#: Beginnings of records that go only to the log file.
 _TO_FILE = (
     '\n' + '-' * 60,  # the environment
     'Config:\n',
@@ -36,10 +36,10 @@ class _Screen(logging.Filter):
 
 
 class ToolRunner(Runner):
-    """MMEngine's Runner, whose long records go to the log file only."""
+    """MMEngine's Runner, whose long records go only to the log file."""
 
     def build_logger(self, *args: Any, **kwargs: Any) -> Any:
-        """Build the logger, and filter what reaches the screen."""
+        """Build the logger, and filter what is printed."""
         logger = super().build_logger(*args, **kwargs)
         for handler in logger.handlers:
             if not isinstance(handler, logging.FileHandler):
@@ -48,7 +48,7 @@ class ToolRunner(Runner):
 
 
 def summarize(runner: Runner) -> str:
-    """Describe a training that is about to begin, in about ten lines."""
+    """Describe a training run that is about to start, in about ten lines."""
     rows = list(_rows(runner))
     width = max(len(name) for name, _ in rows)
     lines = [f'  {name:<{width}}  {text}' for name, text in rows]
@@ -137,7 +137,7 @@ def _device(workers: int) -> str:
 
 
 def conclude(runner: Runner) -> str:
-    """Tell how a training ended, and what to type next."""
+    """Say how a training run ended, and what to run next."""
     scalars = runner.message_hub.log_scalars
     found = [
         f'{name.removeprefix("val/")} {buffer.current():.4f}'

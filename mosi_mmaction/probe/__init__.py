@@ -1,1 +1,1 @@
-"""What does a video network know of motion? Clips, readouts, a card."""
+"""What does a video network know about motion? Clips, readouts, a card."""

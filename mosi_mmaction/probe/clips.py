@@ -1,9 +1,9 @@
-"""Clips whose motion is known, of images that nobody trained on.
+"""Clips with known motion, from images that no network was trained on.
 
-Each source image gives nine clips: one for each direction, at either speed,
-and a still one, of the paper's kind (one box moves, the rest is a frozen
-frame, Eq. 1-3); and, in layers, one for each direction of an object while a
-camera moves on a path of its own.
+Each source image gives nine clips. Five are of the paper's kind (one box
+moves, the rest is a frozen frame, Eq. 1-3): one for each direction, at either
+speed, and a static one. Four have layers: one for each direction of an object
+while a camera moves along its own path.
 """
 
 from collections.abc import Iterator
@@ -21,13 +21,13 @@ from ..synthetic.dead_leaves import draw_dead_leaves
 
 @dataclass(frozen=True)
 class Question:
-    """What a readout is asked.
+    """A question to a readout.
 
     Attributes:
         name: One word.
-        text: What is told apart.
-        classes: Number of answers; all are equally likely.
-        where: Whether the readout sees where in the frame a feature lies.
+        text: The answers to distinguish.
+        classes: Number of answers, which are equally likely.
+        where: Whether the readout sees the position of features in the frame.
     """
 
     name: str
