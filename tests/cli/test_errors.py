@@ -96,7 +96,7 @@ def test_a_paragraph_and_no_traceback(tmp_path):
     *_, last, hint = done.stderr.strip().splitlines()
     assert done.returncode == 1
     assert 'Traceback' not in done.stderr
-    assert last.startswith("train.py: data_root: there is no directory '")
+    assert last.startswith("train.py: data_root: there is no ")
     assert 'nö such' in last and 'MOSI_DEBUG=1' in hint
     done = train(*argv, MOSI_DEBUG='1', **env)
     assert 'Traceback' in done.stderr
@@ -158,7 +158,7 @@ def test_of_several_ranks_the_cause_is_last(wrong, tmp_path):
     assert done.returncode == 1
     tail = '\n'.join(done.stderr.strip().splitlines()[-2:])
     told = dict(
-        data="there is no folder 'nosuch'", option='--seed: invalid int value'
+        data="'nosuch'; set data_root", option='--seed: invalid int value'
     )[wrong]
     assert told in tail
     assert 'Root Cause' not in done.stderr
