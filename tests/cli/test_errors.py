@@ -96,7 +96,7 @@ def test_a_paragraph_and_no_traceback(tmp_path):
     *_, last, hint = done.stderr.strip().splitlines()
     assert done.returncode == 1
     assert 'Traceback' not in done.stderr
-    assert last.startswith("train.py: data_root: there is no ")
+    assert last.startswith('train.py: data_root: there is no ')
     assert 'nö such' in last and 'MOSI_DEBUG=1' in hint
     done = train(*argv, MOSI_DEBUG='1', **env)
     assert 'Traceback' in done.stderr
