@@ -256,7 +256,7 @@ def test_an_incomplete_backbone_is_not_written(
 @pytest.mark.parametrize(
     'arch, options, message',
     [
-        ('r2p1d', ['--depth', '18'], 'holds 10 layers, not --depth 18'),
+        ('r2p1d', ['--depth', '18'], 'has 10 layers, not --depth 18'),
         ('r2d3d', [], 'does not fill the backbone'),
     ],
 )

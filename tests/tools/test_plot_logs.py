@@ -139,8 +139,11 @@ class TestPlotLogs:
         )
         assert [(s, v.tolist()) for s, v in rows] == [('1', [0.4])]
         said = capsys.readouterr().out
-        assert 'browse: no run' in said and 'curves.png: no run' in said
-        with pytest.raises(ValueError, match='no run'):
+        assert (
+            'browse: not a training run' in said
+            and 'curves.png: not a training run' in said
+        )
+        with pytest.raises(ValueError, match='no training run'):
             logs.tabulate(others, 'frozen_stages', None)
 
     def test_versus_frozen_stages(self, tmp_path, capsys):

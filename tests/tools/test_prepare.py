@@ -180,7 +180,7 @@ def test_small_ucf101(newline, below, tmp_path, capsys):
     assert run('ucf101', tmp_path) == 1  # counts are not the official
     said = capsys.readouterr().err
     assert 'split 2 val: 1 videos, official are 3734' in said
-    assert "1 names hold blanks, such as 'Zoo/v Zoo 5.avi'" in said
+    assert "1 names contain blanks, such as 'Zoo/v Zoo 5.avi'" in said
     assert run('ucf101', tmp_path, '--allow-other-counts') == 0
     for split in (1, 2, 3):
         assert read(tmp_path / 'out', 'ucf101', split, 'train') == [
@@ -198,7 +198,7 @@ def test_small_hmdb51(newline, tmp_path, capsys):
     videos = make_hmdb51(tmp_path / 'splits', newline)
     touch(tmp_path / 'videos', videos)
     assert run('hmdb51', tmp_path, '--allow-other-counts') == 0
-    assert '4 names hold blanks' in capsys.readouterr().err
+    assert '4 names contain blanks' in capsys.readouterr().err
     for split in (1, 2, 3):
         for half, wanted in (('train', 1), ('val', 2)):
             i = (wanted - split) % 3

@@ -194,9 +194,9 @@ def test_what_is_left_out_is_counted(tool, videos, tmp_path, capsys):
     touch(videos, *(f'jump/{i}.m2ts' for i in range(4)))
     assert tool.main([str(videos), '--out', str(tmp_path / 'out')]) == 0
     said = capsys.readouterr().out
-    assert 'left out, as no videos: 2 .rm' in said
+    assert 'ignored, as they are not videos: 2 .rm' in said
     assert '1 .jpg' in said and '1 .txt' in said
-    assert 'no classes, as they hold no video: sit' in said
+    assert 'not classes, as they have no video: sit' in said
     assert '4 classes' in said
 
 
@@ -226,8 +226,8 @@ def test_layouts_that_cannot_be(tool, videos, tmp_path, capsys, change, said):
     'args, said',
     [
         (['nowhere'], 'there is no such directory'),
-        (['{videos}/bend'], '1 folders with videos'),
-        (['{videos}', '--group', 'zz'], "--group 'zz' is not found"),
+        (['{videos}/bend'], '1 directories with videos'),
+        (['{videos}', '--group', 'zz'], "--group 'zz' does not match"),
         (['{videos}', '--base', 'nothing'], 'nothing'),
     ],
 )
