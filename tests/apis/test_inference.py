@@ -1,0 +1,141 @@
+"""classify() and features(), against MMAction2's own functions."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+
+from mosi_mmaction import config_path
+from mosi_mmaction.apis import Prediction, classify, features
+from mosi_mmaction.apis.networks import build_network, read_config
+from mosi_mmaction.apis.videos import find_videos
+from mosi_mmaction.synthetic.write import write_action_videos
+
+ACTIONS = ('bounce', 'oscillate')
+
+
+@pytest.fixture(scope='module')
+def run(tmp_path_factory):
+    """A run's directory: videos, lists, config, checkpoint."""
+    root = tmp_path_factory.mktemp('a run')
+    write_action_videos(
+        root / 'videos', 2, 'test', actions=ACTIONS, num_frames=20
+    )
+    videos = [Path(v.path) for v in find_videos([str(root / 'videos')])]
+    (root / 'lists').mkdir()
+    lines = [
+        f'{v.relative_to(root / "videos")} {k % 2}'
+        for k, v in enumerate(videos)
+    ]
+    for name in ('train', 'test'):
+        (root / f'lists/{name}.txt').write_text('\n'.join(lines) + '\n')
+    (root / 'lists/classes.txt').write_text('à gauche\nup and down\n')
+    leaf = root / 'leaf.py'
+    leaf.write_text(
+        f'_base_ = {config_path("tiny/finetune_r2p1d_weizmann")!r}\n'
+        'from mosi_mmaction import set_videos\n'
+        f'set_videos(_base_, videos={str(root / "videos")!r}, '
+        f'lists={str(root / "lists")!r})\n'
+    )
+    cfg = read_config(str(leaf))
+    model = build_network(cfg, seed=1)
+    with torch.no_grad():  # else all scores are about alike
+        model.cls_head.fc_cls.weight.mul_(200)
+    cfg.dump(root / 'finetune.py')
+    meta = dict(cfg=cfg.pretty_text)
+    torch.save(dict(meta=meta, state_dict=model.state_dict()), root / 'a.pth')
+    return root, [str(v) for v in videos]
+
+
+@pytest.fixture(scope='module')
+def expected(run):
+    """What MMAction2's own functions say of each video."""
+    from mmaction.apis import inference_recognizer, init_recognizer
+
+    root, videos = run
+    model = init_recognizer(
+        str(root / 'finetune.py'), str(root / 'a.pth'), device='cpu'
+    )
+    return np.stack(
+        [inference_recognizer(model, v).pred_score.numpy() for v in videos]
+    )
+
+
+def test_scores_are_those_of_mmaction(run, expected, capsys):
+    root, videos = run
+    assert len(videos) == 4
+    found = classify(root / 'a.pth', videos, batch_size=3)
+    assert [p.video for p in found] == videos
+    scores = np.stack([p.scores for p in found])
+    np.testing.assert_allclose(scores, expected, atol=1e-5)
+    assert np.ptp(scores[:, 0]) > 0.01  # the videos differ
+    assert '4/4' in capsys.readouterr().err
+    names = ('à gauche', 'up and down')
+    for prediction, score in zip(found, expected):
+        assert prediction.classes == names
+        assert prediction.label == names[score.argmax()]
+        assert prediction.score == pytest.approx(score.max(), abs=1e-5)
+        assert prediction.top(2)[0][0] == prediction.label
+
+
+def test_directories_configs_and_names_may_be_given(run, expected, capsys):
+    root, videos = run
+    found = classify(
+        str(root / 'a.pth'),
+        root / 'videos',
+        config=root / 'finetune.py',
+        classes=['a', 'b'],
+        progress=False,
+    )
+    order = [videos.index(p.video) for p in found]
+    assert sorted(order) == list(range(4))
+    np.testing.assert_allclose(
+        np.stack([p.scores for p in found]), expected[order], atol=1e-5
+    )
+    assert {p.label for p in found} <= {'a', 'b'}
+    assert '4/4' not in capsys.readouterr().err
+    with pytest.raises(ValueError, match='3 names for a network of 2'):
+        classify(root / 'a.pth', videos, classes=['a', 'b', 'c'])
+    with pytest.raises(FileNotFoundError, match='no video'):
+        classify(root / 'a.pth', 'nothing.avi')
+    with pytest.raises(ValueError, match='names no actions'):
+        classify('mosi_r2p1d_deadleaves', videos)
+
+
+def test_features_are_those_of_mmaction(run):
+    from mmaction.apis import inference_recognizer, init_recognizer
+
+    root, videos = run
+    cfg = Config.fromfile(root / 'finetune.py')
+    cfg.model.cls_head = dict(type='PooledFeatureHead')
+    model = init_recognizer(cfg, str(root / 'a.pth'), device='cpu')
+    expected = [inference_recognizer(model, v).feature for v in videos]
+    found = features(root / 'a.pth', videos, batch_size=3, progress=False)
+    assert found.shape == (4, 64) and found.dtype == np.float32
+    np.testing.assert_allclose(found, np.stack(expected), atol=1e-5)
+
+
+def test_features_of_a_pretrained_network(run):
+    root, videos = run
+    zoo = 'mosi_r2p1d_deadleaves'
+    plain = features(zoo, videos, progress=False)
+    read = features(zoo, videos, config=root / 'finetune.py', progress=False)
+    assert plain.shape == read.shape == (4, 64)
+    assert abs(plain - read).max() > 1e-3  # other sizes and frames
+    again = features(zoo, videos[1], progress=False)
+    np.testing.assert_allclose(again[0], plain[1], atol=1e-5)
+    with pytest.raises(ValueError, match='not weights of the backbone'):
+        features(
+            'mosi_r2p1d-small_deadleaves',
+            videos,
+            config=root / 'finetune.py',
+        )
+
+
+def test_the_best_come_first():
+    scores = np.array([0.2, 0.5, 0.3])
+    found = Prediction('a.avi', scores, ('x', 'y', 'z'))
+    assert found.top(2) == [('y', 0.5), ('z', 0.3)]
+    assert (found.label, found.score) == ('y', 0.5)
