@@ -11,7 +11,7 @@ from ..media.errors import BadSourceError
 
 
 class FileDataset(Protocol):
-    """A data set that has one file for every sample."""
+    """A dataset that has one file for every sample."""
 
     def __len__(self) -> int:
         """Number of files."""
@@ -35,7 +35,7 @@ class BadFilePolicy:
             without.
         max_bad_fraction: Share of unreadable files beyond which ``'skip'``
             stops too, with the list of them.
-        test_mode: That of the data set.
+        test_mode: That of the dataset.
 
     Raises:
         ValueError: If a value is out of range.
@@ -86,7 +86,7 @@ class BadFiles:
         """Return the sample of a file, or of its replacement.
 
         Args:
-            dataset: The data set, or a part of it.
+            dataset: The dataset, or a part of it.
             idx: Index of the file.
 
         Raises:

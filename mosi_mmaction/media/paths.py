@@ -27,7 +27,7 @@ VIDEO_EXTENSIONS = frozenset(
     '.mpeg .mpg .mts .mxf .ogv .qt .ts .vob .webm .wmv .y4m'.split()
 )
 
-#: Names of directories that are halves of a data set, and what for.
+#: Names of directories that are halves of a dataset, and what for.
 HALVES = {
     'train': 'train',
     'training': 'train',

@@ -46,7 +46,7 @@ QUESTIONS = (
     Question('camera', 'direction of the camera, the object moves too', 4),
 )
 
-#: First number of the seeds of the probe. Images of data sets are drawn
+#: First number of the seeds of the probe. Images of datasets are drawn
 #: from pairs (seed, index), these from triples, so that none is shared.
 _SEEDS = 250_000
 

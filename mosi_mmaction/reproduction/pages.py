@@ -16,7 +16,7 @@ Kinds of blocks: ``gains TABLE``, top-1 and difference to the baseline;
 ``curves TABLE EPOCH …``, mean accuracy at these epochs; ``demo``;
 ``budgets``; ``budget_curves EPOCH …``; ``claims``, a prediction and its
 verdicts, in lines ``words ; > ; TABLE/CONDITION − BASELINE ; …``, a column
-for each data set, where ``–`` is what was not run.
+for each dataset, where ``–`` is what was not run.
 """
 
 import re

@@ -59,7 +59,7 @@ class EpochIndex(int):
 
 
 def sample_rng(index: int, test_mode: bool = False) -> np.random.Generator:
-    """Return the generator of one sample; a data set puts it into the sample.
+    """Return the generator of one sample; a dataset puts it into the sample.
 
     Args:
         index: Index of the sample, usually an :class:`EpochIndex`. A plain
