@@ -66,6 +66,30 @@ def measure(clip, masks, max_step=20):
     )
 
 
+def texture(frame, mask):
+    """Return how much a part of a frame changes in its poorest direction.
+
+    Along it, nobody can see a motion where this is next to nothing.
+
+    Args:
+        frame: (L, L, 3) uint8 RGB.
+        mask: (L, L) bool, where to look.
+
+    Returns:
+        Standard deviation of the slope, in grey levels a pixel.
+    """
+    luma = (frame @ LUMA).astype(np.float32)
+    inside = cv2.erode(mask.astype(np.uint8), np.ones((3, 3))) > 0
+    if inside.sum() < 20:
+        return 0.0
+    slopes = [
+        cv2.Sobel(luma, cv2.CV_32F, *axis)[inside] / 8
+        for axis in ((1, 0), (0, 1))
+    ]
+    spread = np.linalg.eigvalsh(np.cov(slopes, bias=True))
+    return float(max(spread[0], 0)) ** 0.5
+
+
 def _fit(one, two, mask, mask_two, guess):
     """Fit an affine map, (3, 3), to what both masks show; None if unfit."""
     # ECC's mask is one of the second frame.

@@ -6,7 +6,7 @@ import pytest
 from mmaction.registry import TRANSFORMS
 from mmengine.config import Config
 
-from helpers.layer_truth import label_seen, measure
+from helpers.layer_truth import label_seen, measure, texture
 from helpers.motion_truth import textured_image
 from mosi_mmaction import (
     ColorJitter,
@@ -26,6 +26,8 @@ from mosi_mmaction.synthetic.dead_leaves import draw_dead_leaves
 
 SOURCE, CROP, FRAMES = 200, 80, 16
 COMBINATIONS = 240
+#: Slope of the least textured matte that is judged, in grey levels a pixel.
+TEXTURE = 2
 
 
 def draw_combination(seed):
@@ -93,7 +95,7 @@ def opacity(layer, c, size):
 
 
 def measured(plan, image, other, labels=None):
-    """Return (label seen, camera seen, camera drawn) of some clips."""
+    """Return label and camera seen, camera drawn, texture of some clips."""
     clips = render(image, plan, other=other)
     room = SOURCE - CROP
     travel = np.array([room, room], float)
@@ -120,13 +122,23 @@ def measured(plan, image, other, labels=None):
         if plan.camera is not None:
             way = plan.camera.offsets[c, -1] - plan.camera.offsets[c, 0]
             zoom = -np.log(plan.camera.scale[c, -1] / plan.camera.scale[c, 0])
-        found.append((label, ground, way, zoom))
+        poorest = [
+            min(texture(clips[c][n], mask[n]) for n in (0, 5, 10, 15))
+            for mask in (front > 200, behind)
+        ]
+        found.append((label, ground, way, zoom, poorest))
     return found
 
 
 def check(seeds, image, labels_each=None):
-    """Measure combinations; return (labels seen, true ones)."""
-    told, seen, wrong = [], [], []
+    """Measure combinations.
+
+    Returns:
+        The true labels, those seen, what was wrong, and the shares of
+        foregrounds and of backgrounds left out: a patch without texture
+        shows nothing to anyone. That is decided from the pixels alone.
+    """
+    told, seen, wrong, plain, number = [], [], [], np.zeros(2), 0
     for seed in seeds:
         plan = draw_combination(seed)
         picked = range(len(plan.pool))
@@ -134,19 +146,26 @@ def check(seeds, image, labels_each=None):
             rng = np.random.default_rng(seed)
             picked = rng.permutation(len(plan.pool))[:labels_each].tolist()
         results = measured(plan, image(seed), image(seed + 1000), picked)
-        for c, (label, ground, way, zoom) in zip(picked, results):
+        for c, (label, ground, way, zoom, poorest) in zip(picked, results):
+            is_plain = np.array(poorest) < TEXTURE
+            plain += is_plain
+            number += 1
+            if is_plain[0]:
+                continue
             told.append(plan.labels[c])
             seen.append(label)
             if label != plan.labels[c]:
                 wrong.append(
                     (seed, c, plan.pool.names[c], plan.pool.names[label])
                 )
+            if is_plain[1]:
+                continue
             moved = ground.shift.sum(0)
             if zoom == 0 and abs(moved - way).max() > 1.5:
                 wrong.append((seed, c, 'background', moved, way))
             if zoom and abs(ground.zoom.sum() - zoom) > 0.05:
                 wrong.append((seed, c, 'bg zoom', ground.zoom.sum(), zoom))
-    return np.array(told), np.array(seen), wrong
+    return np.array(told), np.array(seen), wrong, plain / number
 
 
 def dead_leaves(seed):
@@ -169,10 +188,10 @@ def photographs(shared_data):
     return image
 
 
-def assert_true(told, seen, wrong, background_wrong=0.04):
+def assert_true(told, seen, wrong, left_out, background_wrong=0.06):
     """What was seen is the label; a shuffled list of labels is not."""
     labels = [w for w in wrong if isinstance(w[2], str) and len(w) == 4]
-    # A matte over a patch without texture shows nothing to anyone.
+    assert (left_out < 0.15).all()
     assert len(labels) <= 0.06 * len(told), labels
     assert len(wrong) - len(labels) <= background_wrong * len(told), wrong
     shuffled = np.random.default_rng(0).permutation(told)
@@ -193,7 +212,11 @@ def test_240_combinations_show_their_labels(kind, request):
     image = dead_leaves
     if kind == 'photographs':
         image = request.getfixturevalue('photographs')
-    assert_true(*check(range(COMBINATIONS), image, 4))
+    told, seen, wrong, left_out = check(range(COMBINATIONS), image, 4)
+    # For the record: pytest shows it with -rP.
+    print(f'{kind}: {len(told)} clips judged, {left_out} left out')
+    print(f'{(told != seen).sum()} labels seen otherwise; wrong: {wrong}')
+    assert_true(told, seen, wrong, left_out)
 
 
 def test_a_mirrored_clip_is_found_out():
