@@ -197,15 +197,21 @@ def test_interrupted_training_says_how_to_go_on(ranks, tmp_path):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         start_new_session=True,
+        # A shell's job in the background ignores it, and hands that on.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     if ranks == 1:
         command = [*TRAIN, *map(str, [*argv, *more])]
         process = subprocess.Popen(command, text=True, **kwargs)
     else:
         process = dist_train(*argv, 2, *more, start=subprocess.Popen, **kwargs)
-    wait_for(work / 'last_checkpoint', process)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-    _, said = process.communicate(timeout=120)
+    try:
+        wait_for(work / 'last_checkpoint', process)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        _, said = process.communicate(timeout=120)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode in (-signal.SIGINT, 130)
     tail = said.strip().splitlines()[-2:]
     assert tail[0].startswith('Interrupted. The work is safe')
