@@ -17,7 +17,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 
 #: Directory in which ranks leave what stopped them; launch.py reads it.
 ERRORS = 'MOSI_ERRORS'
@@ -51,12 +51,21 @@ _WORKER = re.compile(
 )
 
 _when_interrupted: Callable[[], str] | None = None
+_interrupted = False
 
 
 def when_interrupted(describe: Callable[[], str]) -> None:
     """Set what Ctrl-C prints: that the work is safe, and how to continue."""
     global _when_interrupted
     _when_interrupted = describe
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _note_interrupt)
+
+
+def _note_interrupt(number: int, frame: FrameType | None) -> None:
+    global _interrupted
+    _interrupted = True
+    signal.default_int_handler(number, frame)
 
 
 def command(*more: str) -> str:
@@ -90,6 +99,11 @@ def show_error(
     trace: TracebackType | None,
 ) -> None:
     """Print why the program stops; for :data:`sys.excepthook`."""
+    # Python drops what is raised while it forks, and Ctrl-C ends the workers,
+    # too: then a loader that lost its workers is all that is left of it.
+    lost = _interrupted and not issubclass(kind, KeyboardInterrupt)
+    if lost:
+        kind, error = KeyboardInterrupt, KeyboardInterrupt()
     if issubclass(kind, KeyboardInterrupt):
         # A second one would end the message, and is common.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -104,6 +118,9 @@ def show_error(
         _tell_torchrun(text)
         text = text.encode('utf-8', 'backslashreplace').decode()
         print(f'\n{text.rstrip()}', file=sys.stderr, flush=True)
+    if lost:  # end as Python does after Ctrl-C
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
 
 
 def user_message(error: BaseException) -> str | None:
