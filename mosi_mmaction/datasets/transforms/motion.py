@@ -230,9 +230,13 @@ class DrawColorJitter(BaseTransform):
         - motion (PseudoMotion): Gains colours.
 
     Args:
-        brightness, contrast, saturation, hue, grayscale, per_frame,
-            grayscale_per_frame: Arguments of
-            :class:`~mosi_mmaction.ColorJitter`.
+        brightness: Strength, as for :class:`~mosi_mmaction.ColorJitter`.
+        contrast: Likewise.
+        saturation: Likewise.
+        hue: Likewise.
+        grayscale: Probability of a grey clip.
+        per_frame: Whether every frame has colours of its own.
+        grayscale_per_frame: Whether every frame is grey or not by itself.
 
     Raises:
         ValueError: If a strength is out of range.
