@@ -260,7 +260,7 @@ def check_ranks(user: Stranger) -> None:
 def check_foreign_project(user: Stranger) -> None:
     """MMAction2's own tool trains a config that inherits one of ours."""
     project = user.project / 'foreign project'
-    shutil.copytree(ROOT / 'tests' / 'foreign_project', project)
+    shutil.copytree(ROOT / 'tests' / 'wheel' / 'foreign_project', project)
     user.project = project
     user('-c', VIDEOS)
     (tool,) = (user.bin.parent).glob(
