@@ -17,7 +17,11 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from mosi_mmaction.cli.arguments import add_network_arguments, read_options
+from mosi_mmaction.cli.arguments import (
+    add_clip_arguments,
+    add_network_arguments,
+    read_options,
+)
 from mosi_mmaction.cli.start import start
 
 
@@ -34,25 +38,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='DATA',
         help='directory of videos, list file or videos',
     )
-    parser.add_argument(
-        '--data-root',
-        default='',
-        metavar='DIR',
-        help='directory that list files are relative to',
-    )
+    add_clip_arguments(parser)
     parser.add_argument('--out-dir', default='work_dirs/embed')
     parser.add_argument('--clusters', type=int, default=5)
-    parser.add_argument(
-        '--height',
-        type=int,
-        help='height of the clips in pixels (default: 96, or '
-        'the side of the training clips if that is larger)',
-    )
-    parser.add_argument(
-        '--interval',
-        type=int,
-        help="distance between frames of a clip (default: the config's, or 2)",
-    )
     parser.add_argument('--seed', type=int, default=0)
     return parser.parse_args(argv)
 

@@ -25,7 +25,11 @@ import argparse
 import json
 from pathlib import Path
 
-from mosi_mmaction.cli.arguments import add_network_arguments, read_options
+from mosi_mmaction.cli.arguments import (
+    add_clip_arguments,
+    add_network_arguments,
+    read_options,
+)
 from mosi_mmaction.cli.start import start
 
 
@@ -42,24 +46,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='VIDEO',
         help='video file, directory of videos, or list file',
     )
-    parser.add_argument(
-        '--data-root',
-        default='',
-        metavar='DIR',
-        help='directory that list files are relative to',
-    )
+    add_clip_arguments(parser)
     parser.add_argument('--out-dir', default='work_dirs/gradcam')
-    parser.add_argument(
-        '--height',
-        type=int,
-        help='height of the clips in pixels (default: 96, or '
-        'the side of the training clips if that is larger)',
-    )
-    parser.add_argument(
-        '--interval',
-        type=int,
-        help="distance between frames of a clip (default: the config's, or 2)",
-    )
     parser.add_argument(
         '--num-clips',
         type=int,

@@ -27,6 +27,7 @@ import signal
 import sys
 from pathlib import Path
 
+from mosi_mmaction.cli.arguments import add_launcher_arguments
 from mosi_mmaction.cli.start import start
 
 #: Fine-tuning epochs in the tiny preset.
@@ -188,19 +189,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         action='store_true',
         help='only print commands and estimated cost',
     )
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm'],
-        default='none',
-        help='launcher of a run',
-    )
-    parser.add_argument(
-        '--gpus',
-        type=int,
-        default=8,
-        help='number of processes of a run, with a launcher',
-    )
-    parser.add_argument('--partition', help='of Slurm')
+    add_launcher_arguments(parser)
     args = parser.parse_args(argv)
     known = [*NAMES, *TINY_NAMES, *MOCAP_NAMES, 'all']
     for name in args.experiments:

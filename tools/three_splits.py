@@ -15,7 +15,11 @@ import os
 import statistics
 from pathlib import Path
 
-from mosi_mmaction.cli.arguments import add_network_arguments, read_options
+from mosi_mmaction.cli.arguments import (
+    add_launcher_arguments,
+    add_network_arguments,
+    read_options,
+)
 from mosi_mmaction.cli.start import start
 
 
@@ -46,19 +50,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--jobs', type=int, default=1, help='number of simultaneous runs'
     )
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm'],
-        default='none',
-        help='launcher of a run',
-    )
-    parser.add_argument(
-        '--gpus',
-        type=int,
-        default=8,
-        help='number of processes of a run, with a launcher',
-    )
-    parser.add_argument('--partition', help='of Slurm')
+    add_launcher_arguments(parser)
     return parser.parse_args(argv)
 
 

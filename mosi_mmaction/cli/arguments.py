@@ -65,6 +65,44 @@ def add_network_arguments(
     add_config_options(parser)
 
 
+def add_clip_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add where listed videos are, and how clips are cut from them."""
+    parser.add_argument(
+        '--data-root',
+        default='',
+        metavar='DIR',
+        help='directory that list files are relative to',
+    )
+    parser.add_argument(
+        '--height',
+        type=int,
+        help='height of the clips in pixels (default: 96, or '
+        'the side of the training clips if that is larger)',
+    )
+    parser.add_argument(
+        '--interval',
+        type=int,
+        help="distance between frames of a clip (default: the config's, or 2)",
+    )
+
+
+def add_launcher_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add how a tool that starts runs starts each of them."""
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm'],
+        default='none',
+        help='launcher of a run',
+    )
+    parser.add_argument(
+        '--gpus',
+        type=int,
+        default=8,
+        help='number of processes of a run, with a launcher',
+    )
+    parser.add_argument('--partition', help='of Slurm')
+
+
 def read_options(pairs: Sequence[str] | None) -> dict[str, Any]:
     """Return keys and values of ``--cfg-options``, as MMEngine reads them.
 

@@ -1,13 +1,12 @@
 """What the tools check before a run starts."""
 
-import importlib.util
 from types import SimpleNamespace
 
 import pytest
 from mmengine.config import Config
 from torch.utils.data import DataLoader
 
-from helpers.paths import TOOLS
+from helpers.paths import load_tool
 from mosi_mmaction import config_path
 from mosi_mmaction.cli.runs import build_runner, check_steps
 
@@ -44,11 +43,7 @@ def test_wrong_load_from_is_told_before_anything_is_built(tmp_path):
 
 @pytest.fixture
 def tool():
-    path = TOOLS / 'test.py'
-    spec = importlib.util.spec_from_file_location('tools_test', path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool('test')
 
 
 def test_a_test_leaves_the_config_of_its_training(tool, tmp_path, monkeypatch):

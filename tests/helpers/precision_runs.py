@@ -1,24 +1,12 @@
 """Runs of the tools in other precisions and with seeds."""
 
-import importlib.util
 import sys
 from pathlib import Path
 
-from helpers import launch
-from mosi_mmaction import (
-    config_path,
-)
+from helpers.paths import load_tool
+from mosi_mmaction import config_path
 
 TINY = Path(config_path('tiny/finetune_r2p1d_weizmann')).parent
-
-
-def tool(name):
-    """Import a tool as a module."""
-    path = launch.TOOLS / f'{name}.py'
-    spec = importlib.util.spec_from_file_location(f'tool_{name}', path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 # ---------------------------------------------------------------- whole runs
@@ -46,7 +34,7 @@ def config(path, videos, base='finetune'):
 # --------------------------------------------------------------------- flags
 def parse(name, *args, monkeypatch):
     monkeypatch.setattr(sys, 'argv', [f'{name}.py', *map(str, args)])
-    return tool(name).parse_args()
+    return load_tool(name).parse_args()
 
 
 def trained(monkeypatch, tmp_path, *args, text=''):
@@ -59,5 +47,5 @@ def trained(monkeypatch, tmp_path, *args, text=''):
 
     parsed = parse('train', file, *args, monkeypatch=monkeypatch)
     cfg = load_config(parsed)
-    tool('train').merge_args(cfg, parsed)
+    load_tool('train').merge_args(cfg, parsed)
     return cfg

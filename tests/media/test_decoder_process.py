@@ -20,23 +20,6 @@ from mosi_mmaction.media.errors import BadSourceError
 from mosi_mmaction.media.video import VideoFile, kinds_read, read_keyframe
 
 
-@pytest.fixture(scope='module')
-def videos(tmp_path_factory):
-    """Two videos whose frames differ."""
-    folder = tmp_path_factory.mktemp('videos')
-    write(folder / 'a.mp4', 'libx264')
-    with_offset = [n + 100 for n in range(video_files.FRAMES)]
-    copy = video_files.picture
-    try:
-        video_files.picture = lambda n, *args: copy(
-            with_offset[n] if n < 100 else n, *args
-        )
-        write(folder / 'b.mp4', 'libx264')
-    finally:
-        video_files.picture = copy
-    return str(folder / 'a.mp4'), str(folder / 'b.mp4')
-
-
 def pid():
     return decoder_client._local.decoder.pid
 

@@ -47,6 +47,15 @@ def logs(log):
     )
 
 
+def train(count, config, work, log):
+    args = ['train.py', config, '--work-dir', work, '--seed', 3]
+    if count > 1:
+        codes = ranks(count, *args, log=log)
+    else:
+        codes = [run(*args, log=log)]
+    assert codes == [0] * count, logs(log)
+
+
 @pytest.mark.slow
 def test_two_ranks_train_as_one_with_twice_the_batch(tmp_path):
     seen, gradients = [], []
@@ -57,20 +66,7 @@ def test_two_ranks_train_as_one_with_twice_the_batch(tmp_path):
             dict(type='SampleLogHook', out=str(out)),
             batch,
         )
-        args = [
-            'train.py',
-            config,
-            '--work-dir',
-            tmp_path / f'work{count}',
-            '--seed',
-            3,
-        ]
-        codes = (
-            ranks(count, *args, log=log)
-            if count > 1
-            else [run(*args, log=log)]
-        )
-        assert codes == [0] * count, logs(log)
+        train(count, config, tmp_path / f'work{count}', log)
         steps = [torch.load(f'{out}.{rank}') for rank in range(count)]
         assert [len(s) for s in steps] == [1] * count
         seen.append(
@@ -158,20 +154,7 @@ def test_uneven_data_and_bad_files_keep_ranks_in_step(tmp_path):
             data,
             epochs=2,
         )
-        args = [
-            'train.py',
-            config,
-            '--work-dir',
-            tmp_path / f'work{count}',
-            '--seed',
-            3,
-        ]
-        codes = (
-            ranks(count, *args, log=log)
-            if count > 1
-            else [run(*args, log=log)]
-        )
-        assert codes == [0] * count, logs(log)
+        train(count, config, tmp_path / f'work{count}', log)
         assert 'skipped a bad file' in logs(log) and '3.png' in logs(log)
         steps = [torch.load(f'{out}.{rank}') for rank in range(count)]
         # Seven samples for two ranks are four each, in two steps of two.

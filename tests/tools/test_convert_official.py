@@ -1,6 +1,5 @@
 """The authors' layout is rebuilt here in plain torch, by name and shape."""
 
-import importlib.util
 import os
 import pickle
 
@@ -8,16 +7,14 @@ import pytest
 import torch
 from torch import nn
 
-from helpers.paths import TOOLS
+from helpers.paths import TOOLS, load_tool
 from mosi_mmaction.models.backbones.paper_resnet import (
     MoSIResNet2Plus1d,
     ResNet2d3d,
 )
 
 TOOL = TOOLS / 'convert_official.py'
-spec = importlib.util.spec_from_file_location('convert_official', TOOL)
-tool = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(tool)
+tool = load_tool('convert_official')
 
 OURS = {'r2p1d': MoSIResNet2Plus1d, 'r2d3d': ResNet2d3d}
 BLOCKS = {10: (1, 1, 1, 1), 18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}

@@ -1,6 +1,5 @@
 """Tests of tools/data/prepare.py and tools/data/subset.py."""
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -8,19 +7,12 @@ from collections import Counter
 
 import pytest
 
-from helpers.paths import TOOLS
+from helpers.paths import TOOLS, load_tool
 
 TOOLS = TOOLS / 'data'
 
 
-def load(name):
-    spec = importlib.util.spec_from_file_location(name, TOOLS / f'{name}.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-prepare = load('prepare')
+prepare = load_tool('data/prepare')
 
 COUNTS = {
     'hmdb51': [(3570, 1530)] * 3,

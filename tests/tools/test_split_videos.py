@@ -1,12 +1,10 @@
 """A folder of one's own videos becomes lists and a config that trains."""
 
-import importlib.util
-
 import pytest
 from mmengine.config import Config
 from mmengine.runner import CheckpointLoader
 
-from helpers.paths import TOOLS
+from helpers.paths import TOOLS, load_tool
 from mosi_mmaction import config_path, set_videos
 
 TOOL = TOOLS / 'data' / 'split_videos.py'
@@ -14,10 +12,7 @@ TOOL = TOOLS / 'data' / 'split_videos.py'
 
 @pytest.fixture
 def tool():
-    spec = importlib.util.spec_from_file_location('split_videos', TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool('data/split_videos')
 
 
 @pytest.fixture

@@ -1,24 +1,16 @@
 """Tests of tools/data/subset.py."""
 
-import importlib.util
 from collections import Counter
 
 import pytest
 
-from helpers.paths import TOOLS
+from helpers.paths import TOOLS, load_tool
 
 TOOLS = TOOLS / 'data'
 
 
-def load(name):
-    spec = importlib.util.spec_from_file_location(name, TOOLS / f'{name}.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-prepare = load('prepare')
-subset = load('subset')
+prepare = load_tool('data/prepare')
+subset = load_tool('data/subset')
 
 
 def touch(root, names):
