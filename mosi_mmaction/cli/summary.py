@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from mmengine.device import get_device
 from mmengine.dist import get_world_size
-from mmengine.model import is_model_wrapper
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 
+from ..checkpoints.resume import find_resume
+from ..checkpoints.weights import unwrap_model
 from ..config.walk import walk
 from ..media.decoder_client import video_decoder
 from .errors import variables
@@ -57,7 +58,7 @@ def summarize(runner: Runner) -> str:
 
 def _rows(runner: Runner) -> Iterator[tuple[str, str]]:
     cfg, loop = runner.cfg, runner.train_loop
-    model = _bare(runner.model)
+    model = unwrap_model(runner.model)
     yield 'config', str(cfg.filename)
     loader = loop.dataloader
     yield 'data', _data(loader.dataset)
@@ -86,7 +87,7 @@ def _rows(runner: Runner) -> Iterator[tuple[str, str]]:
     )
     start = runner._load_from
     if runner._resume:
-        start = start or find_latest_checkpoint(runner.work_dir)
+        start = start or find_resume(runner.work_dir)
         yield 'start', f'resumed from {start}'
     else:
         yield 'start', f'weights of {start}' if start else 'random weights'
@@ -144,7 +145,7 @@ def conclude(runner: Runner) -> str:
         for name, buffer in scalars.items()
         if name.startswith('val/') and name.endswith('/top1')
     ]
-    path = find_latest_checkpoint(runner.work_dir) or runner.work_dir
+    path = find_resume(runner.work_dir) or runner.work_dir
     best = getattr(_checkpoint_hook(runner), 'best_ckpt_path', None)
     config = osp.join(runner.work_dir, osp.basename(runner.cfg.filename))
     lines = [f'done: {", ".join(found) or "not validated"}; {path}']
@@ -155,19 +156,15 @@ def conclude(runner: Runner) -> str:
         lines.append(
             f'  to test it: {" ".join([*variables(), shlex.join(test)])}'
         )
-    if type(getattr(_bare(runner.model), 'cls_head', None)).__name__ == (
-        'MoSIHead'
-    ):
+    if type(
+        getattr(unwrap_model(runner.model), 'cls_head', None)
+    ).__name__ == ('MoSIHead'):
         lines.append(
             f'  to fine-tune it: MOSI_PRETRAINED={shlex.quote(path)} python '
             '-m mosi_mmaction train CONFIG, such as the finetune.py that '
             'data/split_videos writes'
         )
     return '\n'.join(lines)
-
-
-def _bare(model: Any) -> Any:
-    return model.module if is_model_wrapper(model) else model
 
 
 def _checkpoint_hook(runner: Runner) -> Any:

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -216,5 +217,4 @@ def _old_tables(folder: Path) -> Iterator[tuple[str, dict]]:
 
 def experiment_of(name: str) -> str:
     """Return the experiment of a table's name, ``NAME_BUDGET…``."""
-    words = name.split('_')
-    return '_'.join(words[: 2 if words[:2] == ['mocap', 'flip'] else 1])
+    return re.split(r'_(?:short|long|loso|paper)(?:_|$)', name)[0]
