@@ -149,7 +149,7 @@ def set_motion(
             if separate is not None:
                 part['separate'] = separate
         if part.get('type') == 'DeadLeavesDataset' and (
-            crop_size or source_size
+            clip_len or crop_size or source_size
         ):
             source = find_step(part['pipeline'], 'CropSource')
             part['size'] = cast(dict, source)['size']
