@@ -17,6 +17,27 @@ from mmengine.config import Config
 from ..config.pretraining import set_motion
 from ..config.running import set_epochs
 
+#: Keys of a config that say what is printed or kept, and hooks that only
+#: watch, check or write. They are not part of a run's hash, so a version with
+#: another log or check goes on with the runs of the one before.
+_REPORTING = frozenset(
+    {'log_level', 'log_processor', 'resume', 'vis_backends', 'visualizer'}
+)
+_WATCHING = frozenset(
+    {
+        'CheckChannelsHook',
+        'CheckLabelsHook',
+        'CheckLoadedHook',
+        'CheckpointHook',
+        'IterTimerHook',
+        'LoggerHook',
+        'RecordHook',
+        'RuntimeInfoHook',
+        'SafeCheckpointHook',
+        'StepTimeHook',
+    }
+)
+
 
 @dataclass(frozen=True)
 class Run:
@@ -73,14 +94,15 @@ class Run:
     def spec(self, runs: dict) -> str:
         """Return a hash of everything that decides the result.
 
-        Names do not count. Data count by their paths, including lists and
-        frames made below the root.
+        Names do not count, nor does what is only logged, checked or kept.
+        Data count by their paths, including lists and frames made below the
+        root.
 
         Args:
             runs: All runs by name; only those that this one depends on are
                 used.
         """
-        content = self.resolve(Path(), runs).to_dict()
+        content = _deciding(self.resolve(Path(), runs).to_dict())
         if self.init is not None:
             content['load_from'] = runs[self.init].spec(runs)
         content['test'] = self.test
@@ -114,6 +136,22 @@ class Run:
             data=_portable(self.variables, {'$WORK_DIR': places['$WORK_DIR']}),
             test=self.test,
         )
+
+
+def _deciding(content: dict) -> dict:
+    """Return a config without what cannot change the result of its run."""
+    kept = {k: v for k, v in content.items() if k not in _REPORTING}
+    kept['default_hooks'] = {
+        name: hook
+        for name, hook in (content.get('default_hooks') or {}).items()
+        if hook is not None and hook['type'] not in _WATCHING
+    }
+    kept['custom_hooks'] = [
+        hook
+        for hook in content.get('custom_hooks') or []
+        if hook['type'] not in _WATCHING
+    ]
+    return kept
 
 
 def _config_name(path: str) -> str:
