@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from helpers.paths import TOOLS
+from helpers import launch
 from mosi_mmaction import load_backbone
 from mosi_mmaction.apis import export as exporting
 from mosi_mmaction.apis.export import ExportedNetwork, export
@@ -159,21 +159,12 @@ def test_arguments_of_exports_are_checked(tmp_path):
 
 def test_tool_exports_a_file(tmp_path):
     path = checkpoint_path(ZOO)
-    done = subprocess.run(
-        [
-            sys.executable,
-            '-W',
-            'ignore',
-            str(TOOLS / 'export.py'),
-            path,
-            '--format',
-            'safetensors',
-        ],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-    )
-    assert done.returncode == 0, done.stderr
-    (written,) = tmp_path.iterdir()
+    log, out = tmp_path / 'log', tmp_path / 'out'
+    out.mkdir()
+    options = ['--format', 'safetensors']
+    code = launch.run('export.py', path, *options, log=log, cwd=out)
+    said = log.read_text()
+    assert code == 0, said
+    (written,) = out.iterdir()
     assert written.name.endswith('_features.safetensors')
-    assert str(written.name) in done.stdout and 'MiB' in done.stdout
+    assert written.name in said and 'MiB' in said

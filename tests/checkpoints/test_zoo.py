@@ -1,8 +1,6 @@
 """Published files and networks by name."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +9,7 @@ from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from helpers import launch
 from helpers.paths import ROOT
 from mosi_mmaction import config_path, load_backbone, zoo_entries
 from mosi_mmaction.checkpoints import zoo
@@ -157,29 +156,18 @@ def test_downloads_are_checked(saved, tmp_path, monkeypatch):
 @pytest.mark.parametrize('half', [False, True])
 def test_publish_model(saved, tmp_path, half):
     content, path = saved
-    done = subprocess.run(
-        [
-            sys.executable,
-            '-W',
-            'ignore',
-            ROOT / 'tools' / 'publish_model.py',
-            path,
-            '--out',
-            tmp_path / 'zoo',
-            '--date',
-            '20260102',
-            *['--half'] * half,
-        ],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    log = tmp_path / 'log'
+    options = ['--out', tmp_path / 'zoo', '--date', '20260102']
+    options += ['--half'] * half
+    code = launch.run('publish_model.py', path, *options, log=log)
+    said = log.read_text()
+    assert code == 0, said[-2000:]
     names = sorted(p.name for p in (tmp_path / 'zoo').iterdir())
     assert re.fullmatch(
         r'tiny_20260102-\w{8}\.pth tiny_backbone_20260102-\w{8}\.pth',
         ' '.join(names),
     )
-    assert 'ResNet2Plus1d of MMAction2' in done.stdout
+    assert 'ResNet2Plus1d of MMAction2' in said
     sizes = [(tmp_path / 'zoo' / name).stat().st_size for name in names]
     assert (max(sizes) < 0.8 * path.stat().st_size) == half, sizes
     for name in names:
@@ -188,7 +176,7 @@ def test_publish_model(saved, tmp_path, half):
             half_here = half and value.ndim > 1
             assert (value.dtype == torch.float16) == half_here, key
         assert set(file) == {'meta', 'state_dict'}
-        assert zoo.check_digest(tmp_path / 'zoo' / name, '') in done.stdout
+        assert zoo.check_digest(tmp_path / 'zoo' / name, '') in said
         load_backbone(tmp_path / 'zoo' / name)
     assert 'cls_head.fc_cls.weight' not in file['state_dict']
 

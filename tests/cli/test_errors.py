@@ -81,25 +81,18 @@ def test_full_disks_and_missing_files_are_messages():
     assert 'No such file or directory' in told
 
 
-def train(*argv, **env):
-    return subprocess.run(
-        [*TRAIN, *map(str, argv)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **env},
-    )
-
-
 def test_a_paragraph_and_no_traceback(tmp_path):
-    argv = ['tiny/mosi_r2p1d_images', '--work-dir', tmp_path / 'w']
-    env = dict(MOSI_DATA=str(tmp_path / 'nö such'))
-    done = train(*argv, **env)
+    argv = ['tiny/mosi_r2p1d_images', '--work-dir', str(tmp_path / 'w')]
+    env = {**os.environ, 'MOSI_DATA': str(tmp_path / 'nö such')}
+    options = dict(capture_output=True, text=True)
+    done = subprocess.run([*TRAIN, *argv], env=env, **options)
     *_, last, hint = done.stderr.strip().splitlines()
     assert done.returncode == 1
     assert 'Traceback' not in done.stderr
     assert last.startswith('train.py: data_root: there is no ')
     assert 'nö such' in last and 'MOSI_DEBUG=1' in hint
-    done = train(*argv, MOSI_DEBUG='1', **env)
+    env['MOSI_DEBUG'] = '1'
+    done = subprocess.run([*TRAIN, *argv], env=env, **options)
     assert 'Traceback' in done.stderr
     assert 'source_image.py' in done.stderr
 
@@ -168,8 +161,8 @@ def test_of_several_ranks_the_cause_is_last(wrong, tmp_path):
 
 def test_torchrun_is_told_the_cause(tmp_path):
     path = tmp_path / 'error.json'
-    done = train('nosuch', TORCHELASTIC_ERROR_FILE=str(path))
-    assert done.returncode == 1
+    env = dict(os.environ, TORCHELASTIC_ERROR_FILE=str(path))
+    assert subprocess.run([*TRAIN, 'nosuch'], env=env).returncode == 1
     told = json.loads(path.read_text())['message']
     assert "there is no file 'nosuch'" in told['message']
     assert told['extraInfo']['timestamp'].isdigit()

@@ -1,8 +1,6 @@
 """The probe: clips whose answers are true, and loads that it judges."""
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from helpers import launch
 from helpers.loads import (
     BROKEN,
     HARMLESS,
@@ -18,7 +17,6 @@ from helpers.loads import (
     head_accuracy,
     variants,
 )
-from helpers.paths import TOOLS
 from mosi_mmaction.checkpoints.config import config_of
 from mosi_mmaction.probe import clips as probe_clips
 from mosi_mmaction.probe.features import take_features
@@ -322,29 +320,18 @@ def test_a_config_in_a_checkpoint_is_that_of_the_run():
 
 # -------------------------------------------------------------------- tool
 def test_tool_writes_a_card(tmp_path):
-    done = subprocess.run(
-        [
-            sys.executable,
-            '-W',
-            'ignore',
-            str(TOOLS / 'probe.py'),
-            'tiny/mosi_r2p1d_deadleaves',
-            '--num-images',
-            '12',
-            '--strict',
-            '--out-dir',
-            str(tmp_path / 'card'),
-        ],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 1, done.stderr  # it is untrained
-    assert 'Check the load' in done.stdout
+    log = tmp_path / 'log'
+    options = ['--num-images', 12, '--strict', '--out-dir', tmp_path / 'card']
+    network = 'tiny/mosi_r2p1d_deadleaves'
+    code = launch.run('probe.py', network, *options, log=log)
+    said = log.read_text()
+    assert code == 1, said  # it is untrained
+    assert 'Check the load' in said
     card = json.loads((tmp_path / 'card/card.json').read_text())
     assert [q['name'] for q in card['questions']] == [
         q.name for q in probe_clips.QUESTIONS
     ]
     assert not card['ok']
     text = (tmp_path / 'card/card.md').read_text()
-    assert text in done.stdout + '\n'
+    assert text in said + '\n'
     assert (tmp_path / 'card/card.png').stat().st_size > 5000

@@ -1,10 +1,8 @@
 """Retrieval and nearest neighbours, told by hand."""
 
 import json
-import os
 import pickle
-import subprocess
-import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +11,7 @@ from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from helpers.paths import ROOT
+from helpers import launch
 from mosi_mmaction import NearestNeighborMetric, config_path
 from mosi_mmaction.config.finetuning import (
     set_retrieval,
@@ -123,33 +121,12 @@ def test_samples_without_a_role():
 
 
 def run_test(processes, config, checkpoint, work_dir):
-    tool = [str(ROOT / 'tools/test.py')]
-    options = [
-        config,
-        checkpoint,
-        '--work-dir',
-        work_dir,
-        '--dump',
-        work_dir / 'all.pkl',
-    ]
-    if processes > 1:
-        tool = [
-            '-m',
-            'torch.distributed.run',
-            '--standalone',
-            '--local-addr=127.0.0.1',
-            f'--nproc-per-node={processes}',
-            *tool,
-        ]
-        options += ['--launcher', 'pytorch']
-    done = subprocess.run(
-        [sys.executable, '-W', 'ignore', *tool, *map(str, options)],
-        capture_output=True,
-        text=True,
-        cwd=work_dir.parent,
-        env=dict(os.environ, OMP_NUM_THREADS='1'),
+    options = ['--work-dir', work_dir, '--dump', work_dir / 'all.pkl']
+    log = f'{work_dir}.log'
+    codes = launch.ranks(
+        processes, 'test.py', config, checkpoint, *options, log=log
     )
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert codes == [0] * processes, Path(f'{log}.0').read_text()[-3000:]
     (path,) = work_dir.glob('*/*.json')
     metrics = json.loads(path.read_text())
     return (

@@ -1,14 +1,13 @@
 """Curves and tables out of logs that are written here."""
 
 import json
-import os
-import subprocess
 import sys
 
 import numpy as np
 import pytest
 import torch
 
+from helpers import launch
 from helpers.paths import TOOLS
 from mosi_mmaction import LabelPool, config_path
 from mosi_mmaction.apis import networks as network
@@ -229,25 +228,17 @@ def test_tensorboard(tmp_path):
             'batch_size=2',
         )
     ]
-    subprocess.run(
-        [
-            sys.executable,
-            '-W',
-            'ignore',
-            str(TOOLS / 'train.py'),
-            str(tmp_path / 'leaf.py'),
-            '--work-dir',
-            str(tmp_path / 'run'),
-            '--cfg-options',
-            'train_cfg.max_epochs=2',
-            'param_scheduler.1.T_max=1',
-            'param_scheduler.1.end=2',
-            'default_hooks.logger.interval=1',
-            *loaders,
-        ],
-        check=True,
-        env=dict(os.environ, CUDA_VISIBLE_DEVICES=''),
-    )
+    log = tmp_path / 'log'
+    options = [
+        *('--work-dir', tmp_path / 'run', '--cfg-options'),
+        'train_cfg.max_epochs=2',
+        'param_scheduler.1.T_max=1',
+        'param_scheduler.1.end=2',
+        'default_hooks.logger.interval=1',
+        *loaders,
+    ]
+    code = launch.run('train.py', tmp_path / 'leaf.py', *options, log=log)
+    assert code == 0, log.read_text()[-3000:]
     events = next((tmp_path / 'run').rglob('events.out.tfevents.*'))
     reader = EventAccumulator(str(events.parent))
     reader.Reload()
