@@ -1,7 +1,6 @@
 """Client of the process that decodes videos: see :func:`ask`."""
 
 import contextlib
-import mmap
 import os
 import signal
 import socket
@@ -13,10 +12,9 @@ from importlib.metadata import PackageNotFoundError, version
 from multiprocessing.connection import Connection
 from typing import Any
 
-import numpy as np
-
 from . import decoder_process
 from .errors import BadSourceError
+from .frame_memory import FrameReader
 
 #: A video is refused if its decoder spends more seconds than this, computing
 #: or idle, without opening it or decoding eight frames.
@@ -127,6 +125,7 @@ class _Decoder:
         self.running = True
         self._handles = ours
         self._connection = Connection(os.dup(ours.fileno()))
+        self._memory = FrameReader()
         try:
             if not self._connection.poll(60):
                 self.stop(0)
@@ -179,7 +178,7 @@ class _Decoder:
     def _ask(self, request: tuple, path: str) -> Any:
         self.start()
         try:
-            self._connection.send(request)
+            self._connection.send((*request, *self._memory.offer()))
             kind = 'busy'
             while kind == 'busy':
                 if not self._wait():
@@ -191,8 +190,9 @@ class _Decoder:
                     )
                 kind, *answer = self._connection.recv()
             if kind == 'frames':
-                shape, index = answer
-                return _mapped(self._handles, shape), index
+                about, shape, number, new = answer
+                handles = self._handles if new else None
+                return self._memory.receive(shape, number, handles), about
         except (EOFError, ConnectionError) as error:
             # It ends in an instant; a kill would hide the cause.
             raise _DiedError(self.stop(2)) from error
@@ -232,20 +232,6 @@ class _Decoder:
             return time.clock_gettime(~self._process.pid << 3 | 2)
         except OSError:
             return 0.0  # it has ended
-
-
-def _mapped(handles: socket.socket, shape: tuple) -> np.ndarray:
-    """Receive a handle of shared memory; return the frames in it."""
-    data, (handle,), *_ = socket.recv_fds(handles, 1, 1)
-    try:
-        memory = mmap.mmap(
-            handle,
-            int(np.prod(shape)),
-            flags=mmap.MAP_SHARED | mmap.MAP_POPULATE,
-        )
-    finally:
-        os.close(handle)
-    return np.frombuffer(memory, np.uint8).reshape(shape)
 
 
 # A thread must not get another thread's answers, nor a forked worker its

@@ -8,7 +8,6 @@ nothing from the package, because starting would then take seconds.
 
 import ctypes
 import importlib
-import mmap
 import os
 import re
 import resource
@@ -16,19 +15,12 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
 #: Limit of private memory in bytes; exceeding it ends the process.
 MAX_MEMORY = 2**30
-
-#: Limit of the frames in one answer, in bytes. They are in shared memory,
-#: which ``MAX_MEMORY`` does not count.
-MAX_ANSWER = 2**31
 
 #: Module and class of each decoder, in the order in which they are tried.
 DECODERS = {
@@ -52,6 +44,7 @@ class _Server:
     def __init__(self, connection: Connection, handles: socket.socket) -> None:
         self._connection = connection
         self._handles = handles
+        self._memory = _neighbour('frame_memory').FrameWriter()
         self._classes: dict[str, Any] = {}
         self._key: tuple | None = None
         self._reader: Any = None
@@ -69,14 +62,17 @@ class _Server:
         """Answer requests until the client is gone.
 
         A request consists of its kind, a path, the name of a decoder or None,
-        and an argument. Every request names its file, so that a file opened
-        before cannot answer for it. Answers: ``('opened', facts)``;
-        ``('frames', shape, index)`` followed by the handle of shared
-        memory; ``('refused', reason)``; ``('unusable', reason)`` if no
-        decoder can be used; and ``('busy',)`` before any of them.
+        an argument, and the numbers of the frame memory that may be
+        overwritten and of that to release. Every request names its file, so
+        that a file opened before cannot answer for it. Answers: ``('opened',
+        facts)``; ``('frames', index, shape, number, new)``, followed by the
+        handle of the memory if it is new; ``('refused', reason)``;
+        ``('unusable', reason)`` if no decoder can be used; and ``('busy',)``
+        before any of them.
         """
         while True:
-            what, path, decoder, argument = self._connection.recv()
+            what, path, decoder, argument, free, gone = self._connection.recv()
+            self._memory.forget(gone)
             self._told = time.monotonic()
             handle = None
             try:
@@ -88,14 +84,22 @@ class _Server:
                         'opened',
                         _facts(reader) | dict(decoded_frames=reader.count()),
                     )
-                elif what == 'keyframe':
-                    index, image = reader.read_keyframe(argument)
-                    shape, handle = _share(iter([image]), 1)
-                    answer = 'frames', shape, (index, _kind(reader))
                 else:
-                    images = reader.read(argument)
-                    shape, handle = _share(images, len(argument))
-                    answer = 'frames', shape, None
+                    if what == 'keyframe':
+                        index, image = reader.read_keyframe(argument)
+                        images, count = iter([image]), 1
+                        about = index, _kind(reader)
+                    else:
+                        images, count = reader.read(argument), len(argument)
+                        about = None
+                    shape, number, handle = self._memory.write(
+                        images, count, free
+                    )
+                    answer = (
+                        'frames',
+                        about,
+                        *(shape, number, handle is not None),
+                    )
                 if what != 'keyframe' and not reader.seeks:
                     self._counted[self._key] = reader.num_frames
             except _DecoderError as error:
@@ -152,16 +156,21 @@ class _Server:
 def _load(name: str) -> Any:
     """Return the class of a decoder, or the reason why it does not load."""
     module, kind = DECODERS[name]
-    # Treat the directory as a package of its own: the readers import each
-    # other and nothing that takes seconds to import.
-    package = sys.modules.setdefault('readers', ModuleType('readers'))
-    package.__path__ = [os.path.dirname(__file__)]
     try:
-        loaded = importlib.import_module(f'readers.{module}')
+        loaded = _neighbour(module)
     # A broken library may raise anything, mostly OSError.
     except Exception as error:
         return f'{type(error).__name__}: {error}'
     return getattr(loaded, kind)
+
+
+def _neighbour(module: str) -> ModuleType:
+    """Import a module next to this one."""
+    # Treat the directory as a package of its own: its modules import each
+    # other and nothing that takes seconds to import.
+    package = sys.modules.setdefault('readers', ModuleType('readers'))
+    package.__path__ = [os.path.dirname(__file__)]
+    return importlib.import_module(f'readers.{module}')
 
 
 def _facts(reader: Any) -> dict:
@@ -180,40 +189,6 @@ def _kind(reader: Any) -> dict:
         codec=reader.codec,
         seeks=reader.seeks,
     )
-
-
-def _share(images: Iterator[np.ndarray], count: int) -> tuple[tuple, int]:
-    """Put images into new shared memory.
-
-    Returns:
-        Shape of the whole array, and the handle of the memory.
-    """
-    first = next(images)
-    shape = count, *first.shape
-    size = count * first.nbytes
-    if size > MAX_ANSWER:
-        raise ValueError(
-            f'{count} frames of {first.shape[1]}x{first.shape[0]} pixels '
-            f'take {size / 2**20:.0f} MiB, and at most '
-            f'{MAX_ANSWER / 2**20:.0f} are read at a time'
-        )
-    handle = os.memfd_create('frames', os.MFD_CLOEXEC)
-    try:
-        os.ftruncate(handle, size)
-        with mmap.mmap(
-            handle, size, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE
-        ) as memory:
-            frames = np.frombuffer(memory, np.uint8).reshape(shape)
-            try:
-                frames[0] = first
-                for n, image in enumerate(images, 1):
-                    frames[n] = image
-            finally:
-                del frames  # otherwise the memory could not be unmapped
-    except BaseException:
-        os.close(handle)
-        raise
-    return shape, handle
 
 
 def _reason(error: Exception, path: str) -> str:

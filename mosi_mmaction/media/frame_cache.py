@@ -86,7 +86,7 @@ class FrameCache:
         if 3 * video.num_frames * video.facts['pixels'] > self._room:
             return video
         with contextlib.suppress(BadSourceError):
-            # A copy, because shared memory uses a file handle.
+            # A copy, so that the shared memory can be written again.
             frames = video.read(range(video.num_frames)).copy()
             self._room -= frames.nbytes
             self._kept[key] = KeptVideo(path, frames, video.fps)
