@@ -5,6 +5,7 @@ import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
+from ...media.resize import resize_square
 from .seeding import results_rng
 
 
@@ -55,18 +56,15 @@ class CropSource(BaseTransform):
         img = results['img']
         height, width = img.shape[:2]
         side = min(height, width)
-        room = np.array([width - side, height - side])
         x, y = (
-            rng.integers(0, room, endpoint=True)
-            if self.random_crop
-            else room // 2
+            int(rng.integers(room + 1)) if self.random_crop else room // 2
+            for room in (width - side, height - side)
         )
         flip = rng.random() < self.flip_ratio
         # Cropping first avoids resizing pixels that are thrown away.
         img = img[y : y + side, x : x + side]
         if side != self.size:
-            method = cv2.INTER_AREA if side > self.size else cv2.INTER_LINEAR
-            img = cv2.resize(img, (self.size, self.size), interpolation=method)
+            img = resize_square(img, self.size)
         if flip:
             img = cv2.flip(img, 1)
         results['img'] = np.ascontiguousarray(img)
