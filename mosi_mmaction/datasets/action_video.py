@@ -153,4 +153,6 @@ class ActionVideoDataset(VideoDataset):
                 stop, or too many are.
         """
         self.full_init()
-        return self._bad_files.load(self, idx)
+        return self._bad_files.load(
+            self, idx, self.rng(idx), self.prepare_data
+        )

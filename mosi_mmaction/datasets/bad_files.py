@@ -1,6 +1,7 @@
 """The policy for unreadable files, common to all datasets."""
 
 import logging
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -18,12 +19,6 @@ class FileDataset(Protocol):
 
     def path_of(self, idx: int) -> str:
         """Return the path of one file, for messages."""
-
-    def rng(self, idx: int) -> np.random.Generator:
-        """Return the generator of one sample."""
-
-    def prepare_data(self, idx: int, rng: np.random.Generator) -> dict:
-        """Return the sample of a file, made with a generator."""
 
 
 class BadFilePolicy:
@@ -82,21 +77,29 @@ class BadFiles:
         self.policy = policy
         self._flags = torch.zeros(num, dtype=torch.bool).share_memory_()
 
-    def load(self, dataset: FileDataset, idx: int) -> dict:
+    def load(
+        self,
+        dataset: FileDataset,
+        idx: int,
+        rng: np.random.Generator,
+        read: Callable[[int, np.random.Generator], dict],
+    ) -> dict:
         """Return the sample of a file, or of its replacement.
 
         Args:
             dataset: The dataset, or a part of it.
             idx: Index of the file.
+            rng: Generator of the sample.
+            read: Function that returns the sample of a file, made with a
+                generator.
 
         Raises:
             BadSourceError: If the file is unreadable and the policy is to
                 stop, or too many are.
         """
-        rng = dataset.rng(idx)
         while True:
             try:
-                return dataset.prepare_data(idx, rng)
+                return read(idx, rng)
             except BadSourceError as error:
                 if not self.policy.skips:
                     raise BadSourceError(

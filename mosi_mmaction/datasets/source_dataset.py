@@ -7,7 +7,8 @@ from mmaction.registry import TRANSFORMS
 from mmengine.dataset import Compose
 from torch.utils.data import Dataset
 
-from .samplers.epoch_sampler import sample_rng
+from .samplers.epoch_sampler import EpochIndex, sample_rng
+from .transforms.motion import PLAN_STEPS
 
 
 class SourceDataset(Dataset):
@@ -58,15 +59,56 @@ class SourceDataset(Dataset):
 
     def __getitem__(self, idx: int) -> dict:
         """Return the packed sample of one source."""
-        return self.prepare_data(idx, self.rng(idx))
+        return self._samples([idx])[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[dict]:
+        """Return the packed samples of a batch; data loaders call this.
+
+        They are those of :meth:`__getitem__`, but each step after the image
+        has its final size is run over the whole batch before the next one.
+        A step of Python takes several times as long if the pixels of a
+        sample have pushed it out of the processor's caches since it last ran.
+        """
+        pure = self.test_mode or all(
+            isinstance(idx, EpochIndex) for idx in indices
+        )
+        # The stream of a plain index depends on all that was drawn before.
+        if pure and type(self).__getitem__ is SourceDataset.__getitem__:
+            return self._samples(indices)
+        return [self[idx] for idx in indices]
+
+    def _samples(self, indices: Sequence[int]) -> list[dict]:
+        steps = self.pipeline.transforms
+        first = len(steps)
+        while first and type(steps[first - 1]) in PLAN_STEPS:
+            first -= 1
+        head = Compose(steps[:first])
+        rngs = [self.rng(idx) for idx in indices]
+        samples = [
+            self.load(idx, rng, head) for idx, rng in zip(indices, rngs)
+        ]
+        for step in steps[first:]:
+            samples = [step(x) if x is not None else x for x in samples]
+        return samples
 
     def rng(self, idx: int) -> np.random.Generator:
         """Return the generator of one sample."""
         return sample_rng(idx, self.test_mode)
 
-    def prepare_data(self, idx: int, rng: np.random.Generator) -> dict:
-        """Run the pipeline over one source with the given generator."""
+    def load(
+        self,
+        idx: int,
+        rng: np.random.Generator,
+        steps: Callable[[dict], dict],
+    ) -> dict:
+        """Return one sample after the given steps.
+
+        Args:
+            idx: Index of the source.
+            rng: Generator of the sample.
+            steps: First steps of the pipeline.
+        """
         results = self.get_data_info(idx)
         results['sample_idx'] = idx
         results['rng'] = rng
-        return self.pipeline(results)
+        return steps(results)

@@ -2,8 +2,10 @@
 
 import os
 from collections import Counter
+from collections.abc import Callable
 from itertools import islice
 
+import numpy as np
 from mmaction.registry import DATASETS
 from mmengine import fileio
 from mmengine.logging import print_log
@@ -194,11 +196,24 @@ class SourceImageDataset(SourceDataset):
         key = 'frame_dir' if self.frame_dirs else kind_of(path)[0]
         return {key: path, 'backend_args': self.backend_args}
 
-    def __getitem__(self, idx: int) -> dict:
-        """Return the packed sample of a source, or of its replacement.
+    def load(
+        self,
+        idx: int,
+        rng: np.random.Generator,
+        steps: Callable[[dict], dict],
+    ) -> dict:
+        """Return the sample of a source, or of its replacement.
+
+        Args:
+            idx: Index of the source.
+            rng: Generator of the sample.
+            steps: First steps of the pipeline.
 
         Raises:
             BadSourceError: If the file is unreadable and the policy is to
                 stop, or too many are.
         """
-        return self._bad_files.load(self, idx)
+        load = super().load
+        return self._bad_files.load(
+            self, idx, rng, lambda idx, rng: load(idx, rng, steps)
+        )

@@ -347,3 +347,17 @@ class PackMoSIInputs(BaseTransform):
                 meta['render_in_batch'] = True
         sample.set_metainfo(meta)
         return dict(inputs=inputs, data_samples=sample)
+
+
+#: Steps that work on a plan and an image of its final size, and draw from
+#: ``results['rng']`` only: they may be run over a batch in turn.
+PLAN_STEPS = frozenset(
+    {
+        DrawPseudoMotion,
+        DrawStaticMask,
+        DrawMovingBackground,
+        DrawColorJitter,
+        RenderPseudoMotion,
+        PackMoSIInputs,
+    }
+)
