@@ -206,10 +206,21 @@ def window_luma(
     Returns:
         (...) float64, in grey levels.
     """
+    return table_luma(luma_table(image), offsets, size)
+
+
+def luma_table(image: np.ndarray) -> np.ndarray:
+    """Return the summed-area table of an image, for :func:`table_luma`."""
     # 32-bit sums may wrap around, but their differences are right as long as
     # no window has more than 8.4 million pixels.
     depth = cv2.CV_32S if image.size < 2**23 else cv2.CV_64F
-    table = cv2.integral(image, sdepth=depth)
+    return cv2.integral(image, sdepth=depth)
+
+
+def table_luma(
+    table: np.ndarray, offsets: np.ndarray, size: int
+) -> np.ndarray:
+    """Like :func:`window_luma`, from the table of an image."""
     x, y = offsets[..., 0], offsets[..., 1]
     total = (
         table[y + size, x + size]

@@ -34,6 +34,7 @@ class Layer:
             bool.
         visible: Whether the layer is visible in each frame, (C, N) bool.
         other: Whether its pixels come from the other source image.
+        soft: Whether the mattes may have values other than 0 and 255.
     """
 
     maps: np.ndarray
@@ -45,6 +46,7 @@ class Layer:
     placed: np.ndarray | None = None
     visible: np.ndarray | None = None
     other: bool = False
+    soft: bool = False
 
 
 def layers_of(plan: PseudoMotion) -> list[Layer]:
@@ -115,6 +117,7 @@ def _foreground(plan: PseudoMotion, every: np.ndarray) -> Layer:
         placed,
         np.ones(every.shape, bool),
         plan.texture == 'other',
+        plan.matte is not None and plan.matte.soft > 0,
     )
 
 
@@ -172,6 +175,7 @@ def _distractor_layers(plan: PseudoMotion, ground: Layer) -> list[Layer]:
                 places,
                 ground.whole,
                 shown.visible[:, d],
+                soft=shown.matte.soft > 0,
             )
         )
     return layers

@@ -5,20 +5,21 @@ affine warp per layer and frame. Colours are applied to a layer's pixels,
 and rounded once, before the layer is composited over those behind it.
 
 The cost is that of passes and calls: only the box of a matte is painted, hard
-mattes are copied, and soft ones are blended for all frames of a clip at once.
+mattes are copied, and all parts are computed in the same, small memory.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import cast
 
 import cv2
 import numpy as np
 
-from .color import ColorParams, apply_color, window_luma
+from .blending import Scratch, Side, blend, opacities
+from .color import ColorParams, apply_color, luma_table, table_luma
 from .layers import Layer, layers_of
 from .plan import PseudoMotion
 
-Rect = Sequence[int]
 _WARP = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 #: Steps per grey level of pixels that are interpolated before colours are
 #: applied: 255 levels just fit into 16 bits.
@@ -42,158 +43,214 @@ def render_layers(
     Returns:
         ``out``.
     """
-    ground, *layers = [
-        _Painter(
-            cast(np.ndarray, other) if layer.other else image,
-            layer,
-            plan.color,
-            plan.crop_size,
-        )
-        for layer in layers_of(plan)
-    ]
-    covers = [_Cover(painter.layer, plan.crop_size) for painter in layers]
-    mixer = _Mixer()
-    frames = list(range(plan.clip_len))
-    rects = [(0, 0, plan.crop_size, plan.crop_size)] * plan.clip_len
+    scratch = Scratch(plan.crop_size)
+    first = _Source(image)
+    second = None if other is None else _Source(other)
+    layers = layers_of(plan)
+    sources = [cast(_Source, second if x.other else first) for x in layers]
+    colors = _colors(plan, layers, sources)
+    background = _Painter(sources[0], layers[0], colors[0], None, scratch)
+    covers = []
+    for source, layer, matrices in zip(sources[1:], layers[1:], colors[1:]):
+        matte = _Matte(layer, plan.crop_size, scratch)
+        corners = matte.rects[..., :2]
+        painter = _Painter(source, layer, matrices, corners, scratch)
+        covers.append((matte, painter))
     frozen = plan.boxes is not None and plan.camera is None
     for c, clip in enumerate(out):
         if frozen:
             # Written once and copied over the clip.
-            ground.paint(c, [0], rects[:1], clip)
+            background.fill(c, clip[:1])
             clip[1:] = clip[0]
         else:
-            ground.paint(c, frames, rects, clip)
-        for painter, cover in zip(layers, covers):
-            cover.lay_over(clip, c, painter, mixer)
+            background.fill(c, clip)
+        for matte, painter in covers:
+            matte.lay_over(clip, c, painter)
     return out
+
+
+class _Source:
+    """A source image, and what all of its layers share.
+
+    Args:
+        image: Source image, (H, W, 3) uint8.
+    """
+
+    def __init__(self, image: np.ndarray) -> None:
+        self.image = np.ascontiguousarray(image)
+
+    @cached_property
+    def fine(self) -> np.ndarray:
+        """The image in steps for interpolation, (H, W, 3) uint16."""
+        return np.multiply(self.image, _STEPS, dtype=np.uint16)
+
+    @cached_property
+    def luma_table(self) -> np.ndarray:
+        """Its summed-area table."""
+        return luma_table(self.image)
+
+
+def _colors(
+    plan: PseudoMotion, layers: Sequence[Layer], sources: Sequence[_Source]
+) -> Sequence[np.ndarray | None]:
+    """Return the drawn jitter of each layer, (C, N, 3, 4) float32."""
+    if plan.color is None:
+        return [None] * len(layers)
+    luma = [
+        table_luma(source.luma_table, layer.windows, plan.crop_size)
+        for source, layer in zip(sources, layers)
+    ]
+    # The luma of a window belongs to the colours of its own frame.
+    draws = np.stack([layer.draws for layer in layers])
+    clips = np.arange(draws.shape[1])[:, None]
+    chosen = ColorParams(
+        **{k: v[clips, draws] for k, v in vars(plan.color).items()}
+    )
+    return list(chosen.matrices(np.stack(luma)))
 
 
 class _Painter:
     """Paints parts of the frames of a layer, with their colours.
 
     Args:
-        image: Source image, (H, W, 3) uint8.
+        source: Source image of the layer.
         layer: Layer to paint.
-        color: Drawn jitter of the plan, or None.
-        size: Side of a crop in pixels.
+        matrices: Its colours, (C, N, 3, 4) float32; None without.
+        corners: Upper left corner (x, y) of the part of each frame, (C, N, 2)
+            int; None for whole frames.
+        scratch: Memory for what is computed.
     """
 
     def __init__(
         self,
-        image: np.ndarray,
+        source: _Source,
         layer: Layer,
-        color: ColorParams | None,
-        size: int,
+        matrices: np.ndarray | None,
+        corners: np.ndarray | None,
+        scratch: Scratch,
     ) -> None:
-        self.image, self.layer = image, layer
-        self._shifts = layer.maps[..., 2].astype(int).tolist()
+        self._source, self._scratch = source, scratch
+        self._maps = _moved(layer.maps, corners)
+        self._shifts = self._maps[..., 2].astype(int)
         self._whole = layer.whole.tolist()
-        self._matrices = None
-        if color is None:
-            return
-        luma = window_luma(image, layer.windows, size)
-        # The luma of a window belongs to the colours of its own frame.
-        clips = np.arange(len(luma))[:, None]
-        draws = ColorParams(
-            **{k: v[clips, layer.draws] for k, v in vars(color).items()}
-        )
-        self._matrices = draws.matrices(luma)
-        if not all(self._whole):
-            self._fine = image.astype(np.uint16)
-            self._fine *= _STEPS
-            self._fine_matrices = self._matrices.copy()
+        self._matrices, self._fine_matrices = matrices, None
+        if matrices is not None and not all(self._whole):
+            # To 256 steps a level. With this offset, the high byte is the
+            # nearest level of 0 to 255, as OpenCV saturates to 16 bits.
+            self._fine_matrices = 256 * matrices
             self._fine_matrices[..., :3] /= _STEPS
+            self._fine_matrices[..., 3] += 127.5
 
-    def paint(
-        self, c: int, frames: list[int], rects: list[Rect], into: np.ndarray
-    ) -> None:
-        """Paint parts of some frames of a clip, one to each of ``into``."""
-        patches = self.patches(c, frames, rects, into)
-        if self._whole[c] and self._matrices is None:
-            for place, patch in zip(into, patches):
-                place[...] = patch
-        else:  # it is written to while it is painted
-            for _ in patches:
-                pass
+    def fill(self, c: int, clip: np.ndarray) -> None:
+        """Paint the first frames of a clip, (n, L, L, 3), as a whole."""
+        height, width = clip.shape[1:3]
+        if not self._whole[c]:
+            for n, frame in enumerate(clip):
+                self._warp(c, n, (width, height), frame)
+            return
+        shifts = self._shifts[c, : len(clip)].tolist()
+        image = self._source.image
+        if self._matrices is None:
+            _copy_windows(image, shifts, clip)
+            return
+        for (x, y), frame, m in zip(shifts, clip, self._matrices[c]):
+            apply_color(image[y : y + height, x : x + width], m, frame)
 
     def patches(
-        self,
-        c: int,
-        frames: list[int],
-        rects: list[Rect],
-        into: Iterable[np.ndarray | None],
+        self, c: int, frames: np.ndarray, sides: Sequence[Side]
     ) -> Iterable[np.ndarray]:
-        """Return parts (x1, y1, x2, y2) of some frames of a clip, in turn.
+        """Return the parts of some frames of a clip, in turn.
 
         Args:
             c: Index of the clip.
-            frames: Indices of the frames.
-            rects: One part of each frame.
-            into: C-contiguous arrays to write to, if anything is computed;
-                parts that are only copied are views of the source image.
+            frames: Indices of the frames, (n,) int.
+            sides: Side of the part of each frame.
+
+        Returns:
+            One array per frame, (h, w, 3) uint8, valid until the next one:
+            a view of the source image, or memory for ``pixels``.
         """
-        if not self._whole[c]:
-            return self._warped(c, frames, rects, into)
-        image, shifts = self.image, self._shifts[c]
-        views = [
-            image[y + y1 : y + y2, x + x1 : x + x2]
-            for (x, y), (x1, y1, x2, y2) in zip(
-                map(shifts.__getitem__, frames), rects
-            )
-        ]
+        views = self._views(c, frames, sides)
+        if views is None:
+            return self._warped(c, frames, sides)
         if self._matrices is None:
             return views
-        matrices = self._matrices[c, frames]
-        return map(apply_color, views, matrices, into)
+        return self._colored(views, self._matrices[c, frames], sides)
+
+    def _views(
+        self, c: int, frames: np.ndarray, sides: Sequence[Side]
+    ) -> list[np.ndarray] | None:
+        if not self._whole[c]:
+            return None
+        shifts = self._shifts[c, frames].tolist()
+        return _parts(self._source.image, shifts, sides)
+
+    def _colored(
+        self,
+        views: Iterable[np.ndarray],
+        matrices: np.ndarray,
+        sides: Sequence[Side],
+    ) -> Iterator[np.ndarray]:
+        for view, matrix, side in zip(views, matrices, sides):
+            pixels = self._scratch.patch(side).pixels
+            pixels[...] = view  # first, see apply_color
+            yield cv2.transform(pixels, matrix, pixels)
 
     def _warped(
-        self,
-        c: int,
-        frames: list[int],
-        rects: list[Rect],
-        into: Iterable[np.ndarray | None],
+        self, c: int, frames: np.ndarray, sides: Sequence[Side]
     ) -> Iterator[np.ndarray]:
-        image, matrices = self.image, self._matrices
-        maps = _moved(self.layer.maps[c, frames], rects)
-        for n, matrix, rect, place in zip(frames, maps, rects, into):
-            side = (rect[2] - rect[0], rect[3] - rect[1])
-            if matrices is None:
-                yield _warp(image, matrix, side, place)
-                continue
-            patch = _warp(self._fine, matrix, side)
-            # Saturates below 0; values above 255 do in the next line.
-            cv2.transform(patch, self._fine_matrices[c, n], dst=patch)
-            yield cv2.convertScaleAbs(patch, dst=place)
+        for n, side in zip(frames.tolist(), sides):
+            pixels = self._scratch.patch(side).pixels
+            self._warp(c, n, side, pixels)
+            yield pixels
+
+    def _warp(self, c: int, n: int, side: Side, into: np.ndarray) -> None:
+        matrix, replicate = self._maps[c, n], cv2.BORDER_REPLICATE
+        if self._fine_matrices is None:
+            image = self._source.image
+            cv2.warpAffine(image, matrix, side, into, _WARP, replicate)
+            return
+        fine, image = self._scratch.patch(side).fine, self._source.fine
+        cv2.warpAffine(image, matrix, side, fine, _WARP, replicate)
+        cv2.transform(fine, self._fine_matrices[c, n], fine)
+        np.right_shift(fine, 8, out=fine)
+        np.copyto(into, fine, casting='unsafe')
 
 
-class _Cover:
+class _Matte:
     """The mattes of a layer, and how to composite it over a clip.
 
     Args:
         layer: Layer with mattes.
         size: Side of a crop in pixels.
+        scratch: Memory for what is computed.
+
+    Attributes:
+        rects: Part (x1, y1, x2, y2) of each frame that may show the matte,
+            (C, N, 4) int.
     """
 
-    def __init__(self, layer: Layer, size: int) -> None:
-        self.alphas = cast(list, layer.alphas)
-        self._places = cast(np.ndarray, layer.places)
-        self._placed = cast(np.ndarray, layer.placed).tolist()
-        self._visible = cast(np.ndarray, layer.visible).tolist()
-        self._shifts = self._places[..., 2].astype(int).tolist()
-        self._rects = self._find_rects(size)
-        # A box inside the frame that neither moves nor flickers.
-        moves = (self._places != self._places[:, :1]).any((1, 2, 3))
-        flickers = ~cast(np.ndarray, layer.visible).all(1)
-        self._stays = (~moves & ~flickers).tolist()
+    def __init__(self, layer: Layer, size: int, scratch: Scratch) -> None:
+        self._scratch = scratch
+        self._alphas = cast(list, layer.alphas)
+        self._placed, self._soft = cast(np.ndarray, layer.placed), layer.soft
+        places = cast(np.ndarray, layer.places)
+        self.rects = self._find_rects(places, size)
+        self._places = _moved(places, self.rects[..., :2])
+        self._shifts = self._places[..., 2].astype(int)
+        low, high = self.rects[..., :2], self.rects[..., 2:]
+        self._shown = layer.visible & (low < high).all(-1)
+        # Visible in all frames, at one place.
+        one = (self.rects == self.rects[:, :1]).all((1, 2))
+        self._stays = self._shown.all(1) & one
 
-    def _find_rects(self, size: int) -> list[list[Rect]]:
-        """Return the part of every frame that may show a matte."""
-        sides = np.array([len(a) for a in self.alphas])[:, None, None]
-        low = -self._places[..., 2]  # (C, N, 2), where they are shifts
+    def _find_rects(self, places: np.ndarray, size: int) -> np.ndarray:
+        sides = np.array([len(a) for a in self._alphas])[:, None, None]
+        low = -places[..., 2]  # (C, N, 2), where they are shifts
         ends = np.concatenate([low, low + sides], -1)
-        turned = np.flatnonzero(~np.array(self._placed))
+        turned = np.flatnonzero(~self._placed)
         if len(turned):
-            places = self._places[turned]  # (T, N, 2, 3)
+            places = places[turned]  # (T, N, 2, 3)
             side = sides[turned, 0]
             low = np.full_like(side, -1)
             box = np.stack(
@@ -207,120 +264,107 @@ class _Cover:
             corners = inverse @ (box - places[..., 2:])  # (T, N, 2, 4)
             ends[turned, :, :2] = np.floor(corners.min(-1))
             ends[turned, :, 2:] = np.ceil(corners.max(-1)) + 1
-        return ends.clip(0, size).astype(int).tolist()
+        return ends.clip(0, size).astype(int)
 
-    def lay_over(
-        self, clip: np.ndarray, c: int, painter: _Painter, mixer: '_Mixer'
-    ) -> None:
+    def lay_over(self, clip: np.ndarray, c: int, painter: _Painter) -> None:
         """Composite a clip's layer over its frames, (N, L, L, 3)."""
-        alpha, rects = self.alphas[c], self._rects[c]
-        frames = list(range(len(rects)))
+        frames = np.flatnonzero(self._shown[c])
         if self._stays[c]:
-            x1, y1, x2, y2 = rects[0]
+            x1, y1, x2, y2 = self.rects[c, 0].tolist()
+            sides = [(x2 - x1, y2 - y1)] * len(frames)
             under = list(clip[:, y1:y2, x1:x2])
         else:
-            visible = self._visible[c]
-            frames = [
-                n
-                for n, (x1, y1, x2, y2) in enumerate(rects)
-                if visible[n] and x1 < x2 and y1 < y2
-            ]
-            if not frames:
-                return
-            rects = [rects[n] for n in frames]
+            rects = self.rects[c, frames].tolist()
+            sides = [(x2 - x1, y2 - y1) for x1, y1, x2, y2 in rects]
             under = [
                 clip[n, y1:y2, x1:x2]
-                for n, (x1, y1, x2, y2) in zip(frames, rects)
+                for n, (x1, y1, x2, y2) in zip(frames.tolist(), rects)
             ]
-        patches = painter.patches(c, frames, rects, [None] * len(frames))
+        patches = painter.patches(c, frames, sides)
+        alpha = self._alphas[c]
         if not self._placed[c]:
-            solid = cv2.merge([alpha] * 3)
-            maps = _moved(self._places[c, frames], rects)
-            weights = [
-                _warp(solid, m, (r[2] - r[0], r[3] - r[1]), None, 0)
-                for m, r in zip(maps, rects)
-            ]
-            mixer.mix(patches, under, weights)
-            return
-        shifts = self._shifts[c]
-        soft = (alpha + np.uint8(1)).max() > 1  # not only 0 and 255
-        solid = cv2.merge([alpha] * 3) if soft else alpha
-        if self._stays[c]:
-            (x, y), (x1, y1, x2, y2) = shifts[0], rects[0]
-            masks = [solid[y + y1 : y + y2, x + x1 : x + x2]] * len(frames)
-        else:
-            masks = [
-                solid[y + y1 : y + y2, x + x1 : x + x2]
-                for (x, y), (x1, y1, x2, y2) in zip(
-                    map(shifts.__getitem__, frames), rects
-                )
-            ]
-        if soft:
-            mixer.mix(patches, under, masks)
+            self._blend_warped(c, frames, patches, under, sides)
+        elif self._soft:
+            weights, rests = (
+                self._cut(x, c, frames, sides) for x in opacities(alpha)
+            )
+            for patch, place, weight, rest, side in zip(
+                patches, under, weights, rests, sides
+            ):
+                total = self._scratch.patch(side).total
+                blend(patch, place, weight, rest, total)
         elif cv2.countNonZero(alpha) == alpha.size:
             for patch, place in zip(patches, under):
                 place[...] = patch
         else:
-            for patch, place, mask in zip(patches, under, masks):
+            masks = self._cut(alpha, c, frames, sides)
+            for patch, mask, place in zip(patches, masks, under):
                 cv2.copyTo(patch, mask, place)
 
-
-class _Mixer:
-    """Blends layers in integers, to the nearest level; reuses its memory."""
-
-    def __init__(self) -> None:
-        self._memory = np.empty((3, 0), np.uint16)
-
-    def mix(
+    def _blend_warped(
         self,
+        c: int,
+        frames: np.ndarray,
         patches: Iterable[np.ndarray],
-        under: list[np.ndarray],
-        weights: list[np.ndarray],
+        under: Sequence[np.ndarray],
+        sides: Sequence[Side],
     ) -> None:
-        """Blend patches into the pixels under them.
+        alpha = self._alphas[c]
+        for patch, place, side, matrix in zip(
+            patches, under, sides, self._places[c, frames]
+        ):
+            _, _, matte, weight, rest, total = self._scratch.patch(side)
+            cv2.warpAffine(
+                alpha, matrix, side, matte, _WARP, cv2.BORDER_CONSTANT
+            )
+            opacities(matte, weight, rest)
+            blend(patch, place, weight, rest, total)
 
-        Args:
-            patches: One per frame, (h, w, 3) uint8 of any h and w.
-            under: Pixels under each patch, which are written to.
-            weights: Opacity of each patch, of the same shape.
-        """
-        ends = np.cumsum([0] + [place.size for place in under]).tolist()
-        if self._memory.shape[1] < ends[-1]:
-            self._memory = np.empty((3, ends[-1]), np.uint16)
-        front, back, weight = self._memory[:, : ends[-1]]
-        spans = [slice(a, b) for a, b in zip(ends, ends[1:])]
-        for span, patch, place, opacity in zip(spans, patches, under, weights):
-            front[span].reshape(patch.shape)[...] = patch
-            back[span].reshape(patch.shape)[...] = place
-            weight[span].reshape(patch.shape)[...] = opacity
-        front *= weight
-        np.subtract(255, weight, out=weight)
-        back *= weight
-        front += back
-        front += 128
-        np.right_shift(front, 8, out=back)
-        front += back
-        front >>= 8  # with the last two lines a division by 255
-        for span, place in zip(spans, under):
-            place[...] = front[span].reshape(place.shape)
+    def _cut(
+        self,
+        matte: np.ndarray,
+        c: int,
+        frames: np.ndarray,
+        sides: Sequence[Side],
+    ) -> list[np.ndarray]:
+        """Return the part of a matte that each frame shows."""
+        if sides.count(matte.shape[1::-1]) == len(sides):
+            return [matte] * len(sides)
+        return _parts(matte, self._shifts[c, frames].tolist(), sides)
 
 
-def _warp(
-    image: np.ndarray,
-    matrix: np.ndarray,
-    side: tuple[int, int],
-    into: np.ndarray | None = None,
-    beyond: int | None = None,
-) -> np.ndarray:
-    """Sample an image; outside it, use the nearest pixel or a value."""
-    border = cv2.BORDER_REPLICATE if beyond is None else cv2.BORDER_CONSTANT
-    return cv2.warpAffine(
-        image, matrix, side, dst=into, flags=_WARP, borderMode=border
+def _parts(
+    image: np.ndarray, corners: list[list[int]], sides: Sequence[Side]
+) -> list[np.ndarray]:
+    """Return parts of an image, given their corners (x, y)."""
+    return [
+        image[y : y + h, x : x + w] for (x, y), (w, h) in zip(corners, sides)
+    ]
+
+
+def _copy_windows(
+    image: np.ndarray, corners: list[list[int]], into: np.ndarray
+) -> None:
+    """Copy windows of an image, (H, W, 3), to frames, (n, h, w, 3)."""
+    count, height, width, channels = into.shape
+    # NumPy copies a row at once if it is one element.
+    row = np.dtype((np.void, width * channels))
+    windows = np.ndarray(
+        (len(image) - height + 1, image.shape[1] - width + 1, height),
+        row,
+        image,
+        strides=(image.strides[0], channels, image.strides[0]),
     )
+    frames = into.reshape(count, height, width * channels).view(row)[..., 0]
+    for n, (x, y) in enumerate(corners):
+        frames[n] = windows[y, x]
 
 
-def _moved(maps: np.ndarray, rects: list[Rect]) -> np.ndarray:
-    """Return maps (n, 2, 3) that start at the corners of rects."""
-    corners = np.array(rects)[:, :2, None]
-    shifts = maps[..., 2:] + maps[..., :2] @ corners
-    return np.concatenate([maps[..., :2], shifts], -1)
+def _moved(maps: np.ndarray, corners: np.ndarray | None) -> np.ndarray:
+    """Return maps (C, N, 2, 3) that start at corners (C, N, 2)."""
+    if corners is None:
+        return maps
+    out = maps.copy()
+    for axis in range(2):
+        out[..., 2] += maps[..., axis] * corners[..., axis, None]
+    return out
