@@ -80,8 +80,8 @@ def opacities(
         weight: Array to write the opacity to, (h, w, 3) uint8.
         rest: Array to write the other to, likewise.
     """
-    weight = cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB, weight)
-    return weight, cv2.bitwise_not(weight, rest)
+    weight = cv2.merge((alpha, alpha, alpha), weight)
+    return weight, np.invert(weight, out=rest)
 
 
 def blend(

@@ -4,10 +4,9 @@ A matte is a closed outline in a square box. It is soft or hard, and it stays
 in place, as in the paper, or travels with its content, as an object does.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -19,6 +18,9 @@ SHAPES = ('box', 'ellipse', 'polygon', 'blob', 'mixed')
 
 #: Number of points of an outline.
 POINTS = 48
+
+#: Smallest and largest number of corners of a polygon.
+MIN_CORNERS, MOST_CORNERS = 3, 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +90,15 @@ def draw_matte(
     shapes: Sequence[str] = [shape] * sides.size
     if shape == 'mixed':
         shapes = [SHAPES[i] for i in rng.integers(0, 4, sides.size)]
-    outlines = _fitted(np.array([_OUTLINES[s](rng) for s in shapes]))
+    # Numbers are drawn in turn, outlines are computed together.
+    numbers = np.zeros((sides.size, 2 * MOST_CORNERS + 2))
+    for name, row in zip(shapes, numbers):
+        _DRAW[name](rng, row)
+    outlines = np.empty((sides.size, POINTS, 2))
+    for name in set(shapes):
+        where = [i for i, s in enumerate(shapes) if s == name]
+        outlines[where] = _OUTLINES[name](numbers[where])
+    outlines = _fitted(outlines)
     return Matte(
         read_only(sides.copy()),
         read_only(
@@ -122,68 +132,120 @@ def check_matte(shape: str, soft: float, num_distractors: int) -> None:
         )
 
 
-def _box(rng: np.random.Generator) -> np.ndarray:
+def _boxes(numbers: np.ndarray) -> np.ndarray:
     return _BOX
 
 
-def _ellipse(rng: np.random.Generator) -> np.ndarray:
-    """An ellipse in any direction, with axes of at most 1 : 0.6."""
-    ratio, turn = rng.uniform(0.6, 1), rng.uniform(0, np.pi)
-    return _turned(_CIRCLE * (1, ratio), turn)
+def _ellipses(numbers: np.ndarray) -> np.ndarray:
+    """Ellipses in any direction, with axes of at most 1 : 0.6."""
+    ratio, turn = numbers[:, 0, None], numbers[:, 1, None]
+    x, y = _CIRCLE.T
+    return _turned(x, (0.6 + 0.4 * ratio) * y, np.pi * turn)
 
 
-def _polygon(rng: np.random.Generator) -> np.ndarray:
-    """A star-shaped polygon of three to eight corners."""
-    corners = int(rng.integers(3, 9))
-    step = 2 * np.pi / corners
-    angle = step * (np.arange(corners) + rng.uniform(-0.3, 0.3, corners))
-    radius = rng.uniform(0.55, 1, corners)[:, None]
-    points = radius * np.stack([np.cos(angle), np.sin(angle)], 1)
-    return _along(_turned(points, rng.uniform(0, 2 * np.pi)))
+def _polygons(numbers: np.ndarray) -> np.ndarray:
+    """Star-shaped polygons of three to eight corners."""
+    counts = numbers[:, -1:].astype(int)
+    corner = np.arange(MOST_CORNERS)  # beyond the count, none is used
+    polygon = np.arange(len(counts))[:, None]
+    angle = corner + (numbers[:, :MOST_CORNERS] * 0.6 - 0.3)
+    angle *= 2 * np.pi / counts
+    radius = 0.55 + (1 - 0.55) * numbers[polygon, counts + corner]
+    turn = 2 * np.pi * numbers[polygon, 2 * counts]
+    x, y = radius * np.cos(angle), radius * np.sin(angle)
+    start, end, share = (p[counts[:, 0] - MIN_CORNERS] for p in _PARTS)
+    return _between(_turned(x, y, turn), start, end, share)
 
 
-def _blob(rng: np.random.Generator) -> np.ndarray:
-    """A smooth closed curve: a circle with a few slow waves on it."""
-    waves = np.arange(2, 6)
-    height = rng.normal(0, 0.25, 4) / (waves - 1)
-    phase = rng.uniform(0, 2 * np.pi, 4)
-    radius = 1 + np.cos(waves * _ANGLE[:, None] + phase) @ height
-    return np.maximum(radius, 0.3)[:, None] * _CIRCLE
+def _blobs(numbers: np.ndarray) -> np.ndarray:
+    """Smooth closed curves: a circle with a few slow waves on it."""
+    height = numbers[:, None, :4] * 0.25 / (_WAVES - 1)
+    phase = 2 * np.pi * numbers[:, None, 4:8]
+    waves = np.cos(_WAVES * _ANGLE[:, None] + phase)  # (n, 48, 4)
+    radius = 1 + (waves * height).sum(-1)
+    return np.maximum(radius, 0.3)[..., None] * _CIRCLE
 
 
-def _turned(points: np.ndarray, angle: float) -> np.ndarray:
-    cos, sin = math.cos(angle), math.sin(angle)
-    return points @ np.array([[cos, sin], [-sin, cos]])
+def _turned(x: np.ndarray, y: np.ndarray, angle: np.ndarray) -> np.ndarray:
+    cos, sin = np.cos(angle), np.sin(angle)
+    out = np.empty((*y.shape, 2))
+    out[..., 0] = x * cos - y * sin
+    out[..., 1] = x * sin + y * cos
+    return out
 
 
 def _fitted(points: np.ndarray) -> np.ndarray:
     """Move and scale outlines into their boxes, so that they touch them."""
-    low = points.min(-2, keepdims=True)
-    high = points.max(-2, keepdims=True)
+    # NumPy is slow along an axis that is not the last one.
+    rows = points.swapaxes(-1, -2).copy()
+    low, high = rows.min(-1)[..., None, :], rows.max(-1)[..., None, :]
     most = (high - low).max(-1, keepdims=True)
     return (points - (low + high) / 2) / (most / 2)
 
 
-@cache
 def _parts(corners: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the edge of each point, the next one, and how far along it is."""
     ends = np.linspace(0, POINTS, corners + 1).round().astype(int)
     edge = np.repeat(np.arange(corners), np.diff(ends))
     share = (np.arange(POINTS) - ends[edge]) / np.diff(ends)[edge]
-    return edge, (edge + 1) % corners, share[:, None]
+    return edge, (edge + 1) % corners, share
 
 
-def _along(corners: np.ndarray) -> np.ndarray:
-    """Return points along the edges of a polygon, all corners included."""
-    edge, following, share = _parts(len(corners))
-    start = corners[edge]
-    return start + (corners[following] - start) * share
+def _between(
+    corners: np.ndarray,
+    edge: np.ndarray,
+    following: np.ndarray,
+    share: np.ndarray,
+) -> np.ndarray:
+    """Return points along the edges of polygons, all corners included.
+
+    Args:
+        corners: Corners of n polygons, (n, M, 2).
+        edge: Corner before each point, (n, 48) int.
+        following: Corner after it, likewise.
+        share: Share of the way between them, (n, 48).
+    """
+    polygon = np.arange(len(corners))[:, None]
+    start = corners[polygon, edge]
+    return start + (corners[polygon, following] - start) * share[..., None]
 
 
 _ANGLE = np.linspace(0, 2 * np.pi, POINTS, endpoint=False)
 _CIRCLE = np.stack([np.cos(_ANGLE), np.sin(_ANGLE)], 1)
-_BOX = _along(np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], float))
-_OUTLINES = dict(box=_box, ellipse=_ellipse, polygon=_polygon, blob=_blob)
+_WAVES = np.arange(2, 6)
+#: For each number of corners, see `_parts`; (6, 48) each.
+_PARTS = [
+    np.array(x)
+    for x in zip(*map(_parts, range(MIN_CORNERS, MOST_CORNERS + 1)))
+]
+_SQUARE = np.array([[[-1, -1], [1, -1], [1, 1], [-1, 1]]], float)
+_BOX = _between(_SQUARE, *(x[[4 - MIN_CORNERS]] for x in _PARTS))
+
+
+def _draw_ellipse(rng: np.random.Generator, into: np.ndarray) -> None:
+    rng.random(out=into[:2])
+
+
+def _draw_polygon(rng: np.random.Generator, into: np.ndarray) -> None:
+    corners = int(rng.integers(MIN_CORNERS, MOST_CORNERS + 1))
+    rng.random(out=into[: 2 * corners + 1])
+    into[-1] = corners
+
+
+def _draw_blob(rng: np.random.Generator, into: np.ndarray) -> None:
+    rng.standard_normal(out=into[:4])
+    rng.random(out=into[4:8])
+
+
+#: Draws the numbers that define one outline.
+_DRAW = dict(
+    box=lambda rng, into: None,
+    ellipse=_draw_ellipse,
+    polygon=_draw_polygon,
+    blob=_draw_blob,
+)
+#: Outlines of a shape, (n, 48, 2), from these numbers.
+_OUTLINES = dict(box=_boxes, ellipse=_ellipses, polygon=_polygons, blob=_blobs)
 
 
 def _fill(
