@@ -191,6 +191,24 @@ def test_workers_and_processes_change_no_sample(kind, videos, monkeypatch):
         assert len(ranks[0][epoch]) == len(ranks[1][epoch])
 
 
+def test_workers_change_no_texture_of_another_sample():
+    steps = list(LAYERS['pipeline'])
+    steps[4] = dict(steps[4], texture='other')
+    dataset = dict(LAYERS, pipeline=steps)
+
+    def seen(epochs, *workers):
+        return read(dataset, epochs, *workers, collate='mosi_collate')
+
+    told = seen([0, 1])
+    for workers, persistent in ((1, True), (3, False)):
+        assert seen([0, 1], workers, persistent) == told
+    assert seen([1], 1) == told[1:]  # as a resumed run does
+    # The texture is another sample's, except in the last batch, of one.
+    own = read(LAYERS, [0, 1], collate='mosi_collate')
+    for epoch, plain in zip(told, own):
+        assert [epoch[i] == plain[i] for i in plain] == 6 * [False] + [True]
+
+
 def test_workers_change_no_replacement_of_a_bad_file(tmp_path):
     for i in range(8):
         path = tmp_path / f'{i}.png'

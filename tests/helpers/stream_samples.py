@@ -29,6 +29,7 @@ def read(
     seed=3,
     shuffle=True,
     monkeypatch=None,
+    collate='pseudo_collate',
 ):
     """Return the samples a run loads: [{place in the epoch: bytes}]."""
     if monkeypatch is not None:
@@ -45,6 +46,7 @@ def read(
             num_workers=workers,
             persistent_workers=persistent,
             sampler=dict(type='EpochSampler', shuffle=shuffle),
+            collate_fn=dict(type=collate),
         ),
         seed=seed,
     )

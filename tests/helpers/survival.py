@@ -22,6 +22,16 @@ val_dataloader = dict(
 test_dataloader = val_dataloader
 default_hooks = dict(checkpoint=dict(max_keep_ckpts=2))
 """
+#: Clips of layers, whose foreground depends on the batch.
+LAYERS = (
+    PRETRAIN
+    + """
+from mosi_mmaction import set_motion
+
+set_motion(_base_, motions=('shift', 'turn'), signed=False, shape='mixed',
+           soft=0.2, background=dict(max_shift=0.1, texture='other'))
+"""
+)
 
 
 def write_config(path, text, hooks=(), **values):

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+import mosi_mmaction  # noqa: F401, for torch.load() of checkpoints
 from helpers.launch import run
 from helpers.motion_truth import textured_image
-from helpers.survival import PRETRAIN, write_config
+from helpers.survival import LAYERS, PRETRAIN, write_config
 
 FINETUNE = """
 _base_ = ['{configs}/_base_/models/finetune_r2p1d.py',
@@ -53,12 +54,15 @@ def assert_same_end(one, other):
 
 
 @pytest.mark.slow
-def test_pretraining_killed_and_resumed_ends_the_same(tmp_path):
+@pytest.mark.parametrize(
+    'config', [PRETRAIN, LAYERS], ids=['the paper', 'layers']
+)
+def test_pretraining_killed_and_resumed_ends_the_same(tmp_path, config):
     work, reference = tmp_path / 'killed', tmp_path / 'reference'
-    plain = write_config(tmp_path / 'plain.py', PRETRAIN)
+    plain = write_config(tmp_path / 'plain.py', config)
     deadly = write_config(
         tmp_path / 'deadly.py',
-        PRETRAIN,
+        config,
         hooks=[dict(type='KillHook', epoch=1, batch=1)],
     )
     log = tmp_path / 'log'
