@@ -32,6 +32,7 @@ from .timing import medians, report, seconds
 #: Switches that each make a recipe of their own: what they set in a config.
 SWITCHES: dict[str, dict[str, Any]] = {
     'fold everywhere': {'default_hooks.fast.fold': 'everywhere'},
+    'folded pools': {'default_hooks.fast.fold_pools': True},
     'padded widths': {'default_hooks.fast.pad_widths': True},
     'fused Adam': {'optim_wrapper.optimizer.fused': True},
     'bfloat16 clips': {'model.data_preprocessor.dtype': 'bfloat16'},

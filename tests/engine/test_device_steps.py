@@ -194,3 +194,30 @@ def test_bfloat16_clips_are_the_rounded_ones(rng):
     assert found[1].stride() == found[0].stride()
     with pytest.raises(ValueError, match="dtype='half'"):
         MoSIDataPreprocessor(dtype='half')
+
+
+def test_bfloat16_clips_train_the_same_network():
+    rng = torch.Generator().manual_seed(0)
+    clips = torch.randint(
+        0, 256, (3, 4, 1, 3, 2, 4, 4), dtype=torch.uint8, generator=rng
+    )
+    runs = []
+    for dtype in ('float32', 'bfloat16'):
+        preprocess = MoSIDataPreprocessor(dtype=dtype)
+        torch.manual_seed(0)
+        model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(96, 5))
+        optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+        run = []
+        for batch in clips:
+            data = dict(inputs=batch, data_samples=[None])
+            inputs = preprocess(data)['inputs']
+            assert inputs.dtype == getattr(torch, dtype)
+            with torch.autocast('cpu', torch.bfloat16):
+                out = model(inputs)
+            optimizer.zero_grad()
+            (out.float() * torch.arange(5)).mean().backward()
+            optimizer.step()
+            run += [out, *(p.grad.clone() for p in model.parameters())]
+        runs.append([*run, *model.parameters()])
+    for one, two in zip(*runs, strict=True):
+        assert torch.equal(one, two)
