@@ -19,6 +19,7 @@ trainer when it has mapped the slot, which then need not be sent again.
 
 import errno
 import functools
+import math
 import mmap
 import multiprocessing
 import os
@@ -204,7 +205,7 @@ def _receive(
     for old in set(slots or ()).difference(numbers):
         slots.pop(old, None)
     array = np.frombuffer(
-        memory, np.uint8, int(np.prod(shape)), _HEADER + start
+        memory, np.uint8, math.prod(shape), _HEADER + start
     )
     weakref.finalize(array, _give_back, memory, os.getpid()).atexit = False
     return torch.from_numpy(array).as_strided(shape, strides)
@@ -299,7 +300,7 @@ def empty_sample(shape: Sequence[int]) -> np.ndarray | None:
         if the batch has no more room: then use your own memory.
     """
     worker = _here()
-    array = None if worker is None else worker.take(int(np.prod(shape)))
+    array = None if worker is None else worker.take(math.prod(shape))
     return None if array is None else array.reshape(tuple(shape))
 
 
