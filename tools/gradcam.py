@@ -6,9 +6,10 @@
 VIDEO is a video file, a directory, or a list file (with --data-root). The tool
 computes Grad-CAM of the network's last stage, for its own top prediction or
 (--explain motion) for motion of any kind, and shows it next to the optical
-flow (paper Fig. 4). It writes to --out-dir: sheet.png, a NAME.mp4 for each
-video shown (frame | CAM | flow), rendered.png, and report.json with the
-printed figures:
+flow (paper Fig. 4). All videos are measured; --pictures of them, spread evenly
+over the list, are drawn: to see others, raise it or name just those videos. It
+writes to --out-dir: sheet.png, a NAME.mp4 for each video drawn (frame | CAM |
+flow), rendered.png, and report.json with the printed figures:
 
     AUC    area under the ROC curve of the CAM against the 20 % of the pixels
            with the largest flow, both averaged over the clip; mean and
@@ -109,7 +110,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         type=int,
         default=6,
         metavar='N',
-        help='number of videos to draw',
+        help='number of videos to draw, spread evenly over the list '
+        '(default: %(default)s); all of them are measured',
     )
     parser.add_argument('--seed', type=int, default=0)
     # Videos may also come after the options.
@@ -149,6 +151,8 @@ def shown(figure: dict) -> str:
     """Return a mean with its standard deviation as text."""
     if not figure['n']:
         return 'nothing moves'
+    if figure['n'] == 1:
+        return f'{figure["mean"]:.2f} (n=1)'
     return f'{figure["mean"]:.2f} ± {figure["sd"]:.2f} (n={figure["n"]})'
 
 
@@ -210,6 +214,13 @@ def main(argv: list[str] | None = None) -> None:
         for framing, figures in report['auc'].items():
             for name, figure in figures.items():
                 print(f'AUC, {framing}: {name}: {shown(figure)}')
+        drawn = report['drawn']
+        if len(drawn) < len(videos):
+            print(
+                f'drew {len(drawn)} of {len(videos)} videos, spread over the '
+                'list (to see others: --pictures N, or name them as VIDEO): '
+                f'{", ".join(drawn)}'
+            )
         write_report()
     if dataset is not None:
         report['rendered'] = look_at_rendered(

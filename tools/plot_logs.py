@@ -6,11 +6,13 @@
     python tools/plot_logs.py versus RUN... --x mask_size|frozen_stages
 
 RUN is the work dir of a run. `curves` plots loss and accuracies over the
-epochs, including pretext accuracy by direction and by speed. `versus` gives a
+epochs, including pretext accuracy by direction and by speed; of several runs,
+training loss and validation top-1. `versus` gives a
 table and a plot of each run's last accuracy against a setting of its config,
 with mean and standard deviation of runs (seeds) that share the setting (paper
-Fig. 6, Fig. 7). `confusion` shows what a pretext network predicts for each
-label, on its test set.
+Fig. 6, Fig. 7). `confusion` shows what a network predicts for each label of
+its test set: of a pretraining config the motions, of a fine-tuning config the
+actions, with their names from `classes.txt` beside the list.
 """
 
 import argparse
@@ -60,8 +62,17 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mosi_mmaction.apis.networks import build_network, read_config
-from mosi_mmaction.visualization.logs import read_curves, tabulate
+from mosi_mmaction.apis.networks import (
+    build_network,
+    class_names,
+    read_config,
+)
+from mosi_mmaction.visualization.logs import (
+    chance_of,
+    names_of,
+    read_curves,
+    tabulate,
+)
 from mosi_mmaction.visualization.plots import (
     draw_confusion,
     draw_curves,
@@ -72,33 +83,47 @@ from mosi_mmaction.visualization.plots import (
 def confusion(
     cfg: Config, checkpoint: str, device: str = 'cpu'
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Count what a pretext network predicts for each label of its test set.
+    """Count what a network predicts for each label of its test set.
+
+    Args:
+        cfg: Pretraining config, or one of an action classifier.
+        checkpoint: File of the network.
+        device: Where to compute.
 
     Returns:
-        Counts (C, C), one row per true label; names of the labels.
+        Counts (C, C), one row per true label; names of the labels: the label
+        pool's, those of ``classes.txt``, or numbers.
 
     Raises:
-        ValueError: If this is not a pretraining config.
+        ValueError: If the network does not classify, or a video has several
+            labels.
     """
-    if cfg.model.cls_head.type != 'MoSIHead':
-        raise ValueError(
-            f'{cfg.filename}: has no MoSIHead; the confusion '
-            'matrix is for pretraining configs'
-        )
     model = build_network(cfg, checkpoint, device=device)
-    pool = model.cls_head.pool
-    counts = np.zeros((len(pool), len(pool)), np.int64)
+    head = model.cls_head
+    if not hasattr(head, 'num_classes'):
+        raise ValueError(
+            f'{cfg.filename}: its {type(head).__name__} does not classify, '
+            'so that there is no confusion matrix; use the config of a '
+            'pretraining or of an action classifier'
+        )
+    counts = np.zeros((head.num_classes, head.num_classes), np.int64)
     for batch in Runner.build_dataloader(cfg.test_dataloader):
         for sample in model.test_step(batch):
-            np.add.at(
-                counts,
-                (
-                    sample.gt_label.cpu().numpy(),
-                    sample.pred_label.cpu().numpy(),
-                ),
-                1,
-            )
-    return counts, pool.names
+            labels = sample.gt_label.cpu().numpy()
+            predicted = sample.pred_label.cpu().numpy()
+            if labels.shape != predicted.shape:
+                raise ValueError(
+                    f'{cfg.filename}: a video with the labels '
+                    f'{labels.tolist()}; the confusion matrix is for one '
+                    'label a video'
+                )
+            np.add.at(counts, (labels, predicted), 1)
+    if hasattr(head, 'pool'):
+        return counts, head.pool.names
+    names = class_names(cfg)
+    if names is None or len(names) != len(counts):
+        names = [str(label) for label in range(len(counts))]
+    return counts, tuple(names)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -106,19 +131,19 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     if args.command == 'curves':
         figure = draw_curves(
-            {Path(run).name: read_curves(run) for run in args.runs}
+            dict(zip(names_of(args.runs), map(read_curves, args.runs))),
+            chance_of(args.runs),
         )
     elif args.command == 'confusion':
-        counts, names = confusion(
-            read_config(args.config, read_options(args.cfg_options)),
-            args.checkpoint,
-            args.device,
-        )
+        cfg = read_config(args.config, read_options(args.cfg_options))
+        counts, names = confusion(cfg, args.checkpoint, args.device)
+        # Pretraining classifies each clip, a test of actions each video.
+        unit = 'clips' if cfg.model.cls_head.type == 'MoSIHead' else 'videos'
         print(
             f'top-1: {np.trace(counts) / counts.sum():.4f} of '
-            f'{counts.sum()} clips'
+            f'{counts.sum()} {unit}'
         )
-        figure = draw_confusion(counts, names)
+        figure = draw_confusion(counts, names, unit)
     else:
         name, rows = tabulate(args.runs, args.x, args.key)
         print(f'| {args.x} | {name} | runs |\n|---|---|---|')

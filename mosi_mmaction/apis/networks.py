@@ -18,8 +18,8 @@ from ..checkpoints.files import read_checkpoint
 from ..checkpoints.zoo import find_checkpoint, load_backbone
 from ..config.lookup import find_config
 from ..config.walk import SAMPLING
-from ..media.paths import decode_lines
 from ..models.heads.pooled_feature_head import pool_features
+from .videos import names_beside
 
 
 def read_config(name: str, options: dict | None = None) -> Config:
@@ -155,16 +155,11 @@ def clip_settings(cfg: Config) -> tuple[int, int, int]:
 def class_names(cfg: Config) -> list[str] | None:
     """Return the names of the classes of a fine-tuning config, or None.
 
-    They are the lines of ``classes.txt`` beside the list of the test, as
-    tools/data/split_videos.py writes it.
+    They are the lines of ``classes.txt`` beside the list of the test.
     """
     dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
     ann_file = dataset.get('ann_file')
-    path = osp.join(osp.dirname(ann_file or ''), 'classes.txt')
-    if not ann_file or not osp.isfile(path):
-        return None
-    with open(path, 'rb') as file:
-        return [text for _, text in decode_lines(file.read(), path)]
+    return names_beside(ann_file) if ann_file else None
 
 
 def training_pipeline(cfg: Config) -> list:

@@ -30,7 +30,8 @@ def find_videos(sources: Iterable[str], data_root: str = '') -> list[Video]:
     Args:
         sources: Video files; directories, whose first level of
             subdirectories is the label; list files (``.txt``) with a label at
-            the end of each line.
+            the end of each line, whose name is taken from ``classes.txt``
+            beside the list if there is one.
         data_root: Directory that the paths in list files are relative to.
 
     Raises:
@@ -48,11 +49,13 @@ def find_videos(sources: Iterable[str], data_root: str = '') -> list[Video]:
         elif source.endswith('.txt') and osp.isfile(source):
             raw = Path(source).read_bytes()
             lines = [line for _, line in decode_lines(raw, source)]
+            names = names_beside(source) or []
             for path, line in zip(read_list(source, data_root), lines):
                 words = line[len(path) :].split()
-                videos.append(
-                    Video(join(data_root, path), words[-1] if words else '')
-                )
+                label = words[-1] if words else ''
+                if label.isdecimal() and int(label) < len(names):
+                    label = names[int(label)]
+                videos.append(Video(join(data_root, path), label))
         else:
             videos.append(Video(source, ''))
     for video in videos:
@@ -64,6 +67,18 @@ def find_videos(sources: Iterable[str], data_root: str = '') -> list[Video]:
     if not videos:
         raise ValueError(f'no video in {list(sources)}')
     return videos
+
+
+def names_beside(ann_file: str) -> list[str] | None:
+    """Return the names of the classes of a list of videos, or None.
+
+    They are the lines of ``classes.txt`` beside it, as
+    tools/data/split_videos.py writes it.
+    """
+    path = osp.join(osp.dirname(ann_file), 'classes.txt')
+    if not osp.isfile(path):
+        return None
+    return [text for _, text in decode_lines(Path(path).read_bytes(), path)]
 
 
 def read_clips(

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from .fonts import font_for
 
 PathLike = str | os.PathLike
 
@@ -34,24 +36,62 @@ def enlarge(image: np.ndarray, height: int) -> np.ndarray:
     )
 
 
-def caption(image: np.ndarray, text: str) -> np.ndarray:
-    """Put a white strip with a line of text above a picture.
+def wrap(text: str, width: int) -> str:
+    """Break lines between words so that each fits a width in pixels.
 
-    If the text is wider than the picture, the picture is padded with white.
+    A word that is wider than that gets a line of its own.
+    """
+    lines = []
+    for given in text.split('\n'):
+        line = ''
+        for word in given.split(' '):
+            longer = f'{line} {word}' if line else word
+            if line and _width(longer) > width:
+                lines.append(line)
+                longer = word
+            line = longer
+        lines.append(line)
+    return '\n'.join(lines)
+
+
+def caption(image: np.ndarray, text: str) -> np.ndarray:
+    """Put a white strip with text above a picture.
+
+    If a line is wider than the picture, the picture is padded with white.
 
     Args:
         image: (H, W, 3) uint8 RGB picture.
-        text: Line of text.
+        text: One line of text, or several.
 
     Returns:
-        (H + STRIP, max(W, width of the text), 3) uint8 RGB.
+        (H + STRIP per line, max(W, width of the text), 3) uint8 RGB.
     """
-    font = ImageFont.load_default(LETTER)
-    wide = max(image.shape[1], int(np.ceil(font.getlength(text))) + 6)
-    out = Image.new('RGB', (wide, image.shape[0] + STRIP), 'white')
-    out.paste(Image.fromarray(image), (0, STRIP))
-    ImageDraw.Draw(out).text((3, 2), text, 'black', font)
+    lines = text.split('\n')
+    top = STRIP * len(lines)
+    wide = max(image.shape[1], *(_width(line) for line in lines))
+    out = Image.new('RGB', (wide, image.shape[0] + top), 'white')
+    out.paste(Image.fromarray(image), (0, top))
+    pen = ImageDraw.Draw(out)
+    for n, line in enumerate(lines):
+        write(pen, (3, n * STRIP), line)
     return np.asarray(out)
+
+
+def write(
+    pen: ImageDraw.ImageDraw,
+    at: tuple[int, int],
+    text: str,
+    color: str | tuple[int, int, int] = 'black',
+) -> None:
+    """Write a line into a strip whose upper left corner is given."""
+    # By the base line, which fonts for other scripts share.
+    x, y = at
+    pen.text((x, y + LETTER + 1), text, color, font_for(text, LETTER), 'ls')
+
+
+def _width(line: str) -> int:
+    """Return the width of a line in pixels, with a margin of 3."""
+    return int(np.ceil(font_for(line, LETTER).getlength(line))) + 6
 
 
 def grid(
@@ -124,6 +164,18 @@ def overlay(
     return cv2.addWeighted(heat(values), alpha, image, 1 - alpha, 0)
 
 
+def pale(image: np.ndarray, colour: float = 0.25) -> np.ndarray:
+    """Take most of the colour out of a picture, so that drawn lines stand out.
+
+    Args:
+        image: (H, W, 3) uint8 RGB picture.
+        colour: Share of the colour to keep.
+    """
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None]
+    grey = np.broadcast_to(grey, image.shape).copy()
+    return cv2.addWeighted(image, colour, grey, 1 - colour, 0)
+
+
 def scale(width: int, low: str = '0', high: str = '1') -> np.ndarray:
     """Draw the colours of :func:`heat` with what their ends mean.
 
@@ -135,14 +187,13 @@ def scale(width: int, low: str = '0', high: str = '1') -> np.ndarray:
     Returns:
         (STRIP, W, 3) uint8 RGB, W the width with both texts.
     """
-    font = ImageFont.load_default(LETTER)
-    left, right = (int(np.ceil(font.getlength(t))) + 8 for t in (low, high))
+    left, right = _width(low) + 2, _width(high) + 2
     out = Image.new('RGB', (left + width + right, STRIP), 'white')
     bar = np.tile(np.linspace(0, 1, width), (STRIP - 8, 1))
     out.paste(Image.fromarray(heat(bar)), (left, 4))
     pen = ImageDraw.Draw(out)
-    pen.text((4, 2), low, 'black', font)
-    pen.text((left + width + 4, 2), high, 'black', font)
+    write(pen, (4, 0), low)
+    write(pen, (left + width + 4, 0), high)
     return np.asarray(out)
 
 
@@ -152,14 +203,13 @@ def convention() -> np.ndarray:
     Returns:
         (STRIP, W, 3) uint8 RGB: that of *right*, with arrows.
     """
-    font = ImageFont.load_default(LETTER)
     words = ('right: the window goes right', 'the picture in it goes left')
-    wide = [int(np.ceil(font.getlength(word))) for word in words]
+    wide = [_width(word) for word in words]
     out = Image.new('RGB', (sum(wide) + 100, STRIP), 'white')
     pen, x, y = ImageDraw.Draw(out), 4, STRIP // 2
     for word, width, (tail, tip) in zip(words, wide, ((0, 24), (24, 0))):
-        pen.text((x, 2), word, 'black', font)
-        x += width + 8
+        write(pen, (x, 0), word)
+        x += width + 2
         pen.line((x + tail, y, x + tip, y), 'black', 2)
         back = 6 if tail > tip else -6
         for side in (-4, 4):
@@ -173,12 +223,67 @@ def outline(
     box: Sequence[int],
     color: tuple[int, int, int],
     thickness: int = 1,
+    edge: tuple[int, int, int] | None = None,
 ) -> np.ndarray:
-    """Return a copy with a box (x1, y1, x2, y2), x2 and y2 exclusive."""
+    """Return a copy with a box (x1, y1, x2, y2), x2 and y2 exclusive.
+
+    Args:
+        image: (H, W, 3) uint8 RGB picture.
+        box: Its outermost pixels are under the line.
+        color: RGB colour of the line.
+        thickness: Thickness of the line in pixels, inwards.
+        edge: Colour of a line of one pixel along both of its sides, which
+            keeps it legible on a motley picture; None draws none.
+    """
     x1, y1, x2, y2 = (int(v) for v in box)
-    return cv2.rectangle(
-        image.copy(), (x1, y1), (x2 - 1, y2 - 1), color, thickness
-    )
+    out = image.copy()
+
+    def frame(near: int, far: int, value: tuple[int, int, int]) -> None:
+        for n in range(near, far):
+            corners = (x1 + n, y1 + n), (x2 - 1 - n, y2 - 1 - n)
+            if all(a <= b for a, b in zip(*corners)):
+                cv2.rectangle(out, *corners, value, 1)
+
+    if edge is not None:
+        frame(-1, 0, edge)
+        frame(thickness, thickness + 1, edge)
+    frame(0, thickness, color)
+    return out
+
+
+def tag(
+    image: np.ndarray,
+    text: str,
+    corner: tuple[int, int],
+    color: tuple[int, int, int],
+    right: bool = False,
+    bottom: bool = False,
+) -> np.ndarray:
+    """Return a copy with a small label, black or white on a colour.
+
+    Args:
+        image: (H, W, 3) uint8 RGB picture.
+        text: A word.
+        corner: (x, y) of the label's corner; the label is moved into the
+            picture where it would stick out.
+        color: RGB colour of the label.
+        right: Whether the corner is one of the right side.
+        bottom: Whether the corner is one at the bottom.
+    """
+    font = font_for(text, LETTER - 2)
+    wide = int(np.ceil(font.getlength(text))) + 6
+    high = LETTER + 1
+    height, width = image.shape[:2]
+    x, y = corner[0] - wide * right, corner[1] - high * bottom
+    x = min(max(x, 0), max(width - wide, 0))
+    y = min(max(y, 0), max(height - high, 0))
+    out = Image.fromarray(image)
+    pen = ImageDraw.Draw(out)
+    pen.rectangle((x, y, x + wide - 1, y + high - 1), color)
+    light = np.dot(color, (0.299, 0.587, 0.114)) > 140
+    ink = 'black' if light else 'white'
+    pen.text((x + 3, y + high - 4), text, ink, font, 'ls')
+    return np.asarray(out)
 
 
 def write_png(path: PathLike, image: np.ndarray) -> Path:

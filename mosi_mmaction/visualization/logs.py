@@ -1,11 +1,14 @@
 """Read the logs of runs: curves, last accuracies, settings."""
 
+import inspect
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from mmengine.config import Config
+
+from ..method.motion import LabelPool
 
 Curves = dict[str, tuple[list, list]]
 
@@ -71,6 +74,21 @@ def read_curves(run: str) -> Curves:
     return curves
 
 
+def names_of(runs: Sequence[str]) -> list[str]:
+    """Return a name for each run: the end of its path that no other has."""
+    paths = [Path(run).resolve().parts for run in dict.fromkeys(runs)]
+    names = {}
+    for run, parts in zip(dict.fromkeys(runs), paths):
+        count = next(
+            n
+            for n in range(1, len(parts) + 1)
+            if n == len(parts)
+            or sum(other[-n:] == parts[-n:] for other in paths) == 1
+        )
+        names[run] = '/'.join(parts[-count:])
+    return [names[run] for run in runs]
+
+
 def setting_of(run: str, name: str) -> tuple[float, str]:
     """Read a setting from the config that a run has written.
 
@@ -102,6 +120,27 @@ def setting_of(run: str, name: str) -> tuple[float, str]:
     if low == high:
         return low, f'{low:g}'
     return (low + high) / 2, f'{low:g} to {high:g}'
+
+
+def chance_of(runs: Sequence[str]) -> float | None:
+    """Return the accuracy by chance of runs, from the configs they wrote.
+
+    None if a config is missing or not of a classifier, or if they differ.
+    """
+    found = set()
+    for run in runs:
+        file = scalar_files(run)[-1].with_name('config.py')
+        if not file.is_file():
+            return None
+        head = Config.fromfile(file).model.get('cls_head') or {}
+        if head.get('type') == 'MoSIHead':
+            arguments = inspect.signature(LabelPool).parameters
+            pool = {k: v for k, v in head.items() if k in arguments}
+            found.add(len(LabelPool(**pool)))
+        else:
+            found.add(head.get('num_classes'))
+    count = found.pop() if len(found) == 1 else None
+    return 1 / count if count else None
 
 
 def last_accuracy(run: str, key: str | None) -> tuple[str, float]:

@@ -123,16 +123,45 @@ def _row(clip: np.ndarray, look: Look, explained: str, title: str):
     mean = panels(clip, still, look.moved.mean(0)[None])[middle]
     titles = (
         'frame',
-        f'mean CAM of {explained}',
-        f'mean flow: AUC {look.aucs[TRAINED][0]:.2f}',
+        f'CAM: {explained}' if look.cam.any() else f'no CAM: {explained}',
+        f'flow: AUC {look.aucs[TRAINED][0]:.2f}',
     )
     return draw.caption(_titled(mean, titles), title)
 
 
 def _with_scale(rows: list[np.ndarray]) -> np.ndarray:
     """Lay the rows out above the scale of their maps."""
-    scale = draw.scale(192, 'least', 'most: evidence of CAM, speed of flow')
-    return draw.grid([draw.grid(rows, 2, gap=8), scale], 1)
+    sheet = draw.grid(rows, 2, gap=8)
+    scale = draw.scale(192, 'least', 'most, in each picture by itself')
+    text = (
+        'CAM: the evidence for what is named above it, mean over the clip '
+        '("no CAM": nothing speaks for it). Flow: how fast pixels move, mean '
+        'over the clip. AUC: how well the CAM finds the fifth of the pixels '
+        'that moves most, from 0 over 0.5, chance, to 1.'
+    )
+    nothing = np.full((1, 1, 3), 255, np.uint8)
+    text = draw.wrap(text, max(sheet.shape[1] - 12, 360))
+    return draw.grid([sheet, scale, draw.caption(nothing, text)], 1)
+
+
+def file_names(videos: Sequence[Video]) -> list[str]:
+    """Return a name for the pictures of each video, each name once.
+
+    Videos of the same name get their directory's before it, or a number.
+    """
+    names = [video.name for video in videos]
+    names = [
+        f'{Path(video.path).parent.name}_{name}'
+        if names.count(name) > 1
+        else name
+        for video, name in zip(videos, names)
+    ]
+    return [
+        f'{name}_{names[:i].count(name) + 1}'
+        if names.count(name) > 1
+        else name
+        for i, name in enumerate(names)
+    ]
 
 
 def look_at_videos(
@@ -172,7 +201,8 @@ def look_at_videos(
 
     Returns:
         ``auc``: mean, spread and number by framing and network; ``videos``:
-        prediction and AUC of each clip.
+        prediction and AUC of each clip; ``drawn``: the files of the videos
+        that are drawn, without their extension.
     """
     rng = np.random.default_rng(seed)
     figures: dict[str, dict[str, list]] = {'as filmed': {}}
@@ -180,7 +210,8 @@ def look_at_videos(
         figures['re-framed'] = {}
     per_video, rows = [], []
     # Spread over the list: the first videos are often of one class.
-    pictured = {i * len(videos) // pictures for i in range(pictures)}
+    chosen = sorted({i * len(videos) // pictures for i in range(pictures)})
+    pictured = dict(zip(chosen, file_names([videos[i] for i in chosen])))
 
     def framed(clip: np.ndarray):
         """Yield a name for each framing of a clip, and the clip."""
@@ -212,9 +243,9 @@ def look_at_videos(
                     continue
                 drawn.add(framing)
                 explained = look.predicted if explain == 'top' else 'motion'
-                title = video.name
+                title = pictured[i]
                 if video.label:
-                    title += f', of {video.label}'
+                    title += f' (label: {video.label})'
                 if framing == 'as filmed':
                     titles = ('frame', f'CAM of {explained}', 'flow')
                     frames += [
@@ -225,14 +256,16 @@ def look_at_videos(
                     title += f', {framing}'
                 rows.append(_row(cut, look, explained, title))
         if frames:
-            write_mp4(out_dir / f'{video.name}.mp4', frames)
-    draw.write_png(out_dir / 'sheet.png', _with_scale(rows))
+            write_mp4(out_dir / f'{pictured[i]}.mp4', frames)
+    if rows:
+        draw.write_png(out_dir / 'sheet.png', _with_scale(rows))
     return dict(
         auc={
             framing: {name: average(values) for name, values in aucs.items()}
             for framing, aucs in figures.items()
         },
         videos=per_video,
+        drawn=list(pictured.values()),
     )
 
 
@@ -281,7 +314,7 @@ def look_at_rendered(
 ) -> dict:
     """Measure rendered masked clips, and draw some of them.
 
-    This writes ``rendered.png``.
+    This writes ``rendered.png``, with a clip of one label per sample.
 
     Args:
         dataset: Dataset built from :func:`enlarge_clips`.
@@ -310,24 +343,38 @@ def look_at_rendered(
                     shares[name].append(share_inside(values.mean(0), box))
                     if name == TRAINED:
                         right.append(predicted == plan.pool.names[c])
-                        kept = values
+                        kept, seen = values, predicted
             if c == i % len(plan.pool) and len(tiles) < 12:
                 picture = draw.overlay(
                     draw.enlarge(clip[len(clip) // 2], SHOWN),
                     cv2.resize(kept.mean(0), (SHOWN, SHOWN)),
                 )
                 picture = draw.outline(
-                    picture, box * SHOWN / clip.shape[1], (255, 255, 255), 2
+                    picture,
+                    box * SHOWN / clip.shape[1],
+                    (255, 255, 255),
+                    2,
+                    edge=(0, 0, 0),
                 )
                 tiles.append(
                     draw.caption(
                         picture,
-                        f'{plan.pool.names[c]}: '
-                        f'{shares[TRAINED][-1]:.0%} in {areas[-1]:.0%}',
+                        f'{plan.pool.names[c]}, named {seen}:\n'
+                        f'{shares[TRAINED][-1]:.0%} of CAM in '
+                        f'{areas[-1]:.0%} of area',
                     )
                 )
     if tiles:
-        draw.write_png(out_dir / 'rendered.png', draw.grid(tiles, 4))
+        # As few holes as possible.
+        columns = min((4, 3, 5), key=lambda n: -len(tiles) % n)
+        sheet = draw.grid(tiles, columns)
+        text = (
+            'White: the box that moves, the rest is still. Colour: CAM, mean '
+            'over the clip. Above: label, and what the network names it; the '
+            'share of the CAM inside the box, beside the share of the area.'
+        )
+        text = draw.wrap(text, max(sheet.shape[1], 360))
+        draw.write_png(out_dir / 'rendered.png', draw.caption(sheet, text))
     return dict(
         area=average(areas),
         named_right=average(right),

@@ -9,6 +9,7 @@ from PIL import Image
 
 from helpers.paths import TOOLS
 from mosi_mmaction.apis import networks as network
+from mosi_mmaction.apis.videos import Video
 from mosi_mmaction.visualization import draw, where_it_looks
 
 sys.path.insert(0, str(TOOLS))
@@ -19,7 +20,7 @@ PRETRAIN = 'tiny/mosi_r2p1d_deadleaves'
 
 
 class TestGradCAM:
-    def test_whole_tool(self, tmp_path, videos, checkpoint):
+    def test_whole_tool(self, tmp_path, videos, checkpoint, capsys):
         gradcam.main(
             [
                 PRETRAIN,
@@ -54,7 +55,22 @@ class TestGradCAM:
         assert 0.16 <= report['rendered']['area']['mean'] <= 0.49
         sheet = np.asarray(Image.open(tmp_path / 'sheet.png'))
         assert sheet.shape[0] > where_it_looks.SHOWN
-        assert len(list(tmp_path.glob('*.mp4'))) == 1
+        (film,) = tmp_path.glob('*.mp4')
+        assert report['drawn'] == [film.stem]
+        said = capsys.readouterr().out
+        assert 'drew 1 of 4 videos, spread over the list' in said
+        assert said.count(f'as VIDEO): {film.stem}\n') == 1
+
+    def test_each_video_gets_a_file(self):
+        paths = ['a/run/1.mp4', 'a/walk/1.mp4', 'b/walk/1.mp4', 'a/2.mp4']
+        names = where_it_looks.file_names([Video(p, '') for p in paths])
+        assert names == ['run_1', 'walk_1_1', 'walk_1_2', '2']
+
+    def test_one_figure_has_no_spread(self):
+        average = where_it_looks.average
+        assert gradcam.shown(average([0.8])) == '0.80 (n=1)'
+        assert gradcam.shown(average([0.8, 0.6])) == '0.70 ± 0.10 (n=2)'
+        assert gradcam.shown(average([float('nan')])) == 'nothing moves'
 
     def test_wrong_data_are_told_before_anything_is_computed(
         self, tmp_path, videos, checkpoint, monkeypatch
@@ -72,7 +88,8 @@ class TestGradCAM:
     def test_figures_are_kept_whatever_comes_later(
         self, tmp_path, videos, checkpoint, monkeypatch
     ):
-        figures = dict(auc={}, videos=[dict(video='a', auc=0.5)])
+        found = [dict(video='a', auc=0.5)]
+        figures = dict(auc={}, videos=found, drawn=['a'])
         monkeypatch.setattr(
             gradcam, 'look_at_videos', lambda *args, **kwargs: figures
         )

@@ -67,7 +67,7 @@ class TestPlotLogs:
         assert values[:2] == pytest.approx([3, 3 - 1 / 3])
         figure = plots.draw_curves({'run': curves})
         assert [ax.get_title() for ax in figure.axes] == [
-            'loss',
+            'training loss',
             'accuracy',
             'pretext accuracy by direction',
         ]
@@ -83,13 +83,75 @@ class TestPlotLogs:
             'top1_acc': ([1, 2], [0.3, 0.5]),
         }
         figure = plots.draw_curves({'a': curves, 'b': curves})
+        titles = [axes.get_title() for axes in figure.axes]
+        assert titles == ['training loss', 'validation top-1']
+        for axes, values in zip(figure.axes, ([2, 1], [0.2, 0.4])):
+            assert [line.get_label() for line in axes.lines] == ['a', 'b']
+            assert len({line.get_color() for line in axes.lines}) == 2
+            assert {line.get_linestyle() for line in axes.lines} == {'-'}
+            for line in axes.lines:
+                assert line.get_ydata().tolist() == values
+        assert [a.get_ylabel() for a in figure.axes] == ['loss', 'accuracy']
+
+    def test_ticks_are_epochs_that_were_validated(self):
+        epochs = [10, 20, 30, 40]
+        curves = {
+            'loss': ([e / 2 for e in range(1, 81)], [1.0] * 80),
+            'acc/top1': (epochs, [0.1] * 4),
+        }
+        for axes in plots.draw_curves({'a': curves}).axes:
+            assert sorted(axes.get_xticks()) == epochs
+        curves['acc/top1'] = (list(range(1, 31)), [0.1] * 30)
+        for axes in plots.draw_curves({'a': curves, 'b': curves}).axes:
+            ticks = sorted(axes.get_xticks())
+            assert len(ticks) <= 8 and ticks[-1] == 30
+            assert set(ticks) <= set(range(1, 31))
+
+    def test_equal_curves_are_told_apart(self):
+        names = ('left', 'right', 'up', 'down')
+        curves = {f'pretext/{n}': ([1, 2], [0.0, 0.0]) for n in names}
+        curves['pretext/static'] = ([1, 2], [1.0, 1.0])  # meets none
+        figure = plots.draw_curves({'a': curves})
+        figure.canvas.draw()
         (axes,) = figure.axes
-        assert axes.get_title() == 'validation top-1'
-        assert [line.get_label() for line in axes.lines] == ['a', 'b']
-        assert len({line.get_color() for line in axes.lines}) == 2
-        assert {line.get_linestyle() for line in axes.lines} == {'-'}
-        ticks = axes.xaxis.get_major_locator().tick_values(1, 2)
-        assert all(tick == round(tick) for tick in ticks)
+        heights = [
+            line.get_transform().transform(line.get_xydata())[0, 1]
+            for line in axes.lines
+        ]
+        assert (np.diff(heights[:4]) < -1.5).all()  # in pixels
+        assert min(heights) > axes.get_window_extent().y0
+        assert heights[4] == axes.transData.transform((1, 1))[1]
+        low, high = axes.get_xlim()
+        assert low < 1 and high > 2
+
+    @pytest.mark.parametrize(
+        'head, classes',
+        [
+            ("dict(type='I3DHead', num_classes=6)", 6),
+            ("dict(type='MoSIHead', in_channels=8)", 9),
+            ("dict(type='MoSIHead', in_channels=8, axes='x')", 5),
+        ],
+    )
+    def test_chance(self, tmp_path, head, classes):
+        for name in 'ab':
+            write_run(tmp_path / name, [{'acc/top1': 0.5}])
+        runs = [str(tmp_path / name) for name in 'ab']
+        assert logs.chance_of(runs) is None
+        for run in runs:
+            (config,) = (tmp_path / run).rglob('config.py')
+            config.write_text(f'model = dict(cls_head={head})\n')
+        assert logs.chance_of(runs) == pytest.approx(1 / classes)
+        config.write_text('model = dict(cls_head=dict(num_classes=77))\n')
+        assert logs.chance_of(runs) is None
+        figure = plots.draw_curves({'a': {'acc/top1': ([1], [0.5])}}, 0.125)
+        line = figure.axes[0].lines[-1]
+        assert line.get_label() == 'chance'
+        assert set(line.get_ydata()) == {0.125}
+
+    def test_runs_of_one_name_are_told_apart(self):
+        runs = ['x/a/run', 'x/b/run', 'x/other', 'x/a/run']
+        names = ['a/run', 'b/run', 'other', 'a/run']
+        assert logs.names_of(runs) == names
 
     def test_a_resumed_run_is_one_run(self, tmp_path):
         write_run(tmp_path, [{'acc/top1': 0.5}, {'acc/top1': 0.6}])
@@ -195,11 +257,79 @@ class TestPlotLogs:
                 wanted[label, model.cls_head.fc_cls(feature).argmax()] += 1
         np.testing.assert_array_equal(counts, wanted)
 
+    def test_confusion_of_actions(self, tmp_path, videos):
+        """Against scikit-learn, from the answers of classify()."""
+        from sklearn.metrics import confusion_matrix
+
+        from mosi_mmaction.apis.inference import classify
+
+        names = ['springen', 'zu Fuß gehen', 'schwingen']
+        (tmp_path / 'classes.txt').write_text(
+            '\n'.join(names) + '\n', encoding='utf-8'
+        )
+        paths = sorted(videos.rglob('*.mp4'))
+        labels = [(0, 2)['oscillate' in path.parts] for path in paths]
+        (tmp_path / 'test.txt').write_text(
+            ''.join(f'{p} {k}\n' for p, k in zip(paths, labels))
+        )
+        options = {
+            'model.cls_head.num_classes': 3,
+            'test_dataloader.dataset.ann_file': str(tmp_path / 'test.txt'),
+            'test_dataloader.dataset.data_prefix.video': '',
+            'test_dataloader.num_workers': 0,
+            'test_dataloader.persistent_workers': False,
+        }
+        cfg = network.read_config('tiny/finetune_r2p1d_weizmann', options)
+        model = network.build_network(cfg, seed=1)
+        # Spread out, so that not all get the same answer.
+        torch.nn.init.normal_(
+            model.cls_head.fc_cls.weight,
+            generator=torch.Generator().manual_seed(2),
+        )
+        file = tmp_path / 'a.pth'
+        torch.save(dict(state_dict=model.state_dict()), file)
+        counts, found = plot_logs.confusion(cfg, str(file))
+        assert found == tuple(names)
+        cfg.dump(tmp_path / 'config.py')
+        answers = classify(
+            file,
+            [str(p) for p in paths],
+            config=tmp_path / 'config.py',
+            progress=False,
+        )
+        predicted = [names.index(a.label) for a in answers]
+        np.testing.assert_array_equal(
+            counts, confusion_matrix(labels, predicted, labels=range(3))
+        )
+        (tmp_path / 'classes.txt').write_text('too\nfew\n')
+        assert plot_logs.confusion(cfg, str(file))[1] == ('0', '1', '2')
+
+    def test_confusion_needs_a_classifier(self, tmp_path):
+        cfg = network.read_config('tiny/retrieval_r2p1d_weizmann')
+        with pytest.raises(ValueError, match='does not classify'):
+            plot_logs.confusion(cfg, None)
+
     def test_confusion_matrix_is_drawn_row_by_row(self):
         counts = np.array([[3, 1], [0, 5]])
-        axes = plots.draw_confusion(counts, ('a', 'b')).axes[0]
+        figure = plots.draw_confusion(counts, ('a', 'b' * 40), 'videos')
+        (axes,) = figure.axes
         texts = {t.get_position(): t.get_text() for t in axes.texts}
         assert texts == {(0, 0): '75', (1, 0): '25', (1, 1): '100'}
+        ticks = [t.get_text() for t in axes.get_yticklabels()]
+        assert ticks[0] == 'a (4)'
+        assert ticks[1] == f'{"b" * 15}…{"b" * 16} (5)'
+        assert axes.get_xlabel() == 'predicted label'
+        assert axes.get_ylabel() == 'true label (number of videos)'
+        title = figure.get_suptitle()
+        assert title.startswith('top-1: 88.9 % of 9 videos\n')
+
+    def test_cells_of_many_classes_hold_their_numbers(self):
+        figure = plots.draw_confusion(np.eye(30, dtype=int), list('a' * 30))
+        figure.canvas.draw()
+        (axes,) = figure.axes
+        cell = axes.get_window_extent().width / 30
+        for text in axes.texts:
+            assert text.get_window_extent().width < 0.9 * cell
 
 
 @pytest.mark.slow

@@ -135,6 +135,72 @@ class TestDraw:
         for border in (strip[0], strip[-1], strip[:, 0], strip[:, -1]):
             assert (border == 255).all()
 
+    def test_several_lines_are_a_strip_each(self):
+        image = np.full((30, 90, 3), 90, np.uint8)
+        out = draw.caption(image, 'a\nb')
+        np.testing.assert_array_equal(
+            out[: 2 * draw.STRIP],
+            np.concatenate(
+                [draw.caption(image, t)[: draw.STRIP] for t in 'ab']
+            ),
+        )
+
+    def test_wrapped_lines_fit(self):
+        text = 'words that are broken into lines which fit a width'
+        lines = draw.wrap(text, 100).split('\n')
+        assert ' '.join(lines) == text and len(lines) > 2
+        blank = np.full((1, 1, 3), 255, np.uint8)
+        for line in lines:
+            assert draw.caption(blank, line).shape[1] <= 100
+        assert draw.wrap('a b', 1) == 'a\nb'
+
+    @pytest.mark.parametrize(
+        'text', ['bücken', 'Fuß', 'Händen', 'бег', 'course à pied', 'čekání']
+    )
+    def test_letters_are_letters(self, text):
+        """Each letter is drawn otherwise than one that no font has."""
+        blank = np.full((1, 60, 3), 255, np.uint8)
+        tofu = draw.caption(blank, '\U000f1234')[: draw.STRIP]
+        drawn = {
+            letter: draw.caption(blank, letter)[: draw.STRIP]
+            for letter in set(text) - {' '}
+        }
+        assert (tofu < 128).any()
+        for letter, strip in drawn.items():
+            assert (strip < 128).any()
+            assert (strip != tofu).any(), letter
+        # And none like another.
+        assert len({s.tobytes() for s in drawn.values()}) == len(drawn)
+
+    def test_box_has_its_line_and_edges(self):
+        image = np.full((30, 40, 3), 90, np.uint8)
+        out = draw.outline(image, (5, 6, 25, 21), (255, 0, 0), 2, (0, 0, 0))
+        assert image.min() == 90
+        row = out[15, 3:9].tolist()
+        red, black, grey = [255, 0, 0], [0, 0, 0], [90, 90, 90]
+        assert row == [grey, black, red, red, black, grey]
+        column = out[18:23, 15].tolist()
+        assert column == [black, red, red, black, grey]
+        np.testing.assert_array_equal(out[9:18, 8:22], image[9:18, 8:22])
+
+    def test_tag_stays_inside_the_picture(self):
+        image = np.full((40, 60, 3), 90, np.uint8)
+        for corner in ((0, 0), (59, 39), (-20, 80)):
+            out = draw.tag(image, 'end', corner, (230, 159, 0))
+            assert (out == (230, 159, 0)).all(-1).sum() > 100
+            assert (out < 20).all(-1).any()  # black letters
+        dark = draw.tag(image, 'end', (0, 0), (0, 0, 120))
+        assert (dark > 230).all(-1).any()  # white ones
+
+    def test_pale_keeps_light_and_dark(self):
+        image = textured_image((40, 50))
+        image[..., 0] = image[..., 0] // 2
+        out = draw.pale(image)
+        spread = np.ptp(out.astype(int), axis=-1).mean()
+        assert spread < 0.3 * np.ptp(image.astype(int), axis=-1).mean()
+        luma = [cv2.cvtColor(i, cv2.COLOR_RGB2GRAY) for i in (image, out)]
+        np.testing.assert_allclose(*luma, atol=2)
+
     def test_grid_keeps_every_pixel(self):
         images = [np.full((10 + i, 20, 3), 10 * i, np.uint8) for i in range(5)]
         out = draw.grid(images, 2, gap=3)
@@ -259,6 +325,12 @@ class TestNetwork:
         listed.write_text('walk/a b.mp4 3\nrun/c.MP4 1\n')
         found = videos.find_videos([str(listed)], root)
         assert [(v.name, v.label) for v in found] == [('a b', '3'), ('c', '1')]
+        names = ['standing', 'zu Fuß', 'sitting']
+        (tmp_path / 'classes.txt').write_text(
+            '\n'.join(names) + '\n', encoding='utf-8'
+        )
+        found = videos.find_videos([str(listed)], root)
+        assert [v.label for v in found] == ['3', 'zu Fuß']
         listed.write_text('walk/gone.mp4 3\n')
         with pytest.raises(FileNotFoundError, match='gone.mp4'):
             videos.find_videos([str(listed)], root)
