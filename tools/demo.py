@@ -132,22 +132,23 @@ def print_table(report: dict) -> None:
 def draw_report(report: dict, path: Path) -> None:
     """Draw motions, learning curves and bars into one picture."""
     from matplotlib import pyplot as plt
-    from matplotlib.ticker import MaxNLocator
 
     fig = plt.figure(figsize=(13, 7.5), layout='constrained')
     left, right = fig.subfigures(1, 2, width_ratios=(1.15, 1))
     _draw_motions(left)
     curves, bars = right.subplots(2, 1)
     colors = dict(scratch='tab:gray', mosi='tab:blue')
+    seeds = len(report['mosi_top1']['seeds'])
+    tested: set[int] = set()
     for name, curve in report['curves'].items():
         if name.startswith('finetune_'):
             kind, seed = name.split('_')[1:]
             steps, values = zip(*((s, e['acc/top1']) for s, e in curve))
-            label = (
-                f'from {kind.replace("mosi", "MoSI")}'
-                if seed == 'seed0'
-                else None
-            )
+            tested.update(steps)
+            title = f'from {kind.replace("mosi", "MoSI")}'
+            if seeds > 1:
+                title += f', {seeds} seeds, a line each'
+            label = title if seed == 'seed0' else None
             curves.plot(
                 steps,
                 np.multiply(values, 100),
@@ -159,12 +160,14 @@ def draw_report(report: dict, path: Path) -> None:
         100 * report['chance'], color='k', ls=':', lw=1, label='chance'
     )
     curves.set(
-        title='Recognising rendered actions, every seed',
+        title='Recognising rendered actions, tested after '
+        f'{" and ".join(map(str, sorted(tested)))} epochs',
         xlabel='epoch of fine-tuning',
         ylabel='test top-1 (%)',
+        xlim=(0, max(tested) + 1),
         ylim=(0, 100),
     )
-    curves.xaxis.set_major_locator(MaxNLocator(integer=True))
+    curves.set_xticks([0, *sorted(tested)])
     curves.legend()
     keys = ('pretext_top1', 'scratch_top1', 'mosi_top1')
     names = (

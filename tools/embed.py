@@ -66,12 +66,14 @@ from mosi_mmaction.apis.networks import (
 )
 from mosi_mmaction.apis.videos import Video, find_videos, read_clips
 from mosi_mmaction.visualization import draw
+from mosi_mmaction.visualization.fonts import families
 from mosi_mmaction.visualization.measure import (
     DIRECTIONS,
     direction_histogram,
     dominant_motion,
     optical_flow,
 )
+from mosi_mmaction.visualization.plots import shortened
 
 #: Height of the frames of a strip, in pixels, and their number.
 STRIP_HEIGHT, STRIP_FRAMES = 96, 6
@@ -196,31 +198,44 @@ def draw_clusters(
     """
     count = len(report['clusters'])
     colors = plt.get_cmap('tab10').colors
-    figure = plt.figure(figsize=(14, 1.9 * count + 0.6), layout='constrained')
-    whole = figure.add_gridspec(count, 3, width_ratios=(4, 6.5, 1.8))
     actions = sorted(set(labels))
+    known = len(actions) > 1
+    # In inches: the left column, and the names below its lower panel.
+    wide = 4.6
+    names = [shortened(action, 40) for action in actions]
+    columns = max(1, int(wide / (0.09 * max(map(len, names)) + 0.45)))
+    legend = 0.2 * -(-len(actions) // columns) + 0.2 if known else 0
+    height = max(1.9 * count + 0.6, (6 if known else 3.6) + legend)
+    figure = plt.figure(figsize=(14, height), layout='constrained')
+    whole = figure.add_gridspec(count, 3, width_ratios=(wide, 6.6, 1.8))
     left = whole[:, 0]
-    if len(actions) > 1:
-        halves = left.subgridspec(2, 1)
-        upper, lower = halves[0], halves[1]
-        axes = figure.add_subplot(lower)
+    if known:
+        # The names have a row, so that they are not beyond the figure's edge.
+        each = (height - legend) / 2
+        parts = left.subgridspec(3, 1, height_ratios=(each, each, legend))
+        axes = figure.add_subplot(parts[1])
         palette = plt.get_cmap('tab20').colors
-        for k, action in enumerate(actions):
+        shown = [
             axes.scatter(
                 *plane[np.array(labels) == action].T,
                 color=palette[k % 20],
                 marker='osD^v'[k // 20 % 5],
                 s=22,
-                label=action,
             )
+            for k, action in enumerate(actions)
+        ]
         axes.set(title='the same, colour: action', xticks=[], yticks=[])
-        axes.legend(
-            fontsize=8,
+        below = figure.add_subplot(parts[2])
+        below.set_axis_off()
+        below.legend(
+            shown,
+            names,
             loc='upper center',
-            bbox_to_anchor=(0.5, 0),
-            ncols=3,
+            ncols=columns,
+            borderaxespad=0,
+            prop=dict(family=families(names), size=8),
         )
-        left = upper
+        left = parts[0]
     axes = figure.add_subplot(left)
     for k in range(count):
         axes.scatter(

@@ -30,7 +30,7 @@ def to_markdown(card: dict) -> str:
         f'Clips of {card["clip_len"]} × {card["side"]}², from '
         f'{card["num_images"]} images ({card["images"]}), a third of them '
         f'held out; linear readouts of {card["features"]} frozen features. '
-        'Percent named rightly, 95 % intervals over images.',
+        'Percent named correctly, 95 % intervals over images.',
         '',
         '| question | | chance | raw pixels | untrained | this network |',
         '|---|---|---:|---:|---:|---:|',
@@ -100,7 +100,8 @@ def draw_card(card: dict) -> plt.Figure:
             )
     axes.set_yticks(range(len(rows)), [row['name'] for row in rows])
     axes.set_xlim(-2, 104)
-    axes.set_xlabel('named rightly (%)')
-    axes.set_title(Path(card['network']).name)
+    axes.set_xlabel('named correctly (%)')
+    # A checkpoint's name says only the epoch; its directory says the run.
+    axes.set_title('/'.join(Path(card['network']).parts[-2:]))
     figure.legend(loc='outside lower center', ncols=4)
     return figure

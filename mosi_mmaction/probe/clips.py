@@ -39,7 +39,11 @@ class Question:
 #: The questions of a card, in its order.
 QUESTIONS = (
     Question('direction', 'left, right, up or down', 4),
-    Question('speed', "half or all of the crop's side a clip", 2),
+    Question(
+        'speed',
+        "half or all of the clip's side from the first frame to the last",
+        2,
+    ),
     Question('still', 'standing still or moving', 2),
     Question('place', 'the quarter in which the moving box lies', 4, True),
     Question('object', 'direction of the object, the camera moves too', 4),

@@ -45,6 +45,43 @@ class TestEmbed:
         assert second['directions']['up'] == 1
         assert embed.summarise(found, [''] * 5, assigned)['nmi_action'] is None
 
+    @pytest.mark.parametrize(
+        'names',
+        [
+            ['Hampelmann machen', 'mit beiden Händen winken', 'zu Fuß gehen'],
+            ['x' * 90, 'walk'],
+            [f'action {n}' for n in range(51)],
+        ],
+    )
+    def test_names_are_inside_the_picture(self, rng, names):
+        labels = [*names, *names]
+        assigned = np.arange(len(labels)) % 3
+        found = dict(
+            motions=['static'] * len(labels),
+            histograms=np.full((len(labels), 8), 1 / 8),
+            strips=[np.zeros((20, 90, 3), np.uint8)] * len(labels),
+        )
+        report = embed.summarise(found, labels, assigned)
+        plane = rng.normal(size=(len(labels), 2))
+        figure = embed.draw_clusters(
+            found, assigned, plane[:, 0], plane, report, labels
+        )
+        figure.canvas.draw()
+        by_action, names_of_actions, by_cluster = figure.axes[:3]
+        assert 'colour: action' in by_action.get_title()
+        legend = names_of_actions.get_legend()
+        assert len(legend.get_texts()) == len(names)
+        box, edge = legend.get_window_extent(), figure.bbox
+        assert box.x0 >= 0 and box.y0 >= 0
+        assert box.x1 <= edge.x1 and box.y1 <= edge.y1
+        # Nor over the panel, which stays as wide as the column.
+        panel = by_action.get_window_extent()
+        assert box.y1 <= panel.y0
+        assert panel.width > 0.25 * edge.width
+        assert by_cluster.get_window_extent().width == pytest.approx(
+            panel.width, rel=0.05
+        )
+
     def test_whole_tool(self, tmp_path, videos, checkpoint):
         embed.main(
             [
