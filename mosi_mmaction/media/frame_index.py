@@ -7,6 +7,9 @@ videos. Time stamps find a frame if container and codec allow a proof:
   smallest of them;
 - the first packet is a keyframe and no frame is presented before it, so that
   decoding from the start loses none.
+
+AVI has no time stamps. In MPEG-4, the types of the frames tell the order in
+which they are presented, and the number of a frame serves as its time stamp.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -31,13 +34,19 @@ _STAMPED = {
 _VOP = b'\0\0\1\xb6'
 _PLACEHOLDER = 16
 
+_I, _P, _B = 0, 1, 2
+
 # Packets between two progress reports.
 _PACKETS = 1000
 
+#: Limit of the packets of one video that are kept in memory, in bytes.
+KEPT = 2**26
+
 
 class Packet(NamedTuple):
-    """A packet as described by the container."""
+    """A packet as described by the container, and its number in the file."""
 
+    number: int
     pts: int | None
     dts: int | None
     pos: int
@@ -55,12 +64,17 @@ class Index(NamedTuple):
             counted.
         keys: Keyframes in order.
         key_stamps: Time stamps of the keyframes.
+        packets: All packets of PyAV in order; empty if they are too large, or
+            if some cannot be decoded without those before them.
+        is_typed: Whether the time stamps are those of :func:`_typed`.
     """
 
     count: int
     stamps: Sequence[int] = ()
     keys: Sequence[Packet] = ()
     key_stamps: Sequence[int] = ()
+    packets: Sequence[Any] = ()
+    is_typed: bool = False
 
 
 def stamps_frames(container: str, codec: str) -> bool:
@@ -90,32 +104,53 @@ def read_index(
     Returns:
         The index; None if frames must be decoded to be counted.
     """
-    found, plain, whole = [], True, True
+    found: list[Packet] = []
+    kept = _Kept()
+    kinds = []
     check = container == 'avi' and codec == 'mpeg4'
     try:
-        for p in packets:
+        for number, p in enumerate(packets):
+            kept.add(p)
             if not p.size:
                 continue  # the end, or an empty packet
             found.append(
                 Packet(
-                    *(p.pts, p.dts, p.pos, p.size),
-                    *(p.is_keyframe, p.is_discard),
+                    *(number, p.pts, p.dts, p.pos, p.size),
+                    # A keyframe that is cut off is no place to start from.
+                    *(p.is_keyframe and not p.is_corrupt, p.is_discard),
                 )
             )
             if check:
-                kind = _vop(bytes(p))
-                whole = whole and kind >= 0
-                plain = plain and kind in (0, 1)
+                kinds.append(_vop(bytes(p)))
             if not len(found) % _PACKETS:
                 tick()
     except av.FFmpegError:
-        whole = plain = False
+        return None
     index = None
-    if plain and stamps_frames(container, codec):
+    if stamps_frames(container, codec) and {*kinds} <= {_I, _P}:
         index = _stamped(found)
-    if index is None and check and whole and found[:1] and found[0].is_key:
-        index = Index(len(found))
-    return index
+    if index is None and check and -1 not in kinds:
+        index = _typed(found, kinds, kept.packets)
+        if index is None and found[:1] and found[0].is_key:
+            index = Index(len(found))
+    return index and index._replace(packets=kept.packets)
+
+
+class _Kept:
+    """The packets of a video, unless they are too many bytes."""
+
+    def __init__(self) -> None:
+        self.packets: list = []
+        self._room: float = KEPT
+
+    def add(self, packet: Any) -> None:
+        """Keep a packet, or from now on none."""
+        self._room -= packet.size
+        # Later packets depend on a change of the decoder's parameters.
+        if self._room < 0 or packet.has_sidedata('new_extradata'):
+            self.packets, self._room = [], float('-inf')
+        else:
+            self.packets.append(packet)
 
 
 def _vop(raw: bytes) -> int:
@@ -134,6 +169,44 @@ def _vop(raw: bytes) -> int:
     ):
         return -1
     return raw[at + len(_VOP)] >> 6
+
+
+def _typed(
+    found: Sequence[Packet], kinds: Sequence[int], kept: Sequence[Any]
+) -> Index | None:
+    """Return the index of MPEG-4 with B-frames, and stamp its packets.
+
+    A B-frame is presented when it is decoded, any other frame when the next
+    one that is no B-frame is.
+
+    Args:
+        found: All packets.
+        kinds: Type of the one frame in every packet.
+        kept: The packets of PyAV, which get the numbers of their frames as
+            time stamps.
+
+    Returns:
+        The index; None if there are other frames than I, P and B, or frames
+        that cannot be presented.
+    """
+    if not kept or kinds[:1] != [_I] or kinds[1:2] == [_B] or max(kinds) > _B:
+        return None
+    order, held = [], 0
+    for n, kind in enumerate(kinds[1:], 1):
+        if kind == _B:
+            order.append(n)
+        else:
+            order.append(held)
+            held = n
+    order.append(held)
+    stamped = [*found]
+    for stamp, n in enumerate(order):
+        packet = found[n]
+        is_key = packet.is_key and kinds[n] == _I
+        stamped[n] = packet._replace(pts=stamp, is_key=is_key)
+        kept[packet.number].pts = stamp
+    index = _stamped(stamped)
+    return index and index._replace(is_typed=True)
 
 
 def _stamped(packets: Sequence[Packet]) -> Index | None:

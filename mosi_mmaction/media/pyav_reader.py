@@ -3,9 +3,10 @@
 *Frame k is the k-th frame presented when decoding from the start, upright.*
 Decoding from the start and counting is always right, but slow for long
 videos. So a reader seeks if :mod:`.frame_index` has a proof from time stamps,
-if the first packet after seeking is the wanted keyframe, according to its
-position in the file, and if the first frame is that keyframe, according to
-its time stamp.
+and if the first frame is the wanted keyframe, according to its time stamp.
+Packets are read once and kept. Those of large files are not; there, the first
+packet after seeking must be that of the keyframe, according to its position
+in the file.
 
 Videos without an index of time stamps are decoded from the start and their
 frames counted. If a keyframe cannot be found by seeking, the video is decoded
@@ -18,6 +19,7 @@ from the package except its neighbours.
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,10 @@ from .pyav_stream import VideoStream
 # decoding is preferred to seeking.
 _ALONE = {'huffyuv', 'mjpeg', 'png', 'prores'}
 _NEAR = 4
+
+# Codecs in which unwanted B-frames are not decoded. Nothing depends on these
+# frames, even if the file is damaged, and no other frame is presented later.
+_SKIPPED = {'mpeg4'}
 
 
 class PyAVReader:
@@ -52,6 +58,7 @@ class PyAVReader:
         self.fps = self._stream.fps
         self.header_frames = self._stream.header_frames
         self.num_pixels = self._stream.size[0] * self._stream.size[1]
+        self._packets: Sequence[Any] = ()  # all, if they are kept
         self._start_anew()
 
     @property
@@ -75,8 +82,9 @@ class PyAVReader:
 
     def count(self) -> int:
         """Decode everything; return the actual number of frames."""
-        self._open()
-        decoded = sum(1 for _ in self._source)
+        self._stream.open(to_count=True)
+        self._stream.wanted = None
+        decoded = sum(1 for _ in self._stream.frames())
         self._open()
         return decoded
 
@@ -86,7 +94,8 @@ class PyAVReader:
         self._start_anew()
 
     def _start_anew(self) -> None:
-        self._source = self._stream.frames()
+        packets = iter(self._packets) if self._packets else None
+        self._source = self._stream.frames(packets)
         self._position = 0  # of the next frame, if frames are counted
         self._stamp: float = float('-inf')  # of the last frame, otherwise
         # The keyframe that decoding started from: none yet.
@@ -108,8 +117,16 @@ class PyAVReader:
         index = read_index(
             self._stream.packets(), self.container, self.codec, self._tick
         )
-        self._open()
-        return Index(self.count()) if index is None else index
+        if index is None:
+            return Index(self.count())
+        if index.is_typed and not self._stream.delays(index.packets[0]):
+            index = Index(index.count)
+        self._packets = index.packets
+        if self._packets:
+            self._start_anew()
+        else:
+            self._open()
+        return index
 
     def read(self, indices: Sequence[int]) -> Iterator[np.ndarray]:
         """Decode frames.
@@ -125,7 +142,12 @@ class PyAVReader:
             ValueError: If one of the frames does not exist.
         """
         count = self.num_frames
-        find = self._find if self.index.stamps else self._count
+        stamps = self.index.stamps
+        find = self._find if stamps else self._count
+        if stamps and self.codec in _SKIPPED:
+            self._stream.wanted = {
+                stamps[index] for index in indices if 0 <= index < count
+            }
         for index in indices:
             frame = find(index) if 0 <= index < count else None
             if frame is None:
@@ -142,8 +164,8 @@ class PyAVReader:
             share: Number in [0, 1) that selects the keyframe.
 
         Returns:
-            Index and picture, (H, W, 3) uint8 RGB; of any frame if frames
-            must be counted.
+            Index and picture, (H, W, 3) uint8 RGB; of any frame if there are
+            no time stamps in the file.
 
         Raises:
             ValueError: If it cannot be decoded.
@@ -152,7 +174,7 @@ class PyAVReader:
         if found is not None:
             return found[0], self._stream.picture(found[1])
         index = self.index
-        if index.stamps:
+        if index.stamps and not index.is_typed:
             stamp = index.key_stamps[int(share * len(index.keys))]
             number = bisect_right(index.stamps, stamp) - 1
         else:
@@ -257,7 +279,12 @@ class PyAVReader:
     def _go(self, key: Packet) -> bool:
         """Seek to a keyframe; return whether decoding yields it first."""
         self._start = ()
-        packets = self._stream.seek(key)
+        packets: Iterator | None
+        if self._packets:
+            self._stream.flush()
+            packets = islice(self._packets, key.number, None)
+        else:
+            packets = self._stream.seek(key)
         if packets is None:
             return False
         self._source = self._stream.frames(packets)

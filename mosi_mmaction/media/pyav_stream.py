@@ -1,6 +1,6 @@
 """An open video stream of PyAV: its packets, its frames, its pictures."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import chain, islice
 from typing import Any
 
@@ -75,6 +75,9 @@ class VideoStream:
         self._turn: Callable | None = None
         #: Whether frames are rotated, according to the first decoded one.
         self.turned = False
+        #: Time stamps of the wanted frames. Others need not be decoded, if no
+        #: frame refers to them. None: all are wanted.
+        self.wanted: Collection[int] | None = None
         self.open()
         #: FFmpeg's names.
         self.container = self._container.format.name.split(',')[0]
@@ -92,8 +95,13 @@ class VideoStream:
         self.fps = float(self._stream.average_rate or 0)
         self.header_frames = self._stream.frames
 
-    def open(self) -> None:
-        """Open the file, at its start."""
+    def open(self, to_count: bool = False) -> None:
+        """Open the file, at its start.
+
+        Args:
+            to_count: Whether frames are only counted, so that their pixels
+                need not be right.
+        """
         options = dict(
             format_whitelist=','.join(CONTAINERS), protocol_whitelist='file'
         )
@@ -118,6 +126,8 @@ class VideoStream:
         # One thread: CPU time is scarce in training, and which frames of a
         # damaged file are lost must not depend on chance.
         best.codec_context.thread_count = 1
+        if to_count:
+            best.codec_context.options = dict(skip_loop_filter='all')
         self._stream = best
 
     def entries(self) -> list:
@@ -147,6 +157,11 @@ class VideoStream:
                 and packet.dts is not None
             ):
                 continue
+            if self.wanted is not None and packet is not None:
+                # Its header is always decoded: it can change the decoder.
+                self._stream.codec_context.skip_frame = (
+                    'DEFAULT' if packet.pts in self.wanted else 'NONREF'
+                )
             try:
                 frames = self._stream.codec_context.decode(packet)
             except av.FFmpegError:
@@ -175,6 +190,30 @@ class VideoStream:
                 if frame.pts == packets[0].pts and frame.key_frame:
                     return frame
         return None
+
+    def delays(self, packet: Any) -> bool:
+        """Return whether frames are presented as the types of MPEG-4 tell.
+
+        In some files the header contradicts the frames. Then the decoder
+        presents some of them twice. In interlaced ones, it decodes a B-frame
+        differently if it has not seen the first one.
+
+        Args:
+            packet: The first one of the video. Decoding starts anew after it.
+        """
+        context = self._stream.codec_context
+        try:
+            early = context.decode(packet)
+            frames = context.decode(None)
+        except av.FFmpegError:
+            return False
+        finally:
+            context.flush_buffers()
+        return not early and not any(f.interlaced_frame for f in frames)
+
+    def flush(self) -> None:
+        """Prepare the decoder for packets that do not follow the last one."""
+        self._stream.codec_context.flush_buffers()
 
     def seek(self, key: Packet) -> Iterator[Any] | None:
         """Seek to a keyframe; return the packets from there on.

@@ -192,7 +192,7 @@ def read_keyframe(
     """Decode one of the frames that are coded without reference to others.
 
     In a long MP4 file this takes a fraction of the time that other frames
-    take. In a file whose frames must be counted, it can be any frame.
+    take. In a file without time stamps, it can be any frame.
 
     Args:
         path: Path of the video file.

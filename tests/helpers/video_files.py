@@ -177,6 +177,15 @@ def _kind(raw):
     return raw[raw.index(b'\0\0\1\xb6') + 4] >> 6
 
 
+def deny_delay(source, path):
+    """Copy MPEG-4, with a header that says that frames are in order."""
+    raw = bytearray(source.read_bytes())
+    found = -1
+    while (found := raw.find(b'\0\0\1\x20', found + 1)) >= 0:
+        raw[found + 7] |= 0x80  # low_delay, the 25th bit
+    path.write_bytes(raw)
+
+
 H264, HEVC = dict(codec='libx264'), dict(codec='libx265')
 HEVC_OPTIONS = {X265: 'log-level=none:open-gop=1:keyint=10:min-keyint=10'}
 VP8 = {'auto-alt-ref': '1', 'lag-in-frames': '16', 'cpu-used': '8'}
@@ -190,6 +199,12 @@ PLAIN = {
     'mpeg4_b.mp4': dict(codec='mpeg4', options=B),
     'mpeg4_b.mov': dict(codec='mpeg4', options=B),
     'mpeg4_b.mkv': dict(codec='mpeg4', options=B),
+    'mpeg4_qpel_b.avi': dict(
+        codec='mpeg4', options=dict(bf='3', flags='+qpel+mv4')
+    ),
+    'mpeg4_interlaced_b.avi': dict(
+        codec='mpeg4', options=B | dict(flags='+ilme+ildct')
+    ),
     'h263.3gp': dict(codec='h263', size=(176, 144)),
     'h263.avi': dict(codec='h263', size=(176, 144)),
     'mpeg1.mpg': dict(codec='mpeg1video', options=B),
@@ -288,7 +303,7 @@ BY_FFMPEG = {
     'field_pictures.ts': '-c:v libx264 -flags +ilme+ildct -x264opts tff=1',
 }
 
-NAMES = [*PLAIN, *COPIED, 'packed.avi', *BY_FFMPEG]
+NAMES = [*PLAIN, *COPIED, 'packed.avi', 'denied_b.avi', *BY_FFMPEG]
 
 
 def make(name, folder):
@@ -321,6 +336,8 @@ def make(name, folder):
         source = folder / 'single_b.mp4'
         write(source, 'mpeg4', options=dict(bf='1'), gop=11)
         pack(source, path)
+    elif name == 'denied_b.avi':
+        deny_delay(make('mpeg4_b.avi', folder), path)
     else:
         if not FFMPEG:
             raise LookupError('ffmpeg is not installed')

@@ -76,7 +76,7 @@ class LoadSourceFrame(LoadSourceImage):
         frame: ``'random'``; ``'middle'`` for validation; or ``'keyframe'``,
             a random one of the frames that are coded without reference to
             others, which are much faster to read from long MP4, MKV and WebM
-            videos. In files whose frames must be counted, and in directories
+            videos. In files without time stamps of frames, and in directories
             of frames, it is any frame.
         short_side: See :class:`LoadSourceImage`; for image files only.
         decoder: See :class:`~mosi_mmaction.VideoInit`.
