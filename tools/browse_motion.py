@@ -6,16 +6,17 @@
 Without a file, source number --index of the config's own training set is
 used. For a pretraining config, the tool writes to --out-dir:
 
-    sheet.png    the clip of every label, frame by frame: a contact sheet
+    sheet.png    the clip of every label, frame by frame: a contact sheet,
+                 with the name of the source
     motion.gif, motion.mp4    the same, moving
     path.png     the path of the window over the source image (paper Fig. 2)
     mask.png     each clip without and with its static mask (paper Fig. 3)
 
-For a fine-tuning config: sheet.png, motion.gif and motion.mp4 of the clip.
+For a fine-tuning config: sheet.png, motion.gif and motion.mp4 of the clip,
+changed at random as in training, such as cropped, flipped and recoloured.
 """
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,19 +62,33 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 if __name__ == '__main__':
     start(parse_args)
 
-import cv2
 import numpy as np
 from mmaction.registry import DATASETS, TRANSFORMS
 from mmengine.config import Config
 
-from mosi_mmaction.apis.networks import read_config, training_pipeline
+from mosi_mmaction.apis.networks import (
+    class_names,
+    read_config,
+    training_pipeline,
+)
 from mosi_mmaction.datasets import EpochIndex
 from mosi_mmaction.media.mp4 import write_mp4
 from mosi_mmaction.media.paths import kind_of
-from mosi_mmaction.method.motion import PseudoMotion, render
+from mosi_mmaction.method.motion import render
 from mosi_mmaction.visualization import draw
+from mosi_mmaction.visualization.motions import (
+    draw_animation,
+    draw_mask,
+    draw_path,
+    draw_sheet,
+)
 
-START, END, BOX = (0, 160, 0), (220, 0, 0), (0, 220, 0)
+#: Label of a video that comes with none.
+NO_LABEL = -1
+#: Words in the names of transforms that change a source at random, and
+#: exceptions.
+CHANGES = ('Random', 'Flip', 'Jitter', 'Aug', 'Erasing', 'Crop')
+CONSTANT = ('CenterCrop', 'ThreeCrop', 'TenCrop')
 
 
 def pipeline_samples(
@@ -100,7 +115,8 @@ def pipeline_samples(
             )
         results = {kind_of(path)[0]: path}
         if not args.image:
-            results.update(modality='RGB', start_index=0, label=-1)
+            results.update(modality='RGB', start_index=0)
+            results['label'] = NO_LABEL
         elif any('SampleFrames' in s['type'] for s in steps):
             raise ValueError(
                 f'--image: {cfg.filename} trains on clips of '
@@ -143,176 +159,52 @@ def clips_of(
     return inputs.permute(0, 2, 3, 4, 1).numpy()
 
 
-def titles_of(before: dict, packed: dict) -> list[str]:
-    """Name every clip by its label."""
+def titles_of(
+    before: dict, packed: dict, names: list[str] | None = None
+) -> list[str]:
+    """Name every clip by its label.
+
+    Args:
+        before: Sample before packing.
+        packed: Packed sample.
+        names: Names of the classes of action videos, if known.
+    """
     if 'motion' in before:
         pool = before['motion'].pool
         return [
             f'{name} ({row[0]}, {row[1]})' if not any(row[2:]) else name
             for name, row in zip(pool.names, pool.table.tolist())
         ]
-    label = packed['data_samples'].gt_label.tolist()
-    return [f'label {label}'] * len(packed['inputs'])
+    labels = packed['data_samples'].gt_label.tolist()
+    known = [names[k] if names and k < len(names) else k for k in labels]
+    title = f'label: {", ".join(map(str, known))}'
+    if labels == [NO_LABEL]:
+        title = 'a video without a label'
+    return [title] * len(packed['inputs'])
 
 
-def chosen_frames(count: int, most: int = 8) -> list[int]:
-    """Return evenly spaced frames to show, including first and last."""
-    return np.unique(
-        np.rint(np.linspace(0, count - 1, min(count, most))).astype(int)
-    ).tolist()
-
-
-def draw_sheet(clips: np.ndarray, titles: list[str], side: int) -> np.ndarray:
-    """Draw a row of frames for every clip."""
-    frames = chosen_frames(clips.shape[1])
-    rows = []
-    for clip, title in zip(clips, titles):
-        row = draw.grid(
-            [draw.enlarge(clip[n], side) for n in frames], len(frames), gap=2
-        )
-        rows.append(
-            draw.caption(
-                row, f'{title}   frames {", ".join(map(str, frames))}'
-            )
-        )
-    return draw.grid(rows, 1)
-
-
-def draw_animation(
-    clips: np.ndarray, titles: list[str], side: int
-) -> list[np.ndarray]:
-    """Draw all clips side by side, one picture for every frame."""
-    columns = int(np.ceil(np.sqrt(len(clips))))
-    return [
-        draw.grid(
-            [
-                draw.caption(draw.enlarge(clip[n], side), title)
-                for clip, title in zip(clips, titles)
-            ],
-            columns,
-        )
-        for n in range(clips.shape[1])
+def source_of(cfg: Config, args: argparse.Namespace, before: dict) -> str:
+    """Say what is shown: the source, and what training does to it."""
+    path = args.image or args.video
+    if not path:
+        path = before.get('img_path') or before.get('filename')
+    parts = Path(path).parts[-2:] if path else ('a computer-drawn image',)
+    text = f'source: {"/".join(parts)}'
+    if not (args.image or args.video):
+        text += f', number {args.index} of the training set'
+    text += f'; epoch {args.epoch}, seed {args.seed}.'
+    steps = [s['type'].split('.')[-1] for s in training_pipeline(cfg)]
+    changes = [
+        f'{step} (light and colours)' if 'ColorJitter' in step else step
+        for step in steps
+        if any(word in step for word in CHANGES) and step not in CONSTANT
     ]
-
-
-def draw_path(
-    image: np.ndarray, plan: PseudoMotion, titles: list[str], side: int
-) -> np.ndarray:
-    """Draw start, end and path of the window over the source (Fig. 2).
-
-    The possible start area is dashed and brighter: it is everything seen by
-    windows from which the end still lies inside the source.
-    """
-    height, width = plan.source_size
-    scale = side / height
-    canvas = draw.enlarge(image, side)
-    tiles = []
-    for offsets, title in zip(plan.offsets, titles):
-        first, last = offsets[0], offsets[-1]
-        way = last - first
-        low = np.maximum(-way, 0)
-        high = (width, height) - np.maximum(way, 0)
-        picture = canvas // 2
-        x1, y1, x2, y2 = np.rint(np.concatenate([low, high]) * scale).astype(
-            int
+    if changes:
+        text += (
+            f' Changed at random as in training: {", ".join(changes)}; '
+            'another --epoch or --seed changes it otherwise.'
         )
-        picture[y1:y2, x1:x2] = canvas[y1:y2, x1:x2]
-        dashed(picture, (x1, y1, x2, y2))
-        for at, color in ((last, END), (first, START)):
-            box = np.rint(
-                np.concatenate([at, at + plan.crop_size]) * scale
-            ).astype(int)
-            picture = draw.outline(picture, box, color, 2)
-        centres = (
-            np.rint((offsets + plan.crop_size / 2) * scale)
-            .astype(int)
-            .tolist()
-        )
-        for centre in centres:
-            cv2.circle(picture, centre, 2, (255, 255, 255), -1)
-        if way.any():
-            cv2.arrowedLine(
-                picture,
-                centres[0],
-                centres[-1],
-                (255, 255, 255),
-                1,
-                cv2.LINE_AA,
-                0,
-                0.15,
-            )
-        tiles.append(
-            draw.caption(picture, f'{title}  D = ({way[0]}, {way[1]}) px')
-        )
-    columns = int(np.ceil(np.sqrt(len(tiles))))
-    return draw.caption(
-        draw.grid(tiles, columns),
-        'start: green, end: red, possible start area: dashed',
-    )
-
-
-def dashed(picture: np.ndarray, box: tuple[int, int, int, int]) -> None:
-    """Draw a dashed white box into a picture, in place."""
-    x1, y1, x2, y2 = box
-    x2, y2 = x2 - 1, y2 - 1
-    for x in range(x1, x2 + 1):
-        if (x - x1) // 4 % 2 == 0:
-            picture[[y1, y2], x] = 255
-    for y in range(y1, y2 + 1):
-        if (y - y1) // 4 % 2 == 0:
-            picture[y, [x1, x2]] = 255
-
-
-def draw_mask(
-    image: np.ndarray,
-    plan: PseudoMotion,
-    clips: np.ndarray,
-    titles: list[str],
-    side: int,
-) -> np.ndarray:
-    """Draw every clip without and with its static mask (Fig. 3).
-
-    Frame q, which all frames show outside the box, has a red border in the
-    upper row; with a moving background, there is none.
-    """
-    unmasked = render(
-        image,
-        replace(
-            plan,
-            boxes=None,
-            background=None,
-            matte=None,
-            distractors=None,
-            camera=None,
-            texture='same',
-        ),
-    )
-    frames = chosen_frames(plan.clip_len)
-    rows = []
-    for c, title in enumerate(titles):
-        q = None if plan.background is None else int(plan.background[c])
-        shown = sorted({*frames, *([] if q is None else [q])})
-        boxes = plan.frame_boxes[c].clip(0, plan.crop_size)
-        boxes = np.rint(boxes * side / plan.crop_size).astype(int)
-        pairs = []
-        for source, with_mask in ((unmasked[c], False), (clips[c], True)):
-            for n in shown:
-                tile = draw.enlarge(source[n], side)
-                if with_mask:
-                    tile = draw.outline(tile, boxes[n], BOX, 2)
-                elif n == q:
-                    tile = draw.outline(tile, (0, 0, side, side), END, 3)
-                pairs.append(tile)
-        ratio = (plan.boxes[c, 2] - plan.boxes[c, 0]) / plan.crop_size
-        rows.append(
-            draw.caption(
-                draw.grid(pairs, len(shown), gap=2),
-                f'{title}   background: '
-                + ('moves' if q is None else f'frame q = {q} (red)')
-                + f'; box (green): {ratio:.2f} of the side',
-            )
-        )
-    return draw.grid(rows, 1)
+    return text
 
 
 def browse(cfg: Config, args: argparse.Namespace) -> list[Path]:
@@ -325,17 +217,25 @@ def browse(cfg: Config, args: argparse.Namespace) -> list[Path]:
         )
         other = pipeline_samples(cfg, following)[0]['img']
     clips = clips_of(before, packed, other)
-    titles = titles_of(before, packed)
+    titles = titles_of(before, packed, class_names(cfg))
+    source = source_of(cfg, args, before)
     out = Path(args.out_dir)
 
-    def explained(picture: np.ndarray) -> np.ndarray:
+    def with_convention(picture: np.ndarray) -> np.ndarray:
         """Put what a direction means above a picture of labels."""
         if 'motion' not in before:
             return picture
         return draw.grid([draw.convention(), picture], 1, gap=0)
 
+    def explained(picture: np.ndarray) -> np.ndarray:
+        """Put what a direction means, and the source, above a picture."""
+        picture = with_convention(picture)
+        return draw.caption(
+            picture, draw.wrap(source, max(picture.shape[1], 360))
+        )
+
     animation = [
-        explained(picture)
+        with_convention(picture)
         for picture in draw_animation(clips, titles, args.side)
     ]
     files = [

@@ -204,9 +204,7 @@ def _receive(
             memory[_KNOWN] = 1
     for old in set(slots or ()).difference(numbers):
         slots.pop(old, None)
-    array = np.frombuffer(
-        memory, np.uint8, math.prod(shape), _HEADER + start
-    )
+    array = np.frombuffer(memory, np.uint8, math.prod(shape), _HEADER + start)
     weakref.finalize(array, _give_back, memory, os.getpid()).atexit = False
     return torch.from_numpy(array).as_strided(shape, strides)
 

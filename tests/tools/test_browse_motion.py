@@ -12,7 +12,7 @@ from helpers.motion_truth import measured_label, textured_image
 from helpers.paths import TOOLS
 from mosi_mmaction import LabelPool, render
 from mosi_mmaction.apis import networks as network
-from mosi_mmaction.visualization import draw
+from mosi_mmaction.visualization import draw, motions
 
 sys.path.insert(0, str(TOOLS))
 
@@ -101,10 +101,11 @@ class TestBrowseMotion:
         black = np.zeros((64, 64, 3), np.uint8)
         one = replace(plan, offsets=plan.offsets[3:4])  # right-2
         picture = browse_motion.draw_path(black, one, ['a'], 128)
-        for color, n in ((browse_motion.START, 0), (browse_motion.END, -1)):
-            ys, xs = np.nonzero((picture == color).all(-1))
-            # 19 + 4 of two captions and the grid's gap, doubled in size.
-            x, y = xs.min() - 4, ys.min() - 4 - 2 * draw.STRIP
+        # The tile is in the lower left corner of a grid with gaps of 8.
+        tile = picture[-128 - 8 : -8, 8 : 8 + 128]
+        for color, n in ((motions.START, 0), (motions.END, -1)):
+            ys, xs = np.nonzero((tile == color).all(-1))
+            x, y = xs.min(), ys.min()
             assert (x, y) == pytest.approx(
                 tuple(2 * plan.offsets[3, n]), abs=2
             )
@@ -115,17 +116,30 @@ class TestBrowseMotion:
         clips = render(before['img'], plan)
         q, (x1, y1, x2, y2) = plan.background[0], plan.boxes[0]
         picture = browse_motion.draw_mask(
-            before['img'], plan, clips, ['a'] * 9, 32
+            before['img'], plan, clips, ['a'] * 9, 64
         )
-        # First clip: below the caption, a row unmasked, a row masked.
-        top = 4 + draw.STRIP + 2 + 32 + 2
-        outside = np.ones((32, 32), bool)
-        # The box's line is two pixels wide and stands out by one.
-        outside[max(y1 - 1, 0) : y2 + 1, max(x1 - 1, 0) : x2 + 1] = False
-        for k in range(8):
-            left = 4 + 2 + 34 * k
-            tile = picture[top : top + 32, left : left + 32]
-            np.testing.assert_array_equal(tile[outside], clips[0, q][outside])
+        # Nine blocks in two columns, each of a caption, a row unmasked with
+        # numbers, a row masked.
+        block = draw.STRIP + 2 + draw.STRIP + 64 + 2 + 64 + 2
+        top = picture.shape[0] - 5 * (block + 8) + block - 64 - 2
+        outside = np.ones((64, 64), bool)
+        # Twice as large, by cubic interpolation, which reaches two pixels.
+        y1, x1 = (max(2 * int(v) - 4, 0) for v in (y1, x1))
+        outside[y1 : 2 * y2 + 4, x1 : 2 * x2 + 4] = False
+        wanted = draw.enlarge(clips[0, q], 64)
+        for k in range(6):
+            left = 8 + 2 + 66 * k
+            tile = picture[top : top + 64, left : left + 64]
+            np.testing.assert_array_equal(tile[outside], wanted[outside])
+
+    def test_equally_many_frames_for_any_background(self):
+        for q in range(16):
+            shown = motions.frames_with(q, 16)
+            assert len(shown) == 6 and q in shown
+            assert shown == sorted(set(shown))
+            assert shown[0] == 0 and shown[-1] == 15
+        assert motions.frames_with(None, 16) == motions.chosen_frames(16, 6)
+        assert motions.frames_with(1, 2) == [0, 1]
 
     @pytest.mark.parametrize(
         'config, number', [('mosi_r2p1d_imagenet', 5), (PRETRAIN, 5)]
@@ -183,6 +197,45 @@ class TestBrowseMotion:
             'motion.gif',
             'motion.mp4',
         }
+
+    def test_pictures_say_what_they_show(self, tmp_path, image, videos):
+        """The source, its label, and what training does to it."""
+
+        def said(config, *argv):
+            cfg, args, (before, packed) = browse(config, tmp_path, *argv)
+            titles = browse_motion.titles_of(
+                before, packed, ['sitzen', 'sich bücken']
+            )
+            return browse_motion.source_of(cfg, args, before), titles[0]
+
+        source, _ = said(PRETRAIN, '--image', image)
+        assert source.startswith(f'source: {"/".join(image.split("/")[-2:])};')
+        source, _ = said(PRETRAIN, '--index', '3', '--epoch', '2')
+        assert source.startswith(
+            'source: a computer-drawn image, number 3 of the training set; '
+            'epoch 2, seed 0.'
+        )
+        tuned = 'tiny/finetune_r2p1d_weizmann'
+        video = next(videos.rglob('*.mp4'))
+        source, title = said(tuned, '--video', str(video))
+        assert title == 'a video without a label'
+        assert f'{video.parent.name}/{video.name}; epoch 0' in source
+        assert (
+            'at random as in training: RandomResizedCrop, Flip, '
+            'ClipColorJitter (light and colours);' in source
+        )
+        (tmp_path / 'train.txt').write_text(f'{video} 1\n')
+        cfg = network.read_config(tuned)
+        cfg.train_dataloader.dataset.ann_file = str(tmp_path / 'train.txt')
+        cfg.train_dataloader.dataset.data_prefix.video = ''
+        args = browse_motion.parse_args([tuned])
+        before, packed = browse_motion.pipeline_samples(cfg, args)
+        source = browse_motion.source_of(cfg, args, before)
+        (title,) = browse_motion.titles_of(
+            before, packed, ['sitzen', 'sich bücken']
+        )
+        assert title == 'label: sich bücken'
+        assert f'{video.name}, number 0 of the training set' in source
 
     @pytest.mark.parametrize(
         'argv, match',
