@@ -87,6 +87,44 @@ def test_groups_stay_together(tool, videos, tmp_path, pattern):
     assert not persons[0] & persons[1]
 
 
+@pytest.mark.parametrize('seed', range(4))
+def test_uneven_classes_have_both_halves(tool, videos, tmp_path, seed):
+    """Some actions were done by two of the persons only."""
+    for name, missing in (('bend', 'ada bo'), ('wave 2', 'bo cy')):
+        for person in missing.split():
+            for path in (videos / name).rglob(f'{person}_*'):
+                path.unlink()
+    argv = [str(videos), '--out', str(tmp_path), '--group', '^[^_]*']
+    assert tool.main([*argv, '--seed', str(seed)]) == 0
+    halves = [entries(tmp_path / f'{half}.txt') for half in ('train', 'test')]
+    assert all({label for _, label in half} == {0, 1, 2} for half in halves)
+    persons = [{p.split('/')[-1].split('_')[0] for p, _ in h} for h in halves]
+    assert not persons[0] & persons[1]
+
+
+@pytest.mark.parametrize(
+    'classes, said',
+    [
+        (
+            {'run': 'ada bo', 'sit': 'cy'},
+            "class 'sit' (2 videos) has only the group 'cy'",
+        ),
+        (
+            {'run': 'ada bo', 'sit': 'bo cy', 'bow': 'cy ada'},
+            'however the 3 groups are divided',
+        ),
+    ],
+)
+def test_groups_that_cannot_be_divided(tool, tmp_path, capsys, classes, said):
+    for name, persons in classes.items():
+        for person in persons.split():
+            touch(tmp_path / 'v', *(f'{name}/{person}_{i}.mp4' for i in '12'))
+    argv = [str(tmp_path / 'v'), '--out', str(tmp_path / 'out')]
+    assert tool.main([*argv, '--group', '^[^_]*']) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / 'out').exists()
+
+
 def test_config_knows_classes_and_paths(tool, videos, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert tool.main(['my vidéos', '--out', 'lists', '--checkpoint', '']) == 0
@@ -206,7 +244,7 @@ def test_what_is_left_out_is_counted(tool, videos, tmp_path, capsys):
             lambda root: (
                 (root / 'one').mkdir() or (root / 'one/a.mp4').touch()
             ),
-            "class 'one' (1 videos) has none for training",
+            "class 'one' (1 videos) has none for testing",
         ),
     ],
 )

@@ -19,11 +19,12 @@ rewards memorisation. --group identifies them by a part of their names:
 
     --group '^[^_]*'        # bend/daria_bend.avi, run/daria_run.avi: daria
 
-Then whole groups are drawn, each of which may have videos of all classes.
+Then whole groups are drawn, each of which may have videos of all classes, so
+that every class has videos in both lists. The tool stops only if no choice of
+groups does that.
 """
 
 import argparse
-import hashlib
 import re
 import sys
 from collections import Counter, defaultdict
@@ -90,6 +91,7 @@ from natsort import natsorted
 
 from mosi_mmaction.config.lookup import config_path
 from mosi_mmaction.config.mirror import advice
+from mosi_mmaction.media.halves import draw, draw_groups
 from mosi_mmaction.media.paths import (
     HALVES,
     describe_counts,
@@ -233,17 +235,6 @@ def group_of(path: str, pattern: str | None) -> str:
     return found[1] if found.re.groups else found[0]
 
 
-def draw(names: set[str], fraction: float, seed: int) -> set[str]:
-    """Draw a share of the names, at least one, by their hashes."""
-
-    def place(name):
-        text = f'{seed}\0{name}'.encode(**TEXT)
-        return hashlib.sha256(text).digest()
-
-    count = max(1, round(fraction * len(names)))
-    return set(sorted(names, key=place)[:count])
-
-
 def split(
     classes: dict[str, list[str]],
     fraction: float,
@@ -255,31 +246,46 @@ def split(
     Without a pattern each class is split, otherwise the groups are.
 
     Raises:
-        ValueError: If a class has no video in one of them.
+        ValueError: If a class cannot have a video in both.
     """
     groups = {
         path: group_of(path, pattern)
         for paths in classes.values()
         for path in paths
     }
+    of_class = {
+        name: {groups[path] for path in paths}
+        for name, paths in classes.items()
+    }
+    for name, there in of_class.items():
+        if len(there) < 2:
+            raise ValueError(
+                f'class {name!r} ({len(classes[name])} videos) '
+                + (
+                    'has none for testing: add videos'
+                    if pattern is None
+                    else f'has only the group {next(iter(there))!r}, which '
+                    'cannot be used for training and for testing: add videos '
+                    'of others, or change --group'
+                )
+            )
     if pattern is None:
-        held_out = set().union(
-            *(draw(set(paths), fraction, seed) for paths in classes.values())
+        held_out: set[str] | None = set().union(
+            *(draw(there, fraction, seed) for there in of_class.values())
         )
     else:
-        held_out = draw(set(groups.values()), fraction, seed)
-    lists = {'train': [], 'test': []}
-    for label, (name, paths) in enumerate(classes.items()):
+        held_out = draw_groups([*of_class.values()], fraction, seed)
+    if held_out is None:
+        raise ValueError(
+            f'--group: however the {len(set(groups.values()))} groups are '
+            'divided, a class has all its videos in one half: add videos, or '
+            'change --group'
+        )
+    lists: dict[str, list[tuple[str, int]]] = {'train': [], 'test': []}
+    for label, paths in enumerate(classes.values()):
         for path in paths:
             half = 'test' if groups[path] in held_out else 'train'
             lists[half].append((path, label))
-        sides = [groups[path] in held_out for path in paths]
-        if all(sides) or not any(sides):
-            raise ValueError(
-                f'class {name!r} ({len(paths)} videos) has none for '
-                f'{"training" if all(sides) else "testing"}: add videos, or '
-                'change --test, --group or --seed'
-            )
     return lists
 
 
