@@ -79,7 +79,7 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
     # covers only the backbone; a test needs every weight.
     cfg.default_hooks = {
         **(cfg.get('default_hooks') or {}),
-        'loaded': {'type': 'CheckLoadedHook'},
+        'loaded': {'type': 'CheckLoadedHook', 'source': 'CHECKPOINT'},
     }
     cfg.resume, cfg.load_from = False, args.checkpoint
     # Skipping bad files, as training does, would falsify test results.

@@ -12,7 +12,8 @@ from mosi_mmaction.cli.arguments import (
     add_common_arguments,
     add_network_arguments,
 )
-from mosi_mmaction.cli.errors import command, when_interrupted
+from mosi_mmaction.cli.commands import same_command
+from mosi_mmaction.cli.errors import when_interrupted
 from mosi_mmaction.cli.start import start
 
 
@@ -38,6 +39,13 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--no-validate', action='store_true', help='skip validation'
+    )
+    parser.add_argument(
+        '--epochs',
+        type=int,
+        metavar='N',
+        help='train for N epochs; the learning-rate schedule is fitted to '
+        'them, without its warm-up if that is as long',
     )
     parser.add_argument(
         '--auto-scale-lr',
@@ -75,7 +83,8 @@ from mosi_mmaction.cli.runs import (
 )
 from mosi_mmaction.cli.summary import conclude, summarize
 from mosi_mmaction.compat.distributed import end_rank
-from mosi_mmaction.config.running import choose_rendering
+from mosi_mmaction.config.running import choose_rendering, fit_epochs
+from mosi_mmaction.engine.hooks import StepTimeHook
 
 
 def merge_args(cfg: Config, args: argparse.Namespace) -> list[str]:
@@ -88,6 +97,8 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> list[str]:
         ValueError: If a flag does not fit the config.
     """
     broken: list[str] = []
+    if args.epochs is not None:
+        fit_epochs(cfg, args.epochs)
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.auto_scale_lr:
@@ -132,7 +143,7 @@ def describe_interruption(
         return f'Interrupted before the first checkpoint of {work_dir}.'
     return (
         f'Interrupted. The work is safe up to {path}; to continue from it:\n'
-        f'    {command("--resume")}'
+        f'    {same_command("--resume")}'
     )
 
 
@@ -156,19 +167,21 @@ def main() -> None:
     # Now that the logger knows the rank, these are logged once.
     for text in broken:
         runner.logger.error(text)
+    warning = ''
     if args.resume == 'auto' and not cfg.resume:
-        runner.logger.warning(
-            f'--resume: {cfg.work_dir} has no checkpoint, so the run '
-            f'starts from {cfg.get("load_from") or "nothing"}'
+        warning = (
+            f'--resume: {cfg.work_dir} had no checkpoint, so the run '
+            f'started from {cfg.get("load_from") or "random weights"}'
         )
     check_steps(runner)
-    runner.logger.info(summarize(runner))
-    runner.register_hook({'type': 'StepTimeHook'})
+    runner.logger.info(summarize(runner, warning))
+    steps = StepTimeHook()
+    runner.register_hook(steps)
     when_interrupted(
         lambda: describe_interruption(cfg.work_dir, _checkpoint_names(cfg))
     )
     runner.train()
-    runner.logger.info(conclude(runner))
+    runner.logger.info(conclude(runner, steps.taken > 0, warning))
 
 
 if __name__ == '__main__':

@@ -10,7 +10,6 @@ import json
 import linecache
 import os
 import re
-import shlex
 import signal
 import sys
 import time
@@ -66,31 +65,6 @@ def _note_interrupt(number: int, frame: FrameType | None) -> None:
     global _interrupted
     _interrupted = True
     signal.default_int_handler(number, frame)
-
-
-def command(*more: str) -> str:
-    """Return the command that started this program, ready for a shell.
-
-    With the ``MOSI_`` variables it was given; of ranks, that of their
-    script.
-
-    Args:
-        *more: Arguments to add unless they are there.
-    """
-    words = shlex.split(os.environ.get('MOSI_COMMAND', ''))
-    words = words or list(sys.orig_argv)
-    words += [word for word in more if word not in words]
-    return ' '.join([*variables(), shlex.join(words)])
-
-
-def variables() -> list[str]:
-    """Return the ``MOSI_`` variables of the environment, for a shell."""
-    return [
-        f'{name}={shlex.quote(value)}'
-        for name, value in sorted(os.environ.items())
-        if name.startswith('MOSI_')
-        and name not in (ERRORS, 'MOSI_COMMAND', 'MOSI_DEBUG')
-    ]
 
 
 def show_error(

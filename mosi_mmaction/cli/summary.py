@@ -10,13 +10,14 @@ from typing import Any
 import torch
 from mmengine.device import get_device
 from mmengine.dist import get_world_size
+from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
 from ..checkpoints.resume import find_resume
 from ..checkpoints.weights import unwrap_model
 from ..config.walk import walk
 from ..media.decoder_client import video_decoder
-from .errors import variables
+from .commands import other_tool, short_path
 
 #: Beginnings of records that go only to the log file.
 _TO_FILE = (
@@ -26,8 +27,10 @@ _TO_FILE = (
     'paramwise_options -- ',
     'Exp name: ',
     'Checkpoints will be saved to ',
+    'Load checkpoint from ',  # CheckLoadedHook says more
     '"FileClient" will be deprecated',
     '"HardDiskBackend" is the alias',
+    'The prefix is not set in metric class DumpResults',  # it computes none
 )
 
 
@@ -48,9 +51,16 @@ class ToolRunner(Runner):
         return logger
 
 
-def summarize(runner: Runner) -> str:
-    """Describe a training run that is about to start, in about ten lines."""
+def summarize(runner: Runner, warning: str = '') -> str:
+    """Describe a training run that is about to start, in about ten lines.
+
+    Args:
+        runner: The run.
+        warning: What must not be overlooked, '' for nothing.
+    """
     rows = list(_rows(runner))
+    if warning:
+        rows.append(('WARNING', warning))
     width = max(len(name) for name, _ in rows)
     lines = [f'  {name:<{width}}  {text}' for name, text in rows]
     return '\n'.join(['what is trained', *lines])
@@ -66,8 +76,8 @@ def _rows(runner: Runner) -> Iterator[tuple[str, str]]:
         yield (
             'validation',
             (
-                f'{_data(runner.val_loop.dataloader.dataset)}; every '
-                f'{loop.val_interval} epochs'
+                f'{_data(runner.val_loop.dataloader.dataset)}; after every '
+                f'{_epochs(loop.val_interval)}'
             ),
         )
     count = sum(p.numel() for p in model.parameters())
@@ -111,7 +121,21 @@ def _rows(runner: Runner) -> Iterator[tuple[str, str]]:
     steps = {node.get('type') for node in walk(cfg.train_dataloader)}
     if steps & {'VideoInit', 'LoadSourceFrame'}:
         yield 'decoder', f'{" ".join(video_decoder()).strip()} for videos'
+    hook = _checkpoint_hook(runner)
+    if hook is not None and hook.by_epoch and hook.interval > 0:
+        yield 'checkpoints', _checkpoints(hook)
     yield 'work dir', f'{runner.work_dir}; log: {runner.log_dir}'
+
+
+def _epochs(interval: int) -> str:
+    return 'epoch' if interval == 1 else f'{interval} epochs'
+
+
+def _checkpoints(hook: CheckpointHook) -> str:
+    most, best = hook.max_keep_ckpts, hook.save_best
+    text = f'after every {_epochs(hook.interval)}; '
+    text += f'the last {most} are kept' if most > 0 else 'all are kept'
+    return text + (f', and the best by {best}' if best else '')
 
 
 def _data(dataset: Any) -> str:
@@ -137,37 +161,76 @@ def _device(workers: int) -> str:
     return text
 
 
-def conclude(runner: Runner) -> str:
-    """Say how a training run ended, and what to run next."""
+def conclude(runner: Runner, trained: bool = True, warning: str = '') -> str:
+    """Say how a training run ended, and what to run next.
+
+    Args:
+        runner: The run.
+        trained: Whether it had a step to take.
+        warning: What was said in :func:`summarize`.
+    """
     scalars = runner.message_hub.log_scalars
-    found = [
-        f'{name.removeprefix("val/")} {buffer.current():.4f}'
+    found = {
+        name.removeprefix('val/'): buffer.current()
         for name, buffer in scalars.items()
         if name.startswith('val/') and name.endswith('/top1')
-    ]
+    }
+    said = ', '.join(f'{name} {value:.4f}' for name, value in found.items())
     path = find_resume(runner.work_dir) or runner.work_dir
+    lines = [f'done: {said or "not validated"}; {short_path(path)}']
+    if not trained:
+        lines = [
+            f'nothing left to do: {short_path(path)} has all '
+            f'{runner.max_epochs} epochs. To train on: --resume --epochs N'
+        ]
+    if warning:
+        lines.append(f'  {warning}')
+    head = getattr(unwrap_model(runner.model), 'cls_head', None)
+    pretrained = type(head).__name__ == 'MoSIHead'
+    # What a resumed run knows was said before its last epoch was validated.
+    if trained and pretrained and 'pretext/top1' in found:
+        lines += _hardly_learnt(found['pretext/top1'], 1 / len(head.pool))
     best = getattr(_checkpoint_hook(runner), 'best_ckpt_path', None)
-    config = osp.join(runner.work_dir, osp.basename(runner.cfg.filename))
-    lines = [f'done: {", ".join(found) or "not validated"}; {path}']
     if best:
-        lines.append(f'  the best checkpoint: {best}')
+        lines.append(f'  best in validation: {short_path(best)}')
+        if _validates_on_test(runner.cfg):
+            lines.append(
+                '    (the validation list is the test list, on which this '
+                'checkpoint was chosen: do not report its accuracy as a '
+                'result; report that of the last checkpoint)'
+            )
     if runner.cfg.get('test_evaluator') is not None:
-        test = ['python', '-m', 'mosi_mmaction', 'test', config, path]
+        config = osp.join(runner.work_dir, osp.basename(runner.cfg.filename))
+        lines.append(f'  to test it: {other_tool("test", config, path)}')
+    if pretrained:
+        start = f'MOSI_PRETRAINED={shlex.quote(short_path(path))}'
         lines.append(
-            f'  to test it: {" ".join([*variables(), shlex.join(test)])}'
-        )
-    if type(
-        getattr(unwrap_model(runner.model), 'cls_head', None)
-    ).__name__ == ('MoSIHead'):
-        lines.append(
-            f'  to fine-tune it: MOSI_PRETRAINED={shlex.quote(path)} python '
-            '-m mosi_mmaction train CONFIG, such as the finetune.py that '
-            'data/split_videos writes'
+            f'  to fine-tune it: {start} {other_tool("train")} CONFIG, such '
+            'as the finetune.py that data/split_videos writes'
         )
     return '\n'.join(lines)
 
 
-def _checkpoint_hook(runner: Runner) -> Any:
-    return next(
-        (h for h in runner.hooks if hasattr(h, 'best_ckpt_path')), None
-    )
+def _hardly_learnt(top1: float, chance: float) -> list[str]:
+    """Return a warning if a pretext task was not learnt."""
+    if top1 - chance > (1 - chance) / 3:
+        return []
+    return [
+        f'  WARNING: it has hardly learnt: {top1:.2f} of the held-out clips '
+        f'are named correctly, {chance:.2f} by chance, and fine-tuning gains '
+        'little from it. With few images, train for more epochs, such as '
+        '--epochs 250 for 50 images (docs/your_images.md, "How many")'
+    ]
+
+
+def _validates_on_test(cfg: Any) -> bool:
+    lists = [
+        {n['ann_file'] for n in walk(cfg.get(key) or {}) if n.get('ann_file')}
+        for key in ('val_dataloader', 'test_dataloader')
+    ]
+    return bool(lists[0] & lists[1])
+
+
+def _checkpoint_hook(runner: Runner) -> CheckpointHook | None:
+    hooks = (h for h in runner.hooks if isinstance(h, CheckpointHook))
+    return next(hooks, None)

@@ -74,6 +74,37 @@ def _set_warmup(cfg: dict, epochs: int) -> None:
         cfg['param_scheduler'] = [last]
 
 
+def fit_epochs(cfg: Config, epochs: int) -> None:
+    """Apply ``--epochs``, in place: :func:`set_epochs`, for a try as well.
+
+    A warm-up that would leave no epoch is left out.
+
+    Args:
+        cfg: The config.
+        epochs: Number of epochs.
+
+    Raises:
+        ValueError: If the config counts no epochs, or ``epochs`` is not
+            positive.
+    """
+    cfg = getattr(cfg, '_cfg_dict', cfg)
+    if epochs < 1:
+        raise ValueError(f'--epochs {epochs}: must be at least 1')
+    schedules = cfg.get('param_scheduler')
+    if (
+        'max_epochs' not in (cfg.get('train_cfg') or {})
+        or not isinstance(schedules, (list, tuple))
+        or not schedules
+    ):
+        raise ValueError(
+            f'--epochs {epochs}: the config needs train_cfg.max_epochs and a '
+            'list param_scheduler, which are fitted to it'
+        )
+    last = schedules[-1]
+    warmup = last.get('warmup_epochs') or last.get('begin') or 0
+    set_epochs(cfg, epochs, 0 if warmup >= epochs else None)
+
+
 def fast_recipe(cfg: dict | Config, compile: bool | dict = False) -> None:
     """Make a config train fast, in place.
 

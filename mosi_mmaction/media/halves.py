@@ -60,9 +60,7 @@ def _connected(classes: Sequence[set[str]]) -> list[list[set[str]]]:
     """Return the classes in parts that have no group in common."""
     parts: list[list[set[str]]] = []
     for there in classes:
-        joined = [
-            p for p in parts if any(not there.isdisjoint(c) for c in p)
-        ]
+        joined = [p for p in parts if any(not there.isdisjoint(c) for c in p)]
         parts = [p for p in parts if p not in joined]
         parts.append([there, *(c for p in joined for c in p)])
     return parts

@@ -7,7 +7,10 @@ import pytest
 from mmengine.config import Config
 
 from helpers import launch
-from mosi_mmaction import StepTimeHook
+from helpers.paths import ROOT, TOOLS
+from mosi_mmaction import StepTimeHook, config_path
+from mosi_mmaction.cli import summary
+from mosi_mmaction.cli.commands import other_tool
 
 CONFIG = """
 _base_ = [__import__('mosi_mmaction').config_path(
@@ -17,10 +20,6 @@ train_dataloader = dict(batch_size=2, num_workers=0, dataset=_few,
                         persistent_workers=False)
 val_dataloader = dict(batch_size=2, num_workers=0, dataset=_few,
                       persistent_workers=False)
-
-from mosi_mmaction import set_epochs
-
-set_epochs(_base_, 2)
 """
 
 
@@ -28,21 +27,26 @@ def test_ten_lines_before_and_the_next_command_after(tmp_path):
     config = tmp_path / 'my config.py'
     config.write_text(CONFIG)
     work, log = tmp_path / "work d'r", tmp_path / 'log'
-    code = launch.run('train.py', config, '--work-dir', work, log=log)
+    options = ['--epochs', '2', '--resume', '--work-dir', work]
+    code = launch.run('train.py', config, *options, log=log, cwd=tmp_path)
     said = log.read_text()
     assert code == 0, said
     lines = said.splitlines()
     first = next(i for i, line in enumerate(lines) if 'Epoch(train)' in line)
     assert first <= 20, '\n'.join(lines[:first])
     before = '\n'.join(lines[:first])
+    nothing = f'--resume: {work} had no checkpoint, so the run started from'
     for told in (
-        f'config      {config}',
-        'data        4 samples',
+        f'config       {config}',
+        'data         4 samples',
+        '4 samples; after every epoch\n',
         'ResNet2Plus1d, 0.23 M parameters; MoSIHead, 9 classes',
         'random weights',
-        'batch       2 samples; 4 steps in 2 epochs',
+        'batch        2 samples; 4 steps in 2 epochs',
+        'checkpoints  after every epoch; all are kept',
         'Adam, learning rate 0.002',
         str(work),
+        f'WARNING      {nothing}',
     ):
         assert told in before
     # The file has it all.
@@ -52,17 +56,60 @@ def test_ten_lines_before_and_the_next_command_after(tmp_path):
     assert 'System environment' in whole and told in whole
     done = said[said.rindex('done: ') :].splitlines()
     assert done[0].startswith('done: pretext/top1 0.')
-    assert done[0].endswith(f'{work}/epoch_2.pth')
-    _, _, test = done[1].partition('to test it: ')
+    # Paths below the working directory are relative to it.
+    assert done[0].endswith("; work d'r/epoch_2.pth")
+    assert nothing in done[1]
+    assert 'WARNING: it has hardly learnt' in done[2]
+    _, _, test = done[3].partition('to test it: ')
     words = shlex.split(test)
-    assert words[-4:] == [
-        'mosi_mmaction',
-        'test',
-        str(work / config.name),
-        str(work / 'epoch_2.pth'),
-    ]
-    assert Config.fromfile(words[-2]).train_cfg.max_epochs == 2
-    assert 'MOSI_PRETRAINED=' in done[2]
+    assert words[-3].endswith('tools/test.py')
+    assert words[-2:] == ["work d'r/my config.py", "work d'r/epoch_2.pth"]
+    assert Config.fromfile(tmp_path / words[-2]).train_cfg.max_epochs == 2
+    assert 'MOSI_PRETRAINED=' in done[4]
+    # Once more, and there is nothing left to do.
+    code = launch.run('train.py', config, *options, log=tmp_path / 'log 2')
+    said = (tmp_path / 'log 2').read_text()
+    assert code == 0 and 'nothing left to do: ' in said, said
+    assert 'has all 2 epochs' in said and 'done: ' not in said
+    assert said.count('all 146 tensors of the network') == 1
+    assert 'WARNING' not in said
+
+
+def test_commands_are_those_of_the_way_a_tool_was_started(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    for name in ('DATA', 'DECODER'):
+        monkeypatch.setenv(f'MOSI_{name}', 'a b')
+    ours, script = (
+        ['/x/python', '-m', 'mosi_mmaction', 'train'],
+        'tools/test.py',
+    )
+    for argv, orig, words in (
+        ('tools/train.py', ['python', 'tools/train.py'], f'python {script}'),
+        (f'{ROOT}/tools/train.py', ['.venv/py', ''], f'.venv/py {script}'),
+        (f'{TOOLS}/train.py', ours, '/x/python -m mosi_mmaction test'),
+    ):
+        monkeypatch.setattr('sys.argv', [argv])
+        monkeypatch.setattr('sys.orig_argv', orig)
+        told = other_tool('test', f'{ROOT}/w d/c.py', '/other/e.pth')
+        assert told == f"MOSI_DECODER='a b' {words} 'w d/c.py' /other/e.pth"
+
+
+@pytest.mark.parametrize(
+    'top1, labels, warned',
+    [(0.1778, 9, True), (0.4, 9, True), (0.42, 9, False), (0.6, 2, True)],
+)
+def test_a_pretext_task_that_was_hardly_learnt(top1, labels, warned):
+    told = summary._hardly_learnt(top1, 1 / labels)
+    assert bool(told) == warned
+    assert all('--epochs' in text for text in told)
+
+
+def test_the_best_checkpoint_may_have_been_chosen_on_the_test_list(tmp_path):
+    name = 'tiny/finetune_r2p1d_weizmann'
+    cfg = Config.fromfile(config_path(name))
+    assert summary._validates_on_test(cfg)
+    cfg.val_dataloader.dataset.ann_file = 'val.txt'
+    assert not summary._validates_on_test(cfg)
 
 
 @pytest.mark.parametrize(
@@ -87,8 +134,6 @@ def test_slow_steps(seconds, warned):
     'name', ['tiny/finetune_r2p1d_weizmann', 'tiny/finetune_vit_actions']
 )
 def test_tiny_fine_tuning_keeps_the_last_and_the_best(name):
-    from mosi_mmaction import config_path
-
     hook = Config.fromfile(config_path(name)).default_hooks.checkpoint
     assert hook.max_keep_ckpts == 3
     assert (hook.save_best, hook.rule) == ('acc/top1', 'greater')

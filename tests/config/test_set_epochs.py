@@ -10,6 +10,7 @@ from mosi_mmaction import (
     config_path,
     set_epochs,
 )
+from mosi_mmaction.config.running import fit_epochs
 
 
 # ------------------------------------------------------ the other one-liners
@@ -69,3 +70,32 @@ def test_what_set_epochs_says_of_warm_up_can_be_done(name):
         cfg.param_scheduler[0],
         default_args=dict(optimizer=optimizer, epoch_length=3, end=1),
     )
+
+
+@pytest.mark.parametrize(
+    'name, epochs, warmup',
+    [
+        ('mosi_r2p1d_hmdb', 30, 10),
+        ('mosi_r2p1d_hmdb', 1, 0),
+        ('tiny/mosi_r2p1d_images', 1, 0),
+        ('tiny/finetune_r2p1d_weizmann', 100, 10),
+        ('finetune_r2p1d_hmdb', 2, 0),
+    ],
+)
+def test_a_try_of_few_epochs_has_no_warmup(name, epochs, warmup):
+    """The flag --epochs of tools/train.py."""
+    cfg = Config.fromfile(config_path(name))
+    fit_epochs(cfg, epochs)
+    assert cfg.train_cfg.max_epochs == epochs
+    last = cfg.param_scheduler[-1]
+    if last.type == 'WarmupCosineLR':
+        assert (last.warmup_epochs, last.max_epochs) == (warmup, epochs)
+    else:
+        assert (last.begin, last.end) == (warmup, epochs)
+        assert last.T_max == epochs - warmup
+        assert len(cfg.param_scheduler) == 1 + bool(warmup)
+    with pytest.raises(ValueError, match='at least 1'):
+        fit_epochs(cfg, 0)
+    del cfg.train_cfg['max_epochs']
+    with pytest.raises(ValueError, match='train_cfg.max_epochs'):
+        fit_epochs(cfg, 5)

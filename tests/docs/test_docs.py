@@ -318,6 +318,8 @@ UPSTREAM = {
     'persistent_workers option needs num_workers > 0',
     '--cfg-options',
     'Target 10 is out of bounds',
+    'The model and loaded state dict do not match exactly',
+    'size mismatch for cls_head',
     'device-side assert triggered',
     'DataLoader worker (pid',
     'is killed by signal: Bus error',

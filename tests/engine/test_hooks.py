@@ -6,6 +6,7 @@ import pytest
 import torch
 from mmaction.registry import HOOKS, OPTIM_WRAPPERS
 from mmengine.config import Config
+from mmengine.runner.checkpoint import load_state_dict
 from torch import nn
 
 from mosi_mmaction import (
@@ -26,7 +27,7 @@ class Net(nn.Module):
         self.cls_head = nn.Linear(width, classes)
 
 
-def check(model, loaded, prefix='backbone.', resume=False):
+def check(model, loaded, prefix='backbone.', resume=False, **args):
     """Run the hook; return what it logged."""
     lines = []
     runner = SimpleNamespace(
@@ -35,7 +36,7 @@ def check(model, loaded, prefix='backbone.', resume=False):
         _load_from='file.pth',
         logger=SimpleNamespace(info=lines.append),
     )
-    hook = HOOKS.build(dict(type='CheckLoadedHook', prefix=prefix))
+    hook = HOOKS.build(dict(type='CheckLoadedHook', prefix=prefix, **args))
     assert isinstance(hook, CheckLoadedHook)
     hook.after_load_checkpoint(runner, loaded)
     return lines[0]
@@ -48,8 +49,8 @@ def weights(**args):
 def test_every_backbone_tensor_is_counted():
     # A head of other classes is what fine-tuning is for.
     for loaded in (dict(state_dict=weights(classes=9)), weights(classes=9)):
-        assert '7 of 7' in check(Net(), loaded)
-    assert '9 of 9' in check(Net(), weights(), prefix='')
+        assert 'all 7 tensors of the backbone' in check(Net(), loaded)
+    assert 'all 9 tensors of the network' in check(Net(), weights(), prefix='')
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,9 @@ def test_a_prefix_too_many_or_too_few_is_named(old, said, tmp_path):
     code = code.replace('FILE', repr(str(source)))
     code = code.replace("'renamed.pth'", repr(str(tmp_path / 'new.pth')))
     exec(code, dict(torch=torch))
-    assert '7 of 7' in check(Net(), torch.load(tmp_path / 'new.pth'))
+    assert 'all 7 tensors of the backbone' in check(
+        Net(), torch.load(tmp_path / 'new.pth')
+    )
 
 
 def test_another_backbone_is_no_matter_of_names():
@@ -124,20 +127,60 @@ def test_a_deeper_network_is_another_network():
     loaded['backbone.2.weight'] = torch.zeros(3)
     with pytest.raises(ValueError, match=r'backbone\.2\.weight'):
         check(Net(), loaded)
-    assert '9 of 9' in check(Net(), loaded, prefix='')
+    assert 'all 9 tensors of the network' in check(Net(), loaded, prefix='')
+
+
+@pytest.mark.parametrize(
+    'prefix, file, said',
+    [
+        (
+            'backbone.',
+            dict(classes=9),
+            '; new, as the file has none that fits: cls_head',
+        ),
+        ('backbone.', {}, '; also loaded: cls_head'),
+        ('', {}, ''),
+    ],
+)
+def test_one_line_says_what_is_loaded_and_what_is_new(
+    prefix, file, said, caplog, capsys
+):
+    """MMEngine then finds nothing to warn of, and loads the same."""
+    model, loaded = Net(), dict(state_dict=Net(**file).state_dict())
+    loaded['state_dict']['neck.weight'] = torch.zeros(1)
+    fresh = {k: v.clone() for k, v in model.state_dict().items()}
+    given = dict(loaded['state_dict'])
+    line = check(model, loaded, prefix)
+    assert line.endswith(f'{said}; in the file and not used: neck')
+    load_state_dict(model, loaded['state_dict'])
+    assert 'match exactly' not in caplog.text + ''.join(capsys.readouterr())
+    for name, value in model.state_dict().items():
+        new = 'classes' in file and name.startswith('cls_head')
+        assert torch.equal(value, (fresh if new else given)[name])
+
+
+def test_a_head_that_does_not_fit_a_test_is_not_another_backbone():
+    with pytest.raises(ValueError) as error:
+        check(Net(), weights(classes=9), '', source='CHECKPOINT')
+    text = str(error.value)
+    assert "(CHECKPOINT='file.pth')" in text and 'load_from' not in text
+    assert 'Only the head differs' in text and 'MOSI_PRETRAINED' in text
+    assert 'another backbone' not in text
 
 
 def test_a_resumed_run_needs_its_head_too():
     with pytest.raises(ValueError, match=r'cls_head\.weight'):
         check(Net(), weights(classes=9), resume=True)
-    assert '9 of 9' in check(Net(), weights(), resume=True)
+    assert 'all 9 tensors of the network' in check(
+        Net(), weights(), resume=True
+    )
 
 
 def test_files_and_models_of_several_processes():
     loaded = {f'module.{k}': v for k, v in weights().items()}
-    assert '7 of 7' in check(Net(), loaded)
+    assert 'all 7 tensors of the backbone' in check(Net(), loaded)
     wrapped = nn.DataParallel(Net())
-    assert '7 of 7' in check(wrapped, weights())
+    assert 'all 7 tensors of the backbone' in check(wrapped, weights())
     with pytest.raises(ValueError, match='another shape'):
         check(wrapped, weights(width=4))
 

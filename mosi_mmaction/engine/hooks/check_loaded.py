@@ -1,4 +1,6 @@
-"""Fail if a checkpoint does not fill the network."""
+"""Fail if a checkpoint does not fill the network; log what it fills."""
+
+from collections.abc import Iterable
 
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
@@ -17,17 +19,20 @@ class CheckLoadedHook(Hook):
     """Stop if a loaded checkpoint leaves weights of the model unchanged.
 
     MMEngine loads what fits and only warns about the rest, so fine-tuning
-    from the wrong file would silently train from scratch.
+    from the wrong file would silently train from scratch. Where the rest is
+    meant to be new, a line of the log names it, instead of that warning.
 
     Args:
         prefix: Name prefix of the weights that must be in the file;
             ``'backbone.'`` for fine-tuning, where the head is new.
+        source: Name of the argument that the file comes from, for messages.
     """
 
     priority = 'VERY_HIGH'
 
-    def __init__(self, prefix: str = '') -> None:
+    def __init__(self, prefix: str = '', source: str = 'load_from') -> None:
         self.prefix = prefix
+        self.source = source
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
         """Compare names and shapes.
@@ -50,14 +55,55 @@ class CheckLoadedHook(Hook):
             lines += [f'another shape: {k}' for k in other]
             lines += [f'unknown: {k}' for k in extra]
             listed = '\n  '.join(lines)
+            part = f' of the {prefix.rstrip(".")}' if prefix else ''
+            hint = describe_renaming(wanted, loaded)
+            if _parts([*missing, *reshaped]) == ['cls_head']:
+                hint = (
+                    'Only the head differs: the file was trained for other '
+                    'classes. If it is of pretraining, test it with the '
+                    'config in its work dir, or fine-tune it: tools/train.py '
+                    'with MOSI_PRETRAINED set to it'
+                )
+            source = '--resume' if runner._resume else self.source
             raise ValueError(
-                f'the checkpoint (load_from={runner._load_from!r}) does not '
+                f'the checkpoint ({source}={runner._load_from!r}) does not '
                 f'fit this network: {len(missing) + len(other)} of '
-                f'{len(wanted)} tensors under {prefix!r} were not loaded, '
+                f'{len(wanted)} tensors{part} were not loaded, '
                 f'{len(extra)} tensors of the file are unknown. '
-                f'{describe_renaming(wanted, loaded)}\n  {listed}'
+                f'{hint}\n  {listed}'
             )
-        runner.logger.info(
-            f'{len(wanted)} of {len(wanted)} tensors under '
-            f'{prefix!r} loaded from the checkpoint'
-        )
+        new = [
+            k for found in compare_weights(state, loaded)[:2] for k in found
+        ]
+        unused = [k for k in loaded if k not in state]
+        also = [k for k in state if k not in wanted and k not in new]
+        text = f'all {len(wanted)} tensors of the '
+        text += prefix.rstrip('.') or 'network'
+        for words, names in (
+            ('also loaded', also),
+            ('new, as the file has none that fits', new),
+            ('in the file and not used', unused),
+        ):
+            if names:
+                text += f'; {words}: {", ".join(_parts(names))}'
+        runner.logger.info(f'loaded from {runner._load_from}: {text}')
+        if new or unused:
+            _complete(checkpoint, {**state, **_only(loaded, state, new)})
+
+
+def _parts(names: Iterable[str]) -> list[str]:
+    """Return the first parts of names, such as backbone and cls_head."""
+    return sorted({name.partition('.')[0] for name in names})
+
+
+def _only(loaded: dict, state: dict, new: list[str]) -> dict:
+    return {k: v for k, v in loaded.items() if k in state and k not in new}
+
+
+def _complete(checkpoint: dict, weights: dict) -> None:
+    """Make a checkpoint hold these weights, so that nothing is warned of."""
+    old = checkpoint.get('state_dict', checkpoint)
+    kept = type(old)(weights)
+    if hasattr(old, '_metadata'):  # versions of modules
+        kept._metadata = old._metadata
+    checkpoint['state_dict'] = kept

@@ -78,7 +78,8 @@ class SafeCheckpointHook(CheckpointHook):
                 f'{sorted(missing)}, so no run can continue from it; to '
                 'start a new run from its weights, use load_from'
             )
-        CheckLoadedHook().after_load_checkpoint(runner, checkpoint)
+        if not any(isinstance(h, CheckLoadedHook) for h in runner.hooks):
+            CheckLoadedHook().after_load_checkpoint(runner, checkpoint)
 
     def _save_checkpoint_with_step(
         self, runner, step: int, meta: dict

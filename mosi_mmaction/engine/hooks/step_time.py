@@ -17,11 +17,15 @@ class StepTimeHook(Hook):
     Args:
         factor: Ratio to the fastest step so far.
         steps: Number of steps in a row that are as slow.
+
+    Attributes:
+        taken: Number of steps so far.
     """
 
     def __init__(self, factor: float = 10, steps: int = 5) -> None:
         self.factor = factor
         self.steps = steps
+        self.taken = 0
         self._usual = float('inf')
         self._slow = 0
         self._since: float | None = None
@@ -34,6 +38,7 @@ class StepTimeHook(Hook):
         self, runner, batch_idx, data_batch=None, outputs=None
     ) -> None:
         """Compare the step, without the wait for its data."""
+        self.taken += 1
         if self._since is None or get_device() != 'cpu':
             return
         self._look(runner, time.perf_counter() - self._since)
