@@ -129,6 +129,15 @@ class ActionVideoDataset(VideoDataset):
         """Return the path of one video."""
         return self.get_data_info(int(idx))['filename']
 
+    def directory(self) -> str:
+        """Return what sets the directory of the videos, for messages."""
+        return (
+            f'The paths of {self.ann_file!r} are looked for below '
+            f'{self.data_prefix["video"]!r}, which is data_prefix.video of '
+            'the dataset; our configs read it from the environment variable '
+            'MOSI_DATA'
+        )
+
     def get_cat_ids(self, idx: int) -> list[int]:
         """Return the labels of one video; empty if it has none (-1).
 

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from mmengine.dist import get_rank
 from mmengine.logging import print_log
 
 from ..media.errors import BadSourceError
@@ -19,6 +20,9 @@ class FileDataset(Protocol):
 
     def path_of(self, idx: int) -> str:
         """Return the path of one file, for messages."""
+
+    def directory(self) -> str:
+        """Return what sets the directory of the files, for messages."""
 
 
 class BadFilePolicy:
@@ -70,12 +74,13 @@ class BadFiles:
     Args:
         policy: What to do about them.
         num: Number of files. Each has a flag, in memory that all workers
-            share; the flags count and keep a file from being logged twice.
+            share: 1 if it cannot be read, 2 if it is not there. The flags
+            count and keep a file from being logged twice.
     """
 
     def __init__(self, policy: BadFilePolicy, num: int) -> None:
         self.policy = policy
-        self._flags = torch.zeros(num, dtype=torch.bool).share_memory_()
+        self._flags = torch.zeros(num, dtype=torch.uint8).share_memory_()
 
     def load(
         self,
@@ -105,7 +110,9 @@ class BadFiles:
                     raise BadSourceError(
                         error.path,
                         error.reason,
-                        'Remove or repair it; '
+                        f'Is the directory right? {dataset.directory()}'
+                        if _is_missing(error)
+                        else 'Remove or repair it; '
                         'tools/check_data.py finds all such files',
                     ) from error
                 self._note(dataset, int(idx), error)
@@ -118,19 +125,33 @@ class BadFiles:
         self, dataset: FileDataset, idx: int, error: BadSourceError
     ) -> None:
         if not self._flags[idx]:
-            self._flags[idx] = True
+            self._flags[idx] = 1 + _is_missing(error)
             text = str(error).encode('utf-8', 'backslashreplace').decode()
-            # As an error: MMEngine shows no less of ranks other than 0.
-            print_log(f'skipped a bad file: {text}', 'current', logging.ERROR)
+            # Of ranks other than 0, MMEngine shows errors only.
+            level = logging.WARNING if get_rank() == 0 else logging.ERROR
+            print_log(f'skipped a bad file: {text}', 'current', level)
         bad, num = self._flags.nonzero().flatten().tolist(), len(dataset)
         most = self.policy.max_bad_fraction
-        if len(bad) > most * num or len(bad) == num:
-            shown = ''.join(f'\n  {dataset.path_of(i)}' for i in bad[:20])
-            more = f'\n  ... and {len(bad) - 20} more' if len(bad) > 20 else ''
-            raise BadSourceError(
-                dataset.path_of(idx),
+        if len(bad) <= most * num and len(bad) < num:
+            return
+        missing = [i for i in bad if self._flags[i] == 2]
+        shown = ''.join(f'\n  {dataset.path_of(i)}' for i in bad[:20])
+        more = f'\n  ... and {len(bad) - 20} more' if len(bad) > 20 else ''
+        if len(missing) > len(bad) / 2:
+            what = (
+                f'{len(missing)} of {num} files were looked for and are not '
+                f'there. Is the directory right? {dataset.directory()}'
+            )
+        else:
+            what = (
                 f'{len(bad)} of {num} files could not be read, more '
                 f'than max_bad_fraction={most} allows; '
-                'tools/check_data.py finds them all. Remove or repair '
-                f'them:{shown}{more}',
-            ) from error
+                'tools/check_data.py finds them all. Remove or repair them'
+            )
+        raise BadSourceError(
+            dataset.path_of(idx), f'{what}:{shown}{more}'
+        ) from error
+
+
+def _is_missing(error: BadSourceError) -> bool:
+    return isinstance(error.__cause__, FileNotFoundError)

@@ -115,7 +115,7 @@ class SourceImageDataset(SourceDataset):
                 'and ann_file; a tree must contain image or video files. With '
                 f'few files, the split by a hash may contain none{found}'
             )
-        if other:
+        if other and split != 'val':  # said of the other half of the tree
             print_log(
                 f'{self.root}: {other} left out: no kind of file that is '
                 'read here',
@@ -189,6 +189,15 @@ class SourceImageDataset(SourceDataset):
     def path_of(self, idx: int) -> str:
         """Return the path of one source."""
         return join(self.root, self.paths[int(idx)], self.backend_args)
+
+    def directory(self) -> str:
+        """Return what sets the directory of the sources, for messages."""
+        of = f'The paths of {self.ann_file!r}' if self.ann_file else 'They'
+        return (
+            f'{of} are looked for below {self.root!r}, which is data_root of '
+            'the dataset; our configs read it from the environment variable '
+            'MOSI_DATA'
+        )
 
     def get_data_info(self, idx: int) -> dict:
         """Return the keys of one source, before the pipeline."""

@@ -70,6 +70,7 @@ def test_the_tool_resumes_from_what_is_found(
     train = importlib.import_module('train')
     args = argparse.Namespace(
         no_validate=False,
+        epochs=None,
         auto_scale_lr=False,
         seed=None,
         diff_rank_seed=False,

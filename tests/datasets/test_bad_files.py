@@ -1,5 +1,6 @@
 """Files that cannot be read: replaced, listed, or the end of the run."""
 
+import logging
 import os
 
 import pytest
@@ -7,9 +8,11 @@ from mmengine.config import Config
 
 from helpers.sources import LOAD, at, level, write_image
 from mosi_mmaction import (
+    ActionVideoDataset,
     SourceImageDataset,
     config_path,
 )
+from mosi_mmaction.datasets import bad_files
 from mosi_mmaction.media.errors import BadSourceError
 
 
@@ -98,6 +101,64 @@ def test_the_list_of_bad_files_has_an_end(tmp_path):
         data[at(0)]
     assert len(set(listed(error))) == 20
     assert '4 more' in str(error.value)
+
+
+def videos_elsewhere(tmp_path, **args):
+    """Twenty listed videos, looked for below a directory without them."""
+    (tmp_path / 'list.txt').write_text(
+        ''.join(f'run/{i}.avi {i % 2}\n' for i in range(20))
+    )
+    return ActionVideoDataset(
+        str(tmp_path / 'list.txt'),
+        pipeline=[dict(type='VideoInit')],
+        data_prefix=dict(video=str(tmp_path / 'photos')),
+        **args,
+    )
+
+
+@pytest.mark.parametrize('args', [{}, dict(bad_files='raise')])
+def test_files_that_are_not_there_cast_doubt_on_the_directory(tmp_path, args):
+    data = videos_elsewhere(tmp_path, **args)
+    with pytest.raises(BadSourceError) as error:
+        for i in range(3):
+            data[at(i)]
+    text = str(error.value)
+    assert f'below {str(tmp_path / "photos")!r}' in text
+    assert 'Is the directory right?' in text and 'MOSI_DATA' in text
+    assert f'{tmp_path}/photos/run/' in text  # what was looked for
+    assert 'emove' not in text and 'check_data' not in text
+
+
+def test_a_list_of_images_that_are_not_there(tmp_path):
+    (tmp_path / 'list.txt').write_text('a.jpg\nb.jpg\n')
+    data = SourceImageDataset(str(tmp_path), 'list.txt', pipeline=LOAD)
+    with pytest.raises(BadSourceError, match='Is the directory right.*list'):
+        data[at(0)]
+
+
+def test_damaged_files_cast_none(tmp_path):
+    root = with_bad(tmp_path, {2, 7, 9, 11})
+    data = SourceImageDataset(root, pipeline=LOAD, max_bad_fraction=0.15)
+    (tmp_path / '11.png').unlink()
+    for i in (11, 2, 7):
+        data[at(i)]
+    with pytest.raises(BadSourceError, match='Remove or repair') as error:
+        data[at(9)]
+    assert 'directory' not in str(error.value)
+
+
+def test_a_skipped_file_is_a_warning_of_the_first_rank(tmp_path, monkeypatch):
+    """Of the others, MMEngine shows only errors."""
+    told = []
+    monkeypatch.setattr(
+        bad_files, 'print_log', lambda *args: told.append(args)
+    )
+    root = with_bad(tmp_path, {3, 4})
+    data = SourceImageDataset(root, pipeline=LOAD)
+    data[at(3)]
+    monkeypatch.setattr(bad_files, 'get_rank', lambda: 1)
+    data[at(4)]
+    assert [level for *_, level in told] == [logging.WARNING, logging.ERROR]
 
 
 @pytest.mark.parametrize(
