@@ -215,7 +215,7 @@ def main(argv: list[str] | None = None) -> None:
             for name, figure in figures.items():
                 print(f'AUC, {framing}: {name}: {shown(figure)}')
         drawn = report['drawn']
-        if len(drawn) < len(videos):
+        if 0 < len(drawn) < len(videos):
             print(
                 f'drew {len(drawn)} of {len(videos)} videos, spread over the '
                 'list (to see others: --pictures N, or name them as VIDEO): '

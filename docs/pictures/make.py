@@ -9,6 +9,7 @@ some minutes.
 """
 
 import argparse
+import json
 import shutil
 import subprocess
 import sys
@@ -51,6 +52,27 @@ def without_jitter(directory: Path) -> Path:
     path = directory / 'without_jitter.py'
     cfg.dump(path)
     return path
+
+
+def from_best_to_worst(report: Path, count: int) -> list[str]:
+    """Choose videos by rank, so that none is picked by hand.
+
+    Args:
+        report: report.json of gradcam.py.
+        count: Number of videos.
+
+    Returns:
+        The videos with the highest and the lowest AUC as filmed, and those
+        at equal steps of rank between them.
+    """
+    measured = [
+        v
+        for v in json.loads(report.read_text(encoding='utf-8'))['videos']
+        if v['framing'] == 'as filmed' and v['auc'] is not None
+    ]
+    measured.sort(key=lambda v: (-v['auc'], v['video']))
+    ranks = np.linspace(0, len(measured) - 1, count).round().astype(int)
+    return [measured[rank]['video'] for rank in ranks]
 
 
 def main() -> None:
@@ -116,26 +138,21 @@ def main() -> None:
         '--out-dir',
         work / 'browse',
     )
+    gradcam = ('gradcam.py', CONFIG, checkpoint)
+    options = ('--explain', 'motion', '--random-inits', 2, '--recrop', 1)
+    # The figures of docs/visualize.md; an image for each label that moves.
     tool(
-        'gradcam.py',
-        CONFIG,
-        checkpoint,
+        *gradcam,
         videos / 'pictures',
-        '--explain',
-        'motion',
-        '--rendered',
-        6,
-        '--mask-ratio',
-        0.3,
-        0.5,
-        '--random-inits',
-        2,
-        '--pictures',
-        4,
-        '--recrop',
-        1,
-        '--out-dir',
-        work / 'gradcam',
+        *options,
+        *('--rendered', 8, '--mask-ratio', 0.3, 0.5, '--pictures', 0),
+        *('--out-dir', work / 'gradcam'),
+    )
+    tool(
+        *gradcam,
+        *from_best_to_worst(work / 'gradcam/report.json', 4),
+        *options,
+        *('--pictures', 4, '--out-dir', work / 'gradcam_shown'),
     )
     tool(
         'embed.py',
@@ -159,7 +176,7 @@ def main() -> None:
         ('browse/motion.gif', 'motions.gif'),
         ('browse/path.png', 'path.png'),
         ('browse/mask.png', 'mask.png'),
-        ('gradcam/sheet.png', 'gradcam.png'),
+        ('gradcam_shown/sheet.png', 'gradcam.png'),
         ('gradcam/rendered.png', 'gradcam_rendered.png'),
         ('embed/clusters.png', 'clusters.png'),
         ('curves.png', 'curves.png'),

@@ -346,7 +346,7 @@ def look_at_rendered(
                         kept, seen = values, predicted
             if c == i % len(plan.pool) and len(tiles) < 12:
                 picture = draw.overlay(
-                    draw.enlarge(clip[len(clip) // 2], SHOWN),
+                    draw.pale(draw.enlarge(clip[len(clip) // 2], SHOWN)),
                     cv2.resize(kept.mean(0), (SHOWN, SHOWN)),
                 )
                 picture = draw.outline(
@@ -370,8 +370,9 @@ def look_at_rendered(
         sheet = draw.grid(tiles, columns)
         text = (
             'White: the box that moves, the rest is still. Colour: CAM, mean '
-            'over the clip. Above: label, and what the network names it; the '
-            'share of the CAM inside the box, beside the share of the area.'
+            'over the clip, on the pale frame. Above: label, and what the '
+            'network names it; the share of the CAM inside the box, beside '
+            'the share of the area.'
         )
         text = draw.wrap(text, max(sheet.shape[1], 360))
         draw.write_png(out_dir / 'rendered.png', draw.caption(sheet, text))
