@@ -37,7 +37,8 @@ docs: install
 	  -c requirements/constraints.txt -r requirements/docs.txt
 	$(BIN)/mkdocs build --strict
 
-# Runs the notebook, and puts its outputs into it.
+# Runs the notebook as a test. To put new outputs into it:
+# jupyter nbconvert --to notebook --execute --inplace docs/nine_motions.ipynb
 notebook: docs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/docs/test_docs_notebook.py
 
