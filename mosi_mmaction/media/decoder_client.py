@@ -255,7 +255,7 @@ def ask(
         path: Path of the video, for messages.
         local: Its path on the local disk.
         decoder: Decoder to force, or None.
-        argument: Sorted indices for ``'read'``, a number in [0, 1) for
+        argument: Indices for ``'read'``, a number in [0, 1) for
             ``'keyframe'``.
 
     Returns:

@@ -74,6 +74,7 @@ class _Server:
             what, path, decoder, argument, free, gone = self._connection.recv()
             self._memory.forget(gone)
             self._told = time.monotonic()
+            answer: tuple
             handle = None
             try:
                 reader = self._open(path, decoder)
@@ -87,18 +88,21 @@ class _Server:
                 else:
                     if what == 'keyframe':
                         index, image = reader.read_keyframe(argument)
-                        images, count = iter([image]), 1
+                        images, places = iter([image]), [0]
                         about = index, _kind(reader)
                     else:
-                        images, count = reader.read(argument), len(argument)
+                        indices = sorted({*argument})
+                        images = reader.read(indices)
+                        number = {i: n for n, i in enumerate(indices)}
+                        places = [number[i] for i in argument]
                         about = None
-                    shape, number, handle = self._memory.write(
-                        images, count, free
+                    shape, memory, handle = self._memory.write(
+                        images, places, free
                     )
                     answer = (
                         'frames',
                         about,
-                        *(shape, number, handle is not None),
+                        *(shape, memory, handle is not None),
                     )
                 if what != 'keyframe' and not reader.seeks:
                     self._counted[self._key] = reader.num_frames

@@ -13,7 +13,8 @@ import os
 import socket
 import weakref
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -56,13 +57,16 @@ class FrameWriter:
             del self._maps[number]
 
     def write(
-        self, images: Iterator[np.ndarray], count: int, free: Collection[int]
+        self,
+        images: Iterator[np.ndarray],
+        places: Sequence[int],
+        free: Collection[int],
     ) -> tuple[tuple, int, int | None]:
         """Write images, all of one size.
 
         Args:
-            images: (H, W, 3) uint8, ``count`` of them.
-            count: Number of images.
+            images: (H, W, 3) uint8, each valid until the next.
+            places: Number of the image for every place in the whole array.
             free: Numbers of the kept memory that may be overwritten.
 
         Returns:
@@ -73,6 +77,7 @@ class FrameWriter:
             ValueError: If the images exceed ``MAX_ANSWER``.
         """
         first = next(images)
+        count = len(places)
         shape = count, *first.shape
         size = count * first.nbytes
         if size > MAX_ANSWER:
@@ -88,13 +93,13 @@ class FrameWriter:
         ]
         if fitting:
             number = min(fitting)[1]
-            _fill(self._maps[number], shape, first, images)
+            _fill(self._maps[number], shape, chain([first], images), places)
             return shape, number, None
         handle = os.memfd_create('frames', os.MFD_CLOEXEC)
         try:
             os.ftruncate(handle, size)
             memory = mmap.mmap(handle, size, flags=_FLAGS)
-            _fill(memory, shape, first, images)
+            _fill(memory, shape, chain([first], images), places)
         except BaseException:
             os.close(handle)
             raise
@@ -108,13 +113,16 @@ class FrameWriter:
 def _fill(
     memory: mmap.mmap,
     shape: tuple,
-    first: np.ndarray,
-    others: Iterator[np.ndarray],
+    images: Iterator[np.ndarray],
+    places: Sequence[int],
 ) -> None:
     frames = _array(memory, shape)
-    frames[0] = first
-    for n, image in enumerate(others, 1):
-        frames[n] = image
+    users: dict[int, list[int]] = {}
+    for place, n in enumerate(places):
+        users.setdefault(n, []).append(place)
+    for n, image in enumerate(images):
+        for place in users[n]:
+            frames[place] = image
 
 
 def _array(memory: mmap.mmap, shape: tuple) -> np.ndarray:
@@ -138,7 +146,7 @@ class FrameReader:
             Numbers of the memory that it may overwrite, and of that which it
             must release.
         """
-        gone = []
+        gone: list[int] = []
         while self._ended:
             number, forks = self._ended.popleft()
             (self._free if forks == _forks else gone).append(number)

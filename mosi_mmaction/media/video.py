@@ -15,6 +15,7 @@ import numpy as np
 
 from .decoder_client import DecoderLostError, ask, check_decoder
 from .errors import BadSourceError
+from .frame_memory import KEPT
 from .image import MIN_SIDE, check_local
 from .storage import storage
 
@@ -123,11 +124,14 @@ class VideoFile:
         Raises:
             BadSourceError: If a frame cannot be decoded.
         """
-        wanted, places = np.unique(np.array([*indices]), return_inverse=True)
-        frames, _ = self._file.ask('read', wanted.tolist())
+        wanted = [int(i) for i in indices]
+        different = sorted({*wanted})
         # A frame requested twice is copied, as transforms write in place.
-        same = np.array_equal(places, np.arange(len(wanted)))
-        return frames if same else frames[places]
+        size = 3 * self.facts['pixels'] * len(wanted)
+        if len(different) == len(wanted) or size <= KEPT:
+            return self._file.ask('read', wanted)[0]
+        frames, _ = self._file.ask('read', different)
+        return frames[np.searchsorted(different, wanted)]
 
 
 def inspect(

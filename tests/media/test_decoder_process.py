@@ -15,7 +15,7 @@ from mosi_mmaction.datasets.transforms import (
     VideoDecode,
     VideoInit,
 )
-from mosi_mmaction.media import decoder_client, decoder_process
+from mosi_mmaction.media import decoder_client, decoder_process, frame_memory
 from mosi_mmaction.media.errors import BadSourceError
 from mosi_mmaction.media.video import VideoFile, kinds_read, read_keyframe
 
@@ -77,10 +77,13 @@ def test_a_file_that_changes_is_read_anew(videos, tmp_path):
         assert numbers(VideoFile(str(path)), [1]) == [first + 1]
 
 
-def test_frames_that_are_wanted_twice_are_apart(videos):
-    frames = VideoFile(videos[0]).read([4, 2, 4])
+@pytest.mark.parametrize('kept', [0, frame_memory.KEPT])
+def test_frames_that_are_wanted_twice_are_apart(videos, monkeypatch, kept):
+    monkeypatch.setattr('mosi_mmaction.media.video.KEPT', kept)
+    frames = VideoFile(videos[0]).read([4, 2, 4, 9])
+    assert [number_of(frame) for frame in frames] == [4, 2, 4, 9]
     frames[0] = 0
-    assert number_of(frames[2]) == 4
+    assert [number_of(frame) for frame in frames[1:]] == [2, 4, 9]
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,8 @@ class Pair:
         free, gone = self.reader.offer()
         self.writer.forget(gone)
         images = iter(np.full(shape, value, np.uint8))
-        shape, number, handle = self.writer.write(images, shape[0], free)
+        places = range(shape[0])
+        shape, number, handle = self.writer.write(images, places, free)
         if handle is not None:
             socket.send_fds(self.sockets[0], [b'.'], [handle])
             os.close(handle)
@@ -129,7 +130,7 @@ def test_refused_frames_leave_the_memory(pair, monkeypatch):
     for _ in range(3):
         free, _ = pair.reader.offer()
         with pytest.raises(ValueError, match='cannot be decoded'):
-            pair.writer.write(broken(), 2, free)
+            pair.writer.write(broken(), [0, 1], free)
     assert (pair.send(2) == 2).all()
     assert len(pair.writer._maps) == 1
     monkeypatch.setattr(frame_memory, 'MAX_ANSWER', SIZE - 1)
