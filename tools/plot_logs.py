@@ -32,7 +32,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     for name in ('curves', 'confusion', 'versus'):
         command = commands.add_parser(name)
         command.add_argument(
-            '--out', default=f'work_dirs/{name}.png', metavar='FILE.png'
+            '--out',
+            metavar='FILE.png',
+            help=f'default: work_dirs/{name}/, under the name of the run',
         )
         if name == 'confusion':
             add_network_arguments(command)
@@ -67,6 +69,7 @@ from mosi_mmaction.apis.networks import (
     class_names,
     read_config,
 )
+from mosi_mmaction.files import name_of_checkpoint, name_of_runs
 from mosi_mmaction.visualization.logs import (
     chance_of,
     names_of,
@@ -126,6 +129,17 @@ def confusion(
     return counts, tuple(names)
 
 
+def default_out(args: argparse.Namespace) -> str:
+    """Return the file of a picture, another one for each run or runs."""
+    if args.command == 'confusion':
+        name = name_of_checkpoint(args.checkpoint)
+    else:
+        name = name_of_runs(args.runs)
+    if args.command == 'versus':
+        name = f'{args.x}_{name}'
+    return f'work_dirs/{args.command}/{name}.png'
+
+
 def main(argv: list[str] | None = None) -> None:
     """Run the tool."""
     args = parse_args(argv)
@@ -154,9 +168,10 @@ def main(argv: list[str] | None = None) -> None:
                 f'{len(values)} |'
             )
         figure = draw_versus(name, rows, args.x)
-    Path(args.out).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(args.out, dpi=90)
-    print(f'wrote {args.out}')
+    out = Path(args.out or default_out(args))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, dpi=90)
+    print(f'wrote {out}')
 
 
 if __name__ == '__main__':

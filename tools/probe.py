@@ -66,7 +66,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--out-dir',
         type=Path,
-        help='default: work_dirs/probe/<name of the network>',
+        help='default: work_dirs/probe/ and the name of the network, such as '
+        'RUN/epoch_14',
     )
     add_config_options(parser)
     return parser.parse_args(argv)
@@ -78,9 +79,19 @@ if __name__ == '__main__':
 # First, as it says what to install where matplotlib is missing.
 from mosi_mmaction.probe.card import draw_card, to_markdown  # isort: skip
 
-from mosi_mmaction.files import write_text
+from mosi_mmaction.files import name_of_checkpoint, write_text
 from mosi_mmaction.probe.networks import open_network
 from mosi_mmaction.probe.probe import probe
+
+
+def default_out_dir(args: argparse.Namespace) -> Path:
+    """Return the directory of a card, another one for each network."""
+    weights = args.checkpoint or args.network
+    if Path(weights).is_file() and not weights.endswith('.py'):
+        name = name_of_checkpoint(weights)
+    else:
+        name = Path(args.network.replace(':', '_')).stem
+    return Path('work_dirs', 'probe', name)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -102,8 +113,7 @@ def main(argv: list[str] | None = None) -> None:
         not args.no_untrained,
     )
     card['checkpoint'] = args.checkpoint
-    stem = Path(args.network.replace(':', '_')).stem
-    out_dir = args.out_dir or Path('work_dirs', 'probe', stem)
+    out_dir = args.out_dir or default_out_dir(args)
     text = to_markdown(card)
     write_text(out_dir / 'card.md', text)
     write_text(out_dir / 'card.json', json.dumps(card, indent=1) + '\n')

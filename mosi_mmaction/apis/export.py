@@ -1,11 +1,13 @@
 """Export networks to files that other stacks run, and compare them there."""
 
 import json
+import logging
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +22,13 @@ from ..checkpoints.weights import backbone_weights
 from ..checkpoints.zoo import find_checkpoint
 from ..files import whole_file
 from ..models.heads.pooled_feature_head import pool_features
+from .export_comparison import compare
 from .networks import clip_settings, load_network
 
 #: Format to the ending of its files.
 FORMATS = dict(
     safetensors='.safetensors', onnx='.onnx', torchscript='.pt', program='.pt2'
 )
-
-#: Largest difference to the network, as a share of its largest output.
-TOLERANCE = 1e-5
 
 #: Normalisation of bare backbones.
 _MEAN, _STD = [114.75] * 3, [57.375] * 3
@@ -177,7 +177,7 @@ def export(
             clips = _clips(2, shape, normalize)
             _SAVE[file_format](network, clips, made, about)
             _save_expected(network, shape, normalize, folder)
-        report = _compare(file_format, made)
+        report = compare(file_format, made)
         with whole_file(path) as part:
             shutil.copyfile(made, part)
     return dict(
@@ -242,27 +242,51 @@ def _save_weights(weights: dict, path: Path, about: dict) -> None:
     save_file(tensors, path, {METADATA: json.dumps(about)})
 
 
+@contextmanager
+def _only_our_business() -> Iterator[None]:
+    """Hide what torch says about itself while it exports."""
+
+    def other(record: logging.LogRecord) -> bool:
+        return 'torchvision is not installed' not in record.getMessage()
+
+    log = logging.getLogger('torch.onnx._internal.exporter._registration')
+    log.addFilter(other)
+    try:
+        with warnings.catch_warnings():
+            # Of torch's own code, in the versions we support.
+            warnings.filterwarnings(
+                'ignore', '.*LeafSpec.* is deprecated', FutureWarning
+            )
+            # What a trace has fixed is found out: the file is compared with
+            # the network, at other sizes of the batch.
+            warnings.simplefilter('ignore', torch.jit.TracerWarning)
+            yield
+    finally:
+        log.removeFilter(other)
+
+
 def _save_onnx(network, clips, path, about):
     try:
         import onnxruntime  # noqa: F401  compares it
         import onnxscript  # noqa: F401  torch's exporter needs it
     except ImportError as error:
         raise _missing(error) from error
-    program = torch.onnx.export(
-        network,
-        (clips,),
-        dynamo=True,
-        dynamic_shapes=({0: torch.export.Dim('batch')},),
-        input_names=['clips'],
-        output_names=['scores' if network.head else 'features'],
-        verbose=False,
-    )
+    with _only_our_business():
+        program = torch.onnx.export(
+            network,
+            (clips,),
+            dynamo=True,
+            dynamic_shapes=({0: torch.export.Dim('batch')},),
+            input_names=['clips'],
+            output_names=['scores' if network.head else 'features'],
+            verbose=False,
+        )
     program.model.metadata_props[METADATA] = json.dumps(about)
     program.save(path, external_data=False)
 
 
 def _save_torchscript(network, clips, path, about):
-    with torch.no_grad():
+    with torch.no_grad(), _only_our_business():
         traced = torch.jit.trace(network, clips, check_trace=False)
     extra = {METADATA: json.dumps(about)}
     torch.jit.save(traced, str(path), _extra_files=extra)
@@ -297,88 +321,3 @@ def _save_expected(network, shape, normalize, folder) -> None:
         saved[f'clips{count}'] = clips.numpy()
         saved[f'expected{count}'] = answer.numpy()
     np.savez(Path(folder, 'expected.npz'), **saved)
-
-
-#: How each format is run, in a process of its own.
-_RUN = dict(
-    safetensors="""
-from safetensors.numpy import load_file
-weights = load_file(path)
-assert set(weights) == set(saved.files), 'other names'
-pairs = [(weights[k], saved[k]) for k in saved.files]
-""",
-    onnx="""
-import onnxruntime
-session = onnxruntime.InferenceSession(
-    path, providers=['CPUExecutionProvider']
-)
-run = lambda clips: session.run(None, {'clips': clips})[0]
-""",
-    torchscript="""
-import torch
-network = torch.jit.load(path)
-run = lambda clips: network(torch.from_numpy(clips)).detach().numpy()
-""",
-    program="""
-import torch
-network = torch.export.load(path).module()
-run = lambda clips: network(torch.from_numpy(clips)).detach().numpy()
-""",
-)
-_BEFORE = """
-import json, sys
-import numpy as np
-path, expected = sys.argv[1:]
-saved = np.load(expected)
-pairs = None
-"""
-_AFTER = """
-if pairs is None:
-    pairs = [
-        (run(saved[f'clips{n}']), saved[f'expected{n}']) for n in (1, 3)
-    ]
-assert not {'mmaction', 'mmengine', 'mosi_mmaction'} & set(sys.modules)
-assert all(a.shape == b.shape for a, b in pairs), 'other shapes'
-print(json.dumps(dict(
-    difference=float(max(abs(a.astype(float) - b).max() for a, b in pairs)),
-    largest=float(max(abs(b.astype(float)).max() for _, b in pairs)),
-)))
-"""
-
-
-def _compare(file_format: str, path: Path) -> dict:
-    """Run a file without this package; return how far it is off.
-
-    Raises:
-        ValueError: If it does not run, or differs.
-    """
-    done = subprocess.run(
-        [
-            sys.executable,
-            '-W',
-            'ignore',
-            '-c',
-            _BEFORE + _RUN[file_format] + _AFTER,
-            str(path),
-            str(path.with_name('expected.npz')),
-        ],
-        capture_output=True,
-        text=True,
-        cwd=path.parent,
-    )
-    if done.returncode:
-        raise ValueError(
-            f'the {file_format} file does not run without this package:\n'
-            f'{done.stderr[-2000:]}'
-        )
-    report = json.loads(done.stdout.splitlines()[-1])
-    allowed = TOLERANCE * max(1, report['largest'])
-    if file_format == 'safetensors':
-        allowed = 0
-    if not report['difference'] <= allowed:
-        raise ValueError(
-            f'the {file_format} file differs from the network by '
-            f'{report["difference"]:.2e}, its largest output being '
-            f'{report["largest"]:.2e}: it was not kept'
-        )
-    return report

@@ -1,5 +1,6 @@
 """Classify videos and compute their features, from a checkpoint alone."""
 
+import logging
 import os
 import os.path as osp
 from collections.abc import Iterable
@@ -13,6 +14,7 @@ from mmaction.models import BaseRecognizer
 from mmaction.registry import TRANSFORMS
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
+from mmengine.logging import print_log
 from torch import nn
 from tqdm import tqdm
 
@@ -67,6 +69,7 @@ def classify(
     *,
     config: Source | None = None,
     classes: Source | Iterable[str] | None = None,
+    data_root: Source = '',
     batch_size: int = 4,
     device: str = 'cpu',
     progress: bool = True,
@@ -81,7 +84,9 @@ def classify(
         videos: Video files, directories, or list files, one or several.
         config: Config of the run; None takes the one in the checkpoint.
         classes: Names of the classes, or a file with one a line; None looks
-            for ``classes.txt`` beside the config's lists.
+            for ``classes.txt`` beside the config's lists. Without names,
+            labels are numbers, and a warning says so.
+        data_root: Directory that the lines of list files are relative to.
         batch_size: Videos a batch.
         device: Where to compute, such as ``'cuda'``.
         progress: Whether to show a bar.
@@ -102,7 +107,7 @@ def classify(
             f'{checkpoint} is pretrained and names no actions: fine-tune it, '
             'or take its features()'
         )
-    paths = _paths(videos)
+    paths = _paths(videos, data_root)
     names = _names(classes, cfg, model.cls_head.num_classes)
     answers = _run(model, _pipeline(cfg), paths, batch_size, progress)
     return [
@@ -116,6 +121,7 @@ def features(
     videos: Source | Iterable[Source],
     *,
     config: Source | None = None,
+    data_root: Source = '',
     batch_size: int = 4,
     device: str = 'cpu',
     progress: bool = True,
@@ -133,6 +139,7 @@ def features(
         videos: Video files, directories, or list files, one or several.
         config: Config that says how to read videos, and whose backbone gets
             the weights; None takes the one in the checkpoint.
+        data_root: Directory that the lines of list files are relative to.
         batch_size: Videos a batch.
         device: Where to compute.
         progress: Whether to show a bar.
@@ -166,14 +173,16 @@ def features(
             ) from error
         model.to(device)
     model.cls_head = PooledFeatureHead()
-    answers = _run(model, _pipeline(cfg), _paths(videos), batch_size, progress)
+    paths = _paths(videos, data_root)
+    answers = _run(model, _pipeline(cfg), paths, batch_size, progress)
     return np.stack([sample.feature.cpu().numpy() for sample in answers])
 
 
-def _paths(videos: Source | Iterable[Source]) -> list[str]:
+def _paths(videos: Source | Iterable[Source], data_root: Source) -> list[str]:
     if isinstance(videos, (str, os.PathLike)):
         videos = [videos]
-    return [v.path for v in find_videos([os.fspath(v) for v in videos])]
+    found = find_videos([*map(os.fspath, videos)], os.fspath(data_root))
+    return [video.path for video in found]
 
 
 def _names(
@@ -184,6 +193,13 @@ def _names(
     if classes is None:
         found = _classes_file(cfg)
         if found is None:
+            print_log(
+                'no names of the classes are known, so labels are numbers; '
+                'classes takes names, or a file with one a line, such as the '
+                'classes.txt that data/split_videos writes',
+                'current',
+                logging.WARNING,
+            )
             return tuple(map(str, range(count)))
         classes = found
     if isinstance(classes, (str, os.PathLike)):

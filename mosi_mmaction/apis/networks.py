@@ -71,7 +71,13 @@ def build_network(
             model = MODELS.build(model_cfg)
             model.init_weights()
         if checkpoint is not None:
-            load_checkpoint(model, checkpoint, map_location='cpu', strict=True)
+            load_checkpoint(
+                model,
+                checkpoint,
+                map_location='cpu',
+                strict=True,
+                logger='silent',
+            )
     except RuntimeError as error:
         raise ValueError(
             f'{checkpoint}: not a checkpoint of the network of '

@@ -38,7 +38,7 @@ def find_videos(sources: Iterable[str], data_root: str = '') -> list[Video]:
         FileNotFoundError: If a source or a listed video does not exist.
         ValueError: If there is no video.
     """
-    videos = []
+    videos, origin = [], {}
     for source in sources:
         if osp.isdir(source):
             for path in scan_tree(source):
@@ -56,14 +56,21 @@ def find_videos(sources: Iterable[str], data_root: str = '') -> list[Video]:
                 if label.isdecimal() and int(label) < len(names):
                     label = names[int(label)]
                 videos.append(Video(join(data_root, path), label))
+                origin[videos[-1].path] = source
         else:
             videos.append(Video(source, ''))
     for video in videos:
         if not osp.isfile(video.path):
-            raise FileNotFoundError(
-                f'there is no video {video.path!r}; --data-root is the '
-                'directory that the lines of a list are relative to'
-            )
+            text = f'there is no video {video.path!r}'
+            if video.path in origin:
+                where = (
+                    repr(data_root) if data_root else 'the working directory'
+                )
+                text += (
+                    f'; the lines of {origin[video.path]!r} are looked for '
+                    f'below {where}: set the data root'
+                )
+            raise FileNotFoundError(text)
     if not videos:
         raise ValueError(f'no video in {list(sources)}')
     return videos

@@ -46,7 +46,9 @@ def read_checkpoint(path: str) -> dict:
         ImportError: If it is ``.safetensors`` and that is not installed.
     """
     if not str(path).endswith('.safetensors'):
-        return CheckpointLoader.load_checkpoint(path, map_location='cpu')
+        return CheckpointLoader.load_checkpoint(
+            path, map_location='cpu', logger='silent'
+        )
     try:
         from safetensors import SafetensorError, safe_open
     except ImportError as error:

@@ -151,5 +151,5 @@ def checkpoint_path(name: str) -> str:
 def load_from_zoo(filename: str, map_location: Any = None) -> dict:
     """Load ``mosi://NAME``, the scheme that ``load_from`` knows."""
     return CheckpointLoader.load_checkpoint(
-        checkpoint_path(filename[len(SCHEME) :]), map_location
+        checkpoint_path(filename[len(SCHEME) :]), map_location, 'silent'
     )

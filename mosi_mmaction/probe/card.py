@@ -18,7 +18,9 @@ def percent(score: dict | None) -> str:
     """Write a score with its interval, in percent."""
     if score is None:
         return '–'
-    values = (round(100 * score[k]) for k in ('mean', 'low', 'high'))
+    values = [round(100 * score[k]) for k in ('mean', 'low', 'high')]
+    if score['low'] == score['high']:  # the same answer to every clip
+        return f'{values[0]}'
     return '{} [{}, {}]'.format(*values)
 
 
@@ -56,15 +58,16 @@ def to_markdown(card: dict) -> str:
 
 
 def verdict(card: dict) -> list[str]:
-    """Say in a line each what speaks against the load, or that nothing."""
+    """Return a line for each sign that weights were badly loaded."""
     if card['ok']:
+        text = 'The weights seem to be loaded correctly'
         if 'untrained' not in card['questions'][0]:
-            return [
-                'Nothing speaks against the load; it was not compared with '
-                'an untrained network.'
-            ]
-        return ['Nothing speaks against the load.']
-    return [f'**Check the load:** {f["text"]}.' for f in card['findings']]
+            text += '; they were not compared with an untrained network'
+        return [f'{text}.']
+    return [
+        f'**Check how the weights are loaded:** {f["text"]}.'
+        for f in card['findings']
+    ]
 
 
 def draw_card(card: dict) -> plt.Figure:

@@ -7,8 +7,9 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from helpers.paths import load_tool
 from mosi_mmaction import config_path
-from mosi_mmaction.apis import Prediction, classify, features
+from mosi_mmaction.apis import Prediction, classify, features, inference
 from mosi_mmaction.apis.networks import build_network, read_config
 from mosi_mmaction.apis.videos import find_videos
 from mosi_mmaction.synthetic.write import write_action_videos
@@ -98,10 +99,40 @@ def test_directories_configs_and_names_may_be_given(run, expected, capsys):
     assert '4/4' not in capsys.readouterr().err
     with pytest.raises(ValueError, match='3 names for a network of 2'):
         classify(root / 'a.pth', videos, classes=['a', 'b', 'c'])
-    with pytest.raises(FileNotFoundError, match='no video'):
+    with pytest.raises(FileNotFoundError, match='no video') as error:
         classify(root / 'a.pth', 'nothing.avi')
+    assert 'data' not in str(error.value)  # only lists have a data root
+    with pytest.raises(FileNotFoundError, match='below the working directory'):
+        classify(root / 'a.pth', root / 'lists/test.txt')
     with pytest.raises(ValueError, match='names no actions'):
         classify('mosi_r2p1d_deadleaves', videos)
+
+
+def test_without_names_a_warning_says_how_to_give_them(run, tmp_path):
+    root, videos = run
+    file = torch.load(root / 'a.pth')
+    elsewhere = file['meta']['cfg'].replace(str(root / 'lists'), '/moved')
+    torch.save(dict(file, meta=dict(cfg=elsewhere)), tmp_path / 'b.pth')
+    told = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inference, 'print_log', lambda *args: told.append(args))
+        (found,) = classify(tmp_path / 'b.pth', videos[0], progress=False)
+        assert found.label in ('0', '1')
+        classify(root / 'a.pth', videos[0], progress=False)
+    assert len(told) == 1 and 'classes.txt' in told[0][0]
+
+
+def test_tool_prints_names_and_scores(run, expected, capsys):
+    root, videos = run
+    tool = load_tool('classify')
+    lists, data = str(root / 'lists/test.txt'), str(root / 'videos')
+    tool.main([str(root / 'a.pth'), lists, '--data-root', data, '--top', '2'])
+    lines = capsys.readouterr().out.splitlines()
+    names = ('à gauche', 'up and down')
+    for line, video, scores in zip(lines, videos, expected, strict=True):
+        order = scores.argsort()[::-1]
+        wanted = [f'{names[k]}\t{scores[k]:.3f}' for k in order]
+        assert line == '\t'.join([video, *wanted])
 
 
 def test_features_are_those_of_mmaction(run):

@@ -17,8 +17,10 @@ from helpers.loads import (
     head_accuracy,
     variants,
 )
+from helpers.paths import load_tool
 from mosi_mmaction.checkpoints.config import config_of
 from mosi_mmaction.probe import clips as probe_clips
+from mosi_mmaction.probe.card import percent
 from mosi_mmaction.probe.features import take_features
 from mosi_mmaction.probe.networks import open_network, reset
 from mosi_mmaction.probe.probe import probe
@@ -326,7 +328,7 @@ def test_tool_writes_a_card(tmp_path):
     code = launch.run('probe.py', network, *options, log=log)
     said = log.read_text()
     assert code == 1, said  # it is untrained
-    assert 'Check the load' in said
+    assert 'Check how the weights are loaded' in said
     card = json.loads((tmp_path / 'card/card.json').read_text())
     assert [q['name'] for q in card['questions']] == [
         q.name for q in probe_clips.QUESTIONS
@@ -335,3 +337,27 @@ def test_tool_writes_a_card(tmp_path):
     text = (tmp_path / 'card/card.md').read_text()
     assert text in said + '\n'
     assert (tmp_path / 'card/card.png').stat().st_size > 5000
+
+
+def test_cards_of_two_runs_lie_in_two_places(tmp_path, monkeypatch):
+    tool = load_tool('probe')
+    monkeypatch.chdir(tmp_path)
+    for run in 'ab':
+        (tmp_path / run).mkdir()
+        (tmp_path / run / 'epoch_14.pth').touch()
+    config = ['my.py', '--checkpoint', 'b/epoch_14.pth']
+    for argv, place in (
+        (['a/epoch_14.pth'], 'a/epoch_14'),
+        (config, 'b/epoch_14'),
+        (['mosi_r2p1d_deadleaves'], 'mosi_r2p1d_deadleaves'),
+        (['tiny/mosi_r2p1d_images'], 'mosi_r2p1d_images'),
+        (['my_module:build'], 'my_module_build'),
+    ):
+        found = tool.default_out_dir(tool.parse_args(argv))
+        assert found.as_posix() == f'work_dirs/probe/{place}'
+
+
+def test_an_interval_of_no_width_is_left_out():
+    same = dict(mean=0.25, low=0.25, high=0.25)
+    assert percent(same) == '25'
+    assert percent(dict(same, high=0.31)) == '25 [25, 31]'

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -224,6 +225,19 @@ class TestPlotLogs:
         said = capsys.readouterr().out
         assert '| none | 50.0 | 1 |\n| 2 | 40.0 | 1 |' in said
         assert (tmp_path / 'out.png').is_file()
+
+    def test_pictures_of_other_runs_are_other_files(self, tmp_path):
+        def out(*argv):
+            return plot_logs.default_out(plot_logs.parse_args(argv))
+
+        assert out('curves', 'w/a/', 'w/b') == 'work_dirs/curves/a+b.png'
+        versus = out('versus', 'w/a', '--x', 'mask_size')
+        assert versus == 'work_dirs/versus/mask_size_a.png'
+        confusion = out('confusion', 'c.py', 'w/a/epoch_4.pth')
+        assert confusion == 'work_dirs/confusion/a/epoch_4.png'
+        many = [f'w/{"long name" * 3}{i}' for i in range(40)]
+        one, other = out('curves', *many), out('curves', *many[:-1], 'w/z')
+        assert one != other and len(Path(one).name) < 110
 
     def test_says_what_is_missing(self, tmp_path):
         with pytest.raises(FileNotFoundError, match='LocalVisBackend'):

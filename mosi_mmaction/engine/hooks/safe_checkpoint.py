@@ -114,7 +114,7 @@ class SafeCheckpointHook(CheckpointHook):
     def _publish_model(self, runner, ckpt_path: str) -> None:
         """Write a file with only ``published_keys``, as MMEngine does."""
         checkpoint = CheckpointLoader.load_checkpoint(
-            ckpt_path, map_location='cpu'
+            ckpt_path, map_location='cpu', logger='silent'
         )
         published = {
             k: v for k, v in checkpoint.items() if k in self.published_keys
