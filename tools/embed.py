@@ -201,13 +201,14 @@ def draw_clusters(
     actions = sorted(set(labels))
     known = len(actions) > 1
     # In inches: the left column, and the names below its lower panel.
-    wide = 4.6
+    wide = 3.6
     names = [shortened(action, 40) for action in actions]
     columns = max(1, int(wide / (0.09 * max(map(len, names)) + 0.45)))
     legend = 0.2 * -(-len(actions) // columns) + 0.2 if known else 0
-    height = max(1.9 * count + 0.6, (6 if known else 3.6) + legend)
-    figure = plt.figure(figsize=(14, height), layout='constrained')
-    whole = figure.add_gridspec(count, 3, width_ratios=(wide, 6.6, 1.8))
+    height = max(1.55 * count + 0.6, (5.6 if known else 3) + legend)
+    # No wider than what a page can show at reading size.
+    figure = plt.figure(figsize=(10.5, height), layout='constrained')
+    whole = figure.add_gridspec(count, 3, width_ratios=(wide, 5, 1.4))
     left = whole[:, 0]
     if known:
         # The names have a row, so that they are not beyond the figure's edge.
@@ -263,7 +264,7 @@ def draw_clusters(
         axes.set_title(
             f'cluster {k + 1}, {row["motion"]}: {words}',
             color=colors[k % 10],
-            fontsize=11,
+            fontsize=10,
         )
         axes = figure.add_subplot(whole[k, 2], projection='polar')
         # In pictures y points down; in plots angles are counterclockwise.

@@ -29,8 +29,9 @@ from .measure import (
     share_inside,
 )
 
-#: Height of the pictures on the sheet and in the videos, in pixels.
-SHOWN = 192
+#: Height of the pictures in the videos and of rendered clips, in pixels; and
+#: on the sheet, of which a page is to hold six beside each other.
+SHOWN, ON_SHEET = 192, 128
 
 TRAINED, RANDOM, CENTRE = 'network', 'random initialisation', 'centre prior'
 
@@ -86,14 +87,17 @@ def look_at(clip: np.ndarray, cams: dict[str, list[CAM]]) -> Look:
 
 
 def panels(
-    clip: np.ndarray, cam: np.ndarray, moved: np.ndarray
+    clip: np.ndarray,
+    cam: np.ndarray,
+    moved: np.ndarray,
+    height: int = SHOWN,
 ) -> list[list[np.ndarray]]:
     """Draw frame, overlay and flow of every frame of a clip.
 
     The flow is the one to the next frame, scaled to the clip's 99.5th
     percentile.
     """
-    clip = resized(clip, SHOWN)
+    clip = resized(clip, height)
     size = clip.shape[2], clip.shape[1]
     scale = max(float(np.quantile(moved, 0.995)), 1e-6)
 
@@ -120,7 +124,7 @@ def _row(clip: np.ndarray, look: Look, explained: str, title: str):
     """Draw the middle frame of a clip next to mean CAM and mean flow."""
     middle = len(clip) // 2
     still = np.broadcast_to(look.cam.mean(0), look.cam.shape)
-    mean = panels(clip, still, look.moved.mean(0)[None])[middle]
+    mean = panels(clip, still, look.moved.mean(0)[None], ON_SHEET)[middle]
     titles = (
         'frame',
         f'CAM: {explained}' if look.cam.any() else f'no CAM: {explained}',
@@ -132,7 +136,7 @@ def _row(clip: np.ndarray, look: Look, explained: str, title: str):
 def _with_scale(rows: list[np.ndarray]) -> np.ndarray:
     """Lay the rows out above the scale of their maps."""
     sheet = draw.grid(rows, 2, gap=8)
-    scale = draw.scale(192, 'least', 'most, in each picture by itself')
+    scale = draw.scale(160, 'least', 'most, in each picture by itself')
     text = (
         'CAM: the evidence for what is named above it, mean over the clip '
         '("no CAM": nothing speaks for it). Flow: how fast pixels move, mean '

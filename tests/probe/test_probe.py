@@ -20,7 +20,7 @@ from helpers.loads import (
 from helpers.paths import load_tool
 from mosi_mmaction.checkpoints.config import config_of
 from mosi_mmaction.probe import clips as probe_clips
-from mosi_mmaction.probe.card import percent
+from mosi_mmaction.probe.card import draw_card, percent
 from mosi_mmaction.probe.features import take_features
 from mosi_mmaction.probe.networks import open_network, reset
 from mosi_mmaction.probe.probe import probe
@@ -321,6 +321,14 @@ def test_a_config_in_a_checkpoint_is_that_of_the_run():
 
 
 # -------------------------------------------------------------------- tool
+def test_picture_of_a_card_names_the_run(card):
+    card = dict(card, network='work_dirs/my_mosi/epoch_40.pth')
+    axes = draw_card(card).axes[0]
+    assert axes.get_title() == 'my_mosi/epoch_40.pth'
+    assert axes.get_xlabel() == 'named correctly (%)'
+    assert draw_card(dict(card, network=ZOO)).axes[0].get_title() == ZOO
+
+
 def test_tool_writes_a_card(tmp_path):
     log = tmp_path / 'log'
     options = ['--num-images', 12, '--strict', '--out-dir', tmp_path / 'card']

@@ -54,7 +54,7 @@ class TestGradCAM:
         assert report['rendered']['share']['network']['n'] == 8
         assert 0.16 <= report['rendered']['area']['mean'] <= 0.49
         sheet = np.asarray(Image.open(tmp_path / 'sheet.png'))
-        assert sheet.shape[0] > where_it_looks.SHOWN
+        assert sheet.shape[0] > where_it_looks.ON_SHEET
         (film,) = tmp_path.glob('*.mp4')
         assert report['drawn'] == [film.stem]
         said = capsys.readouterr().out
