@@ -225,7 +225,8 @@ def browse(cfg: Config, args: argparse.Namespace) -> list[Path]:
         """Put what a direction means above a picture of labels."""
         if 'motion' not in before:
             return picture
-        return draw.grid([draw.convention(), picture], 1, gap=0)
+        above = draw.convention(picture.shape[1])
+        return draw.grid([above, picture], 1, gap=0)
 
     def explained(picture: np.ndarray) -> np.ndarray:
         """Put what a direction means, and the source, above a picture."""

@@ -261,8 +261,11 @@ def draw_clusters(
                 row['motions'].items(), key=lambda item: -item[1]
             )
         )
+        mostly = 'mostly ' if len(row['motions']) > 1 else ''
+        if row['motion'] == 'mixed':
+            mostly = ''
         axes.set_title(
-            f'cluster {k + 1}, {row["motion"]}: {words}',
+            f'cluster {k + 1}, {mostly}{row["motion"]}: {words}',
             color=colors[k % 10],
             fontsize=10,
         )

@@ -197,24 +197,35 @@ def scale(width: int, low: str = '0', high: str = '1') -> np.ndarray:
     return np.asarray(out)
 
 
-def convention() -> np.ndarray:
+def convention(width: int | None = None) -> np.ndarray:
     """Draw what a direction in the name of a label means.
 
+    Args:
+        width: Width in pixels that it is to fit, in one line or in two; None
+            for one line.
+
     Returns:
-        (STRIP, W, 3) uint8 RGB: that of *right*, with arrows.
+        (STRIP or 2 STRIP, W, 3) uint8 RGB: that of *right*, with arrows.
     """
-    words = ('right: the window goes right', 'the picture in it goes left')
-    wide = [_width(word) for word in words]
-    out = Image.new('RGB', (sum(wide) + 100, STRIP), 'white')
-    pen, x, y = ImageDraw.Draw(out), 4, STRIP // 2
-    for word, width, (tail, tip) in zip(words, wide, ((0, 24), (24, 0))):
-        write(pen, (x, 0), word)
-        x += width + 2
-        pen.line((x + tail, y, x + tip, y), 'black', 2)
-        back = 6 if tail > tip else -6
-        for side in (-4, 4):
-            pen.line((x + tip, y, x + tip + back, y + side), 'black', 2)
-        x += 40
+    parts = [
+        _with_arrow('right: the window goes right', (0, 24)),
+        _with_arrow('the picture in it goes left', (24, 0)),
+    ]
+    if width is None or sum(p.shape[1] for p in parts) <= width:
+        return np.concatenate(parts, 1)
+    return grid(parts, 1, gap=0)
+
+
+def _with_arrow(word: str, ends: tuple[int, int]) -> np.ndarray:
+    """Write a word with an arrow from one x to another one behind it."""
+    x, y, (tail, tip) = 4 + _width(word) + 2, STRIP // 2, ends
+    out = Image.new('RGB', (x + 40, STRIP), 'white')
+    pen = ImageDraw.Draw(out)
+    write(pen, (4, 0), word)
+    pen.line((x + tail, y, x + tip, y), 'black', 2)
+    back = 6 if tail > tip else -6
+    for side in (-4, 4):
+        pen.line((x + tip, y, x + tip + back, y + side), 'black', 2)
     return np.asarray(out)
 
 

@@ -251,7 +251,7 @@ def look_at_videos(
                 if video.label:
                     title += f' (label: {video.label})'
                 if framing == 'as filmed':
-                    titles = ('frame', f'CAM of {explained}', 'flow')
+                    titles = ('frame', f'CAM: {explained}', 'flow')
                     frames += [
                         _titled(p, titles)
                         for p in panels(cut, look.cam, look.moved)

@@ -225,6 +225,9 @@ class TestDraw:
         assert picture.shape[0] == scale.shape[0]
         inside = (picture != 255).any((0, 2)).nonzero()[0]
         assert inside[-1] < picture.shape[1] - 1
+        narrow = draw.convention(300)
+        assert narrow.shape[0] == 2 * draw.STRIP and narrow.shape[1] <= 300
+        assert (narrow != 255).sum() == (picture != 255).sum()
 
     def test_overlay_mixes(self):
         image = np.full((4, 4, 3), 200, np.uint8)
