@@ -113,22 +113,27 @@ def once(run: Callable, *args: Any) -> float:
 def warps_alone(image: np.ndarray, plan: PseudoMotion) -> None:
     """Do only the warps that a plan needs, one per layer and frame.
 
-    This is the lower bound of interpolation with OpenCV: no colours, of
-    mattes only the warps, and no compositing.
+    This is the lower bound of interpolation with OpenCV: of mattes only the
+    warps, no compositing. If colours are drawn, the warped pixels have 16
+    bits and are transformed, as one rounding of both needs them.
     """
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    size = plan.crop_size
+    size, matrix = plan.crop_size, np.eye(3, 4, dtype=np.float32)
+    if plan.color is not None:
+        image = image.astype(np.uint16)
     for layer in layers_of(plan):
         for c in np.flatnonzero(~layer.whole).tolist():
             alpha = None if layer.alphas is None else layer.alphas[c]
             side = size if alpha is None else len(alpha)
-            into = np.empty((side, side, 3), np.uint8)
+            into = np.empty((side, side, 3), image.dtype)
             for n in range(plan.clip_len):
                 if layer.visible is not None and not layer.visible[c, n]:
                     continue
                 cv2.warpAffine(
                     image, layer.maps[c, n], (side, side), into, flags
                 )
+                if plan.color is not None:
+                    cv2.transform(into, matrix, into)
                 if alpha is not None and not layer.placed[c]:
                     cv2.warpAffine(
                         alpha, layer.places[c, n], (side, side), None, flags

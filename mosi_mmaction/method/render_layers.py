@@ -16,11 +16,13 @@ import cv2
 import numpy as np
 
 from .blending import Scratch, Side, blend, opacities
-from .color import ColorParams, apply_color, luma_table, table_luma
+from .color import ColorParams, luma_table, table_luma
 from .layers import Layer, layers_of
 from .plan import PseudoMotion
 
 _WARP = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+#: Beyond the image, its nearest pixel; beyond a matte, 0.
+_NEAREST, _ZERO = cv2.BORDER_REPLICATE, cv2.BORDER_CONSTANT
 #: Steps per grey level of pixels that are interpolated before colours are
 #: applied: 255 levels just fit into 16 bits.
 _STEPS = 257
@@ -143,18 +145,24 @@ class _Painter:
 
     def fill(self, c: int, clip: np.ndarray) -> None:
         """Paint the first frames of a clip, (n, L, L, 3), as a whole."""
-        height, width = clip.shape[1:3]
+        side = clip.shape[2], clip.shape[1]
+        memory = self._scratch.patch(side)
         if not self._whole[c]:
             for n, frame in enumerate(clip):
-                self._warp(c, n, (width, height), frame)
+                self._warp(c, n, side, frame, memory.fine)
             return
+        # NumPy copies a row at once if it is one element.
+        windows = _rows_of_windows(self._source.image, side)
         shifts = self._shifts[c, : len(clip)].tolist()
-        image = self._source.image
         if self._matrices is None:
-            _copy_windows(image, shifts, clip)
+            for (x, y), frame in zip(shifts, _rows(clip)):
+                frame[...] = windows[y, x]
             return
+        # Copied first, see apply_color.
+        pixels, rows = memory.pixels, _rows(memory.pixels)
         for (x, y), frame, m in zip(shifts, clip, self._matrices[c]):
-            apply_color(image[y : y + height, x : x + width], m, frame)
+            rows[...] = windows[y, x]
+            cv2.transform(pixels, m, frame)
 
     def patches(
         self, c: int, frames: np.ndarray, sides: Sequence[Side]
@@ -200,18 +208,18 @@ class _Painter:
         self, c: int, frames: np.ndarray, sides: Sequence[Side]
     ) -> Iterator[np.ndarray]:
         for n, side in zip(frames.tolist(), sides):
-            pixels = self._scratch.patch(side).pixels
-            self._warp(c, n, side, pixels)
-            yield pixels
+            memory = self._scratch.patch(side)
+            self._warp(c, n, side, memory.pixels, memory.fine)
+            yield memory.pixels
 
-    def _warp(self, c: int, n: int, side: Side, into: np.ndarray) -> None:
-        matrix, replicate = self._maps[c, n], cv2.BORDER_REPLICATE
+    def _warp(
+        self, c: int, n: int, side: Side, into: np.ndarray, fine: np.ndarray
+    ) -> None:
+        source, matrix = self._source, self._maps[c, n]
         if self._fine_matrices is None:
-            image = self._source.image
-            cv2.warpAffine(image, matrix, side, into, _WARP, replicate)
+            cv2.warpAffine(source.image, matrix, side, into, _WARP, _NEAREST)
             return
-        fine, image = self._scratch.patch(side).fine, self._source.fine
-        cv2.warpAffine(image, matrix, side, fine, _WARP, replicate)
+        cv2.warpAffine(source.fine, matrix, side, fine, _WARP, _NEAREST)
         cv2.transform(fine, self._fine_matrices[c, n], fine)
         np.right_shift(fine, 8, out=fine)
         np.copyto(into, fine, casting='unsafe')
@@ -314,9 +322,7 @@ class _Matte:
             patches, under, sides, self._places[c, frames]
         ):
             _, _, matte, weight, rest, total = self._scratch.patch(side)
-            cv2.warpAffine(
-                alpha, matrix, side, matte, _WARP, cv2.BORDER_CONSTANT
-            )
+            cv2.warpAffine(alpha, matrix, side, matte, _WARP, _ZERO)
             opacities(matte, weight, rest)
             blend(patch, place, weight, rest, total)
 
@@ -342,22 +348,23 @@ def _parts(
     ]
 
 
-def _copy_windows(
-    image: np.ndarray, corners: list[list[int]], into: np.ndarray
-) -> None:
-    """Copy windows of an image, (H, W, 3), to frames, (n, h, w, 3)."""
-    count, height, width, channels = into.shape
-    # NumPy copies a row at once if it is one element.
+def _rows(images: np.ndarray) -> np.ndarray:
+    """Return C-contiguous images (..., h, w, 3) as rows, (..., h) void."""
+    *shape, width, channels = images.shape
     row = np.dtype((np.void, width * channels))
-    windows = np.ndarray(
-        (len(image) - height + 1, image.shape[1] - width + 1, height),
-        row,
+    return images.reshape(*shape, width * channels).view(row)[..., 0]
+
+
+def _rows_of_windows(image: np.ndarray, side: Side) -> np.ndarray:
+    """Return all windows of an image by their corner, (y, x, h) void."""
+    height, width, channels = image.shape
+    step = image.strides[0]
+    return np.ndarray(
+        (height - side[1] + 1, width - side[0] + 1, side[1]),
+        np.dtype((np.void, side[0] * channels)),
         image,
-        strides=(image.strides[0], channels, image.strides[0]),
+        strides=(step, channels, step),
     )
-    frames = into.reshape(count, height, width * channels).view(row)[..., 0]
-    for n, (x, y) in enumerate(corners):
-        frames[n] = windows[y, x]
 
 
 def _moved(maps: np.ndarray, corners: np.ndarray | None) -> np.ndarray:
