@@ -10,7 +10,7 @@ from mmengine.registry import init_default_scope
 from torch.utils.data import get_worker_info
 
 from helpers.stream_samples import LEAVES, read
-from mosi_mmaction import SeedSample
+from mosi_mmaction import CropSource, SeedSample
 from mosi_mmaction.datasets import EpochIndex
 
 
@@ -136,3 +136,22 @@ def test_stock_transforms_become_a_function_of_the_index(step, results):
     assert len(set(told)) > 1
     assert [outcome(i, epoch=1) for i in range(12)] != told
     assert [outcome(i, seed=1) for i in range(12)] != told
+
+
+def test_numbers_drawn_one_by_one_are_those_of_an_array():
+    # What samples of earlier versions were made of.
+    for index in range(200):
+        ours, rng = (EpochIndex(index, 5, 0).rng() for _ in range(2))
+        SeedSample()(dict(rng=ours))
+        _, seed, _ = rng.integers(2**32, size=3)
+        assert np.random.random() == np.random.RandomState(seed).random()
+        height, width = 1 + index % 7, 1 + index % 11
+        y, x = np.mgrid[:height, :width]
+        img = np.stack([x, y, y], -1).astype(np.uint8)
+        side = min(height, width)
+        crop = CropSource(size=side, flip_ratio=0)
+        found = crop(dict(img=img, rng=ours))['img'][0, 0, :2]
+        room = np.array([width - side, height - side])
+        assert found.tolist() == rng.integers(0, room, endpoint=True).tolist()
+        rng.random()  # of the flip
+        assert ours.random() == rng.random()
