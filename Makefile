@@ -4,8 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
-.PHONY: install demo test test-all wheel-test docs notebook readme-test \
+.PHONY: help install demo test test-all wheel-test docs notebook readme-test \
 	check-all lint pictures clean
+
+# The first target, which make runs without one.
+help:
+	@echo 'make demo        pretrain, fine-tune, compare: seven to nine minutes'
+	@echo 'make test        lint and test'
+	@echo 'make install     only what both need, into .venv'
+	@echo 'make test-all, wheel-test, docs, notebook, readme-test, pictures,'
+	@echo 'make check-all, lint, clean: see CONTRIBUTING.md and the Makefile'
 
 install: $(STAMP)
 

@@ -54,6 +54,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='directory that list files are relative to',
     )
     parser.add_argument(
+        '--skip-bad',
+        action='store_true',
+        help='leave out videos that cannot be read, instead of stopping',
+    )
+    parser.add_argument(
         '--batch-size', type=int, default=4, help='videos per batch'
     )
     parser.add_argument(
@@ -82,6 +87,7 @@ def main(argv: list[str] | None = None) -> None:
         config=args.config,
         classes=args.classes,
         data_root=args.data_root,
+        bad_files='skip' if args.skip_bad else 'raise',
         batch_size=args.batch_size,
         device=args.device,
     )

@@ -78,6 +78,7 @@ from mosi_mmaction.checkpoints.resume import find_resume
 from mosi_mmaction.cli.runs import (
     build_runner,
     check_file,
+    check_held_out,
     check_steps,
     load_config,
 )
@@ -140,7 +141,10 @@ def describe_interruption(
     """Return the message for a training run stopped by Ctrl-C."""
     path = find_resume(work_dir, filename_tmpl)
     if path is None:
-        return f'Interrupted before the first checkpoint of {work_dir}.'
+        return (
+            f'Interrupted before the first checkpoint of {work_dir}: nothing '
+            'was saved.'
+        )
     return (
         f'Interrupted. The work is safe up to {path}; to continue from it:\n'
         f'    {same_command("--resume")}'
@@ -151,6 +155,11 @@ def _checkpoint_names(cfg: Config) -> str:
     hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
     unit = 'epoch' if hook.get('by_epoch', True) else 'iter'
     return hook.get('filename_tmpl') or f'{unit}_{{}}.pth'
+
+
+def _earlier_run(cfg: Config) -> str | None:
+    """Return the newest checkpoint of another run in the work dir."""
+    return find_resume(cfg.work_dir, _checkpoint_names(cfg), lambda text: None)
 
 
 def main() -> None:
@@ -167,21 +176,27 @@ def main() -> None:
     # Now that the logger knows the rank, these are logged once.
     for text in broken:
         runner.logger.error(text)
-    warning = ''
     if args.resume == 'auto' and not cfg.resume:
-        warning = (
+        runner.logger.warning(
             f'--resume: {cfg.work_dir} had no checkpoint, so the run '
             f'started from {cfg.get("load_from") or "random weights"}'
         )
+    if args.resume is None and (old := _earlier_run(cfg)):
+        runner.logger.warning(
+            f'{old} is of an earlier run in the same work dir, whose '
+            'checkpoints this run replaces one by one: --resume continues '
+            'that run, another --work-dir keeps both'
+        )
     check_steps(runner)
-    runner.logger.info(summarize(runner, warning))
+    check_held_out(runner)
+    runner.logger.info(summarize(runner))
     steps = StepTimeHook()
     runner.register_hook(steps)
     when_interrupted(
         lambda: describe_interruption(cfg.work_dir, _checkpoint_names(cfg))
     )
     runner.train()
-    runner.logger.info(conclude(runner, steps.taken > 0, warning))
+    runner.logger.info(conclude(runner, steps.taken > 0))
 
 
 if __name__ == '__main__':

@@ -22,6 +22,7 @@ from ..checkpoints.config import plain_network
 from ..checkpoints.files import read_checkpoint
 from ..checkpoints.weights import backbone_weights
 from ..checkpoints.zoo import find_checkpoint
+from ..media.errors import BadSourceError
 from ..media.paths import decode_lines
 from ..models.heads.pooled_feature_head import PooledFeatureHead
 from .networks import build_network, clip_settings, load_network, read_config
@@ -70,6 +71,7 @@ def classify(
     config: Source | None = None,
     classes: Source | Iterable[str] | None = None,
     data_root: Source = '',
+    bad_files: str = 'raise',
     batch_size: int = 4,
     device: str = 'cpu',
     progress: bool = True,
@@ -87,6 +89,8 @@ def classify(
             for ``classes.txt`` beside the config's lists. Without names,
             labels are numbers, and a warning says so.
         data_root: Directory that the lines of list files are relative to.
+        bad_files: ``'raise'`` stops at a video that cannot be read;
+            ``'skip'`` leaves it out, with a warning.
         batch_size: Videos a batch.
         device: Where to compute, such as ``'cuda'``.
         progress: Whether to show a bar.
@@ -96,9 +100,14 @@ def classify(
 
     Raises:
         FileNotFoundError: If a video does not exist.
-        ValueError: If the checkpoint was not fine-tuned, or there are not as
-            many names as classes.
+        ValueError: If the checkpoint was not fine-tuned, there are not as
+            many names as classes, or ``bad_files`` is neither of the two.
+        BadSourceError: If a video cannot be read and is not to be skipped.
     """
+    if bad_files not in ('raise', 'skip'):
+        raise ValueError(
+            f"bad_files={bad_files!r}: allowed are 'raise' and 'skip'"
+        )
     model, cfg = load_network(
         os.fspath(checkpoint), config and os.fspath(config), device
     )
@@ -109,10 +118,11 @@ def classify(
         )
     paths = _paths(videos, data_root)
     names = _names(classes, cfg, model.cls_head.num_classes)
-    answers = _run(model, _pipeline(cfg), paths, batch_size, progress)
+    skip = bad_files == 'skip'
+    answers = _run(model, _pipeline(cfg), paths, batch_size, progress, skip)
     return [
         Prediction(path, sample.pred_score.cpu().numpy(), names)
-        for path, sample in zip(paths, answers)
+        for path, sample in answers
     ]
 
 
@@ -150,6 +160,7 @@ def features(
     Raises:
         FileNotFoundError: If a video does not exist.
         ValueError: If the weights are not those of the config's backbone.
+        BadSourceError: If a video cannot be read.
     """
     checkpoint = os.fspath(checkpoint)
     if config is None:
@@ -175,7 +186,7 @@ def features(
     model.cls_head = PooledFeatureHead()
     paths = _paths(videos, data_root)
     answers = _run(model, _pipeline(cfg), paths, batch_size, progress)
-    return np.stack([sample.feature.cpu().numpy() for sample in answers])
+    return np.stack([sample.feature.cpu().numpy() for _, sample in answers])
 
 
 def _paths(videos: Source | Iterable[Source], data_root: Source) -> list[str]:
@@ -259,25 +270,37 @@ def _run(
     paths: list[str],
     batch_size: int,
     progress: bool,
-) -> list:
-    """Return the data sample of each video."""
+    skip: bool = False,
+) -> list[tuple[str, Any]]:
+    """Return path and data sample of each video that can be read."""
     if batch_size < 1:
         raise ValueError(f'batch_size={batch_size}: must be at least 1')
-    found: list = []
+    found: list[tuple[str, Any]] = []
     bar = tqdm(total=len(paths), unit='video', disable=not progress)
     with bar, torch.no_grad():
         for start in range(0, len(paths), batch_size):
-            batch = [
-                pipeline(
-                    dict(
-                        filename=path,
-                        label=-1,
-                        start_index=0,
-                        modality='RGB',
+            batch: list[tuple[str, dict]] = []
+            for path in paths[start : start + batch_size]:
+                bar.update()
+                try:
+                    sample = pipeline(
+                        dict(
+                            filename=path,
+                            label=-1,
+                            start_index=0,
+                            modality='RGB',
+                        )
                     )
-                )
-                for path in paths[start : start + batch_size]
-            ]
-            found += model.test_step(pseudo_collate(batch))
-            bar.update(len(batch))
+                    batch.append((path, sample))
+                except BadSourceError as error:
+                    if not skip:
+                        raise
+                    print_log(
+                        f'skipped a bad file: {error}',
+                        'current',
+                        logging.WARNING,
+                    )
+            if batch:
+                read, samples = zip(*batch)
+                found += zip(read, model.test_step(pseudo_collate(samples)))
     return found

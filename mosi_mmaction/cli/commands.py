@@ -35,10 +35,14 @@ def other_tool(name: str, *paths: str) -> str:
             its work dir, so that what configs read need not be repeated.
     """
     python = 'python' if 'MOSI_COMMAND' in os.environ else sys.orig_argv[0]
-    script = osp.join(osp.dirname(sys.argv[0]), f'{name}.py')
     words = [python, '-m', 'mosi_mmaction', name]
-    if 'mosi_mmaction' not in sys.orig_argv and osp.isfile(script):
-        words = [python, short_path(script)]
+    for folder in ('', osp.pardir):  # of tools/, of tools/data/
+        script = osp.normpath(
+            osp.join(osp.dirname(sys.argv[0]), folder, f'{name}.py')
+        )
+        if 'mosi_mmaction' not in sys.orig_argv and osp.isfile(script):
+            words = [python, short_path(script)]
+            break
     settings = [v for v in _variables() if not v.startswith(_OF_CONFIGS)]
     return ' '.join([*settings, shlex.join([*words, *map(short_path, paths)])])
 

@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 from ..compat.distributed import cpu_distributed
 from ..config.lookup import find_config
 from ..config.running import fast_recipe, use_amp
+from ..datasets.bad_files import innermost
 from .arguments import read_options
 from .summary import ToolRunner
 
@@ -152,6 +153,31 @@ def check_steps(runner: Runner) -> None:
             'train_dataloader.batch_size=... with a batch_size no larger '
             'than that'
         )
+
+
+def check_held_out(runner: Runner) -> None:
+    """Stop early if validation would stop at a file that is not there.
+
+    Only what costs no reading is looked at: whether local files exist and
+    are not empty.
+
+    Raises:
+        ValueError: If a file is missing or empty where such files are not
+            skipped.
+    """
+    if runner.val_loop is None:
+        return
+    for dataset in innermost(runner.val_loop.dataloader.dataset):
+        bad = getattr(dataset, 'missing_files', list)()
+        if bad:
+            shown = ''.join(f'\n  {path}' for path in bad[:20])
+            more = f'\n  ... and {len(bad) - 20} more' if bad[20:] else ''
+            raise ValueError(
+                f'{len(bad)} of {len(dataset)} files for validation are '
+                'missing or empty, so the run would stop at its first '
+                f'validation. {dataset.directory()}. Remove or repair '
+                f'them:{shown}{more}'
+            )
 
 
 def build_runner(cfg: Config) -> Any:

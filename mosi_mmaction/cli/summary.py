@@ -34,13 +34,34 @@ _TO_FILE = (
 )
 
 
+#: Number of warnings that are repeated at the end.
+_MOST = 5
+
+
 class _Screen(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         return not str(record.msg).startswith(_TO_FILE)
 
 
+class _Warnings(logging.Handler):
+    """Keep the warnings of a run, to repeat them where it ends."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.told: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage().strip().partition('\n')[0]
+        if not text.startswith(_TO_FILE) and text not in self.told:
+            self.told.append(text)
+
+
 class ToolRunner(Runner):
-    """MMEngine's Runner, whose long records go only to the log file."""
+    """MMEngine's Runner, whose long records go only to the log file.
+
+    Attributes:
+        warnings: Warnings so far, the first line of each.
+    """
 
     def build_logger(self, *args: Any, **kwargs: Any) -> Any:
         """Build the logger, and filter what is printed."""
@@ -48,19 +69,16 @@ class ToolRunner(Runner):
         for handler in logger.handlers:
             if not isinstance(handler, logging.FileHandler):
                 handler.addFilter(_Screen())
+        keep = _Warnings()
+        logger.handlers.append(keep)
+        self.warnings = keep.told
         return logger
 
 
-def summarize(runner: Runner, warning: str = '') -> str:
-    """Describe a training run that is about to start, in about ten lines.
-
-    Args:
-        runner: The run.
-        warning: What must not be overlooked, '' for nothing.
-    """
+def summarize(runner: Runner) -> str:
+    """Describe a training run that is about to start, in about ten lines."""
     rows = list(_rows(runner))
-    if warning:
-        rows.append(('WARNING', warning))
+    rows += [('WARNING', text) for text in getattr(runner, 'warnings', ())]
     width = max(len(name) for name, _ in rows)
     lines = [f'  {name:<{width}}  {text}' for name, text in rows]
     return '\n'.join(['what is trained', *lines])
@@ -135,7 +153,10 @@ def _checkpoints(hook: CheckpointHook) -> str:
     most, best = hook.max_keep_ckpts, hook.save_best
     text = f'after every {_epochs(hook.interval)}; '
     text += f'the last {most} are kept' if most > 0 else 'all are kept'
-    return text + (f', and the best by {best}' if best else '')
+    if not best:
+        return text
+    names = [best] if isinstance(best, str) else best
+    return f'{text}, and the best by {", ".join(names)}'
 
 
 def _data(dataset: Any) -> str:
@@ -161,13 +182,12 @@ def _device(workers: int) -> str:
     return text
 
 
-def conclude(runner: Runner, trained: bool = True, warning: str = '') -> str:
+def conclude(runner: Runner, trained: bool = True) -> str:
     """Say how a training run ended, and what to run next.
 
     Args:
         runner: The run.
         trained: Whether it had a step to take.
-        warning: What was said in :func:`summarize`.
     """
     scalars = runner.message_hub.log_scalars
     found = {
@@ -183,8 +203,10 @@ def conclude(runner: Runner, trained: bool = True, warning: str = '') -> str:
             f'nothing left to do: {short_path(path)} has all '
             f'{runner.max_epochs} epochs. To train on: --resume --epochs N'
         ]
-    if warning:
-        lines.append(f'  {warning}')
+    told = getattr(runner, 'warnings', [])
+    lines += [f'  WARNING: {text}' for text in told[:_MOST]]
+    if told[_MOST:]:
+        lines.append(f'  and {len(told) - _MOST} more warnings in the log')
     head = getattr(unwrap_model(runner.model), 'cls_head', None)
     pretrained = type(head).__name__ == 'MoSIHead'
     # What a resumed run knows was said before its last epoch was validated.

@@ -19,7 +19,7 @@ def config_path(name: str) -> str:
         name: Path below ``configs``, with or without ``.py``.
 
     Raises:
-        FileNotFoundError: If there is no such config; lists those there are.
+        FileNotFoundError: If there is no such config; names those like it.
     """
     path = _CONFIGS / (name if name.endswith('.py') else name + '.py')
     if not path.is_file():
@@ -30,11 +30,13 @@ def config_path(name: str) -> str:
         )
         bare = name.removesuffix('.py').removeprefix('configs/')
         near = difflib.get_close_matches(bare, there, 3)
-        meant = f'did you mean {" or ".join(near)}? ' if near else ''
-        raise FileNotFoundError(
-            f'no config {name!r} in mosi_mmaction; {meant}there are: '
-            f'{", ".join(there)}'
-        )
+        if near:
+            told = f'did you mean {" or ".join(near)}?'
+        elif bare.startswith('tiny/') or '/' not in bare:
+            told = f'there are: {", ".join(there)}'
+        else:  # a path
+            told = 'its names are those of the files below configs/'
+        raise FileNotFoundError(f'no config {name!r} in mosi_mmaction; {told}')
     return str(path)
 
 
@@ -45,7 +47,7 @@ def find_config(config: str) -> str:
         config: Path of any config file, or a name for :func:`config_path`.
 
     Raises:
-        FileNotFoundError: If it is neither; lists the names there are.
+        FileNotFoundError: If it is neither; names those like it.
     """
     if osp.isfile(config):
         return config

@@ -138,6 +138,22 @@ class ActionVideoDataset(VideoDataset):
             'MOSI_DATA'
         )
 
+    def missing_files(self) -> list[str]:
+        """Return local videos at which the run would stop for sure.
+
+        They do not exist or are empty; none where such files are skipped.
+        """
+        self.full_init()
+        if self._policy.skips or '://' in (self.data_prefix['video'] or ''):
+            return []
+        paths = (self.path_of(i) for i in range(len(self)))
+        return [
+            path
+            for path in paths
+            if '://' not in path
+            and not (osp.isfile(path) and osp.getsize(path))
+        ]
+
     def get_cat_ids(self, idx: int) -> list[int]:
         """Return the labels of one video; empty if it has none (-1).
 

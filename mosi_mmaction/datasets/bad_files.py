@@ -1,8 +1,8 @@
 """The policy for unreadable files, common to all datasets."""
 
 import logging
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -23,6 +23,17 @@ class FileDataset(Protocol):
 
     def directory(self) -> str:
         """Return what sets the directory of the files, for messages."""
+
+
+def innermost(dataset: Any) -> Iterator[Any]:
+    """Yield the datasets inside MMEngine's wrappers."""
+    inner = getattr(dataset, 'datasets', None)
+    if inner is None and hasattr(dataset, 'dataset'):
+        inner = [dataset.dataset]
+    if inner is None:
+        yield dataset
+    for other in inner or ():
+        yield from innermost(other)
 
 
 class BadFilePolicy:

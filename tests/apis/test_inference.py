@@ -12,6 +12,7 @@ from mosi_mmaction import config_path
 from mosi_mmaction.apis import Prediction, classify, features, inference
 from mosi_mmaction.apis.networks import build_network, read_config
 from mosi_mmaction.apis.videos import find_videos
+from mosi_mmaction.media.errors import BadSourceError
 from mosi_mmaction.synthetic.write import write_action_videos
 
 ACTIONS = ('bounce', 'oscillate')
@@ -120,6 +121,24 @@ def test_without_names_a_warning_says_how_to_give_them(run, tmp_path):
         assert found.label in ('0', '1')
         classify(root / 'a.pth', videos[0], progress=False)
     assert len(told) == 1 and 'classes.txt' in told[0][0]
+
+
+def test_a_broken_video_stops_or_is_left_out(run, expected, tmp_path):
+    root, videos = run
+    broken = tmp_path / 'broken.avi'
+    broken.write_bytes(Path(videos[0]).read_bytes()[:100])
+    given = [videos[0], broken, videos[1]]
+    with pytest.raises(BadSourceError, match='broken.avi'):
+        classify(root / 'a.pth', given, progress=False)
+    for size in (1, 4):
+        found = classify(
+            root / 'a.pth', given, bad_files='skip', batch_size=size
+        )
+        assert [p.video for p in found] == videos[:2]
+        scores = np.stack([p.scores for p in found])
+        np.testing.assert_allclose(scores, expected[:2], atol=1e-5)
+    with pytest.raises(ValueError, match="bad_files='no'"):
+        classify(root / 'a.pth', given, bad_files='no')
 
 
 def test_tool_prints_names_and_scores(run, expected, capsys):

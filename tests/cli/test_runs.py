@@ -7,8 +7,8 @@ from mmengine.config import Config
 from torch.utils.data import DataLoader
 
 from helpers.paths import load_tool
-from mosi_mmaction import config_path
-from mosi_mmaction.cli.runs import build_runner, check_steps
+from mosi_mmaction import ActionVideoDataset, config_path
+from mosi_mmaction.cli.runs import build_runner, check_held_out, check_steps
 
 
 @pytest.mark.parametrize(
@@ -74,3 +74,34 @@ def test_tests_stop_at_what_validations_skip(tool):
         ),
     )
     assert cfg.test_dataloader.dataset.bad_files == 'raise'
+
+
+@pytest.mark.parametrize('bad_files', [None, 'skip'])
+def test_files_at_which_validation_would_stop_are_told_first(
+    tmp_path, bad_files
+):
+    names = ['a b.avi', 'empty.avi', 'gone.avi', 'c.avi']
+    for name in names:
+        (tmp_path / name).write_bytes(b'' if 'empty' in name else b'x')
+    (tmp_path / 'gone.avi').unlink()
+    (tmp_path / 'list.txt').write_text(''.join(f'{n} 0\n' for n in names))
+    data = ActionVideoDataset(
+        str(tmp_path / 'list.txt'),
+        pipeline=[],
+        bad_files=bad_files,
+        test_mode=True,
+        data_prefix=dict(video=str(tmp_path)),
+    )
+    wrapped = SimpleNamespace(dataset=data)
+    loop = SimpleNamespace(dataloader=SimpleNamespace(dataset=wrapped))
+    check_held_out(SimpleNamespace(val_loop=None))
+    if bad_files == 'skip':
+        check_held_out(SimpleNamespace(val_loop=loop))
+        return
+    with pytest.raises(ValueError) as error:
+        check_held_out(SimpleNamespace(val_loop=loop))
+    told, *listed = str(error.value).splitlines()
+    assert '2 of 4 files for validation are missing or empty' in told
+    assert 'MOSI_DATA' in told
+    there = [f'  {tmp_path}/empty.avi', f'  {tmp_path}/gone.avi']
+    assert listed == there

@@ -66,6 +66,12 @@ def test_ten_lines_before_and_the_next_command_after(tmp_path):
     assert words[-2:] == ["work d'r/my config.py", "work d'r/epoch_2.pth"]
     assert Config.fromfile(tmp_path / words[-2]).train_cfg.max_epochs == 2
     assert 'MOSI_PRETRAINED=' in done[4]
+    # A run that starts anew in there is told of it.
+    anew = [o for o in options if o != '--resume']
+    code = launch.run('train.py', config, *anew, log=tmp_path / 'anew')
+    told = (tmp_path / 'anew').read_text()
+    earlier = f'WARNING: {work}/epoch_2.pth is of an earlier run'
+    assert code == 0 and earlier in told[told.rindex('done: ') :], told
     # Once more, and there is nothing left to do.
     code = launch.run('train.py', config, *options, log=tmp_path / 'log 2')
     said = (tmp_path / 'log 2').read_text()

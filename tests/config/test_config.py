@@ -48,10 +48,16 @@ def test_config_path():
         config_path('mosi_r2p1d_hmbd')
     text = str(error.value)
     assert "'mosi_r2p1d_hmbd'" in text and 'mosi_r2p1d_hmdb' in text
-    assert 'tiny/mosi_r2p1d_images' in text and '_base_' not in text
     assert 'did you mean mosi_r2p1d_hmdb or ' in text
-    with pytest.raises(FileNotFoundError, match='mosi_mmaction; there are'):
+    assert 'tiny/mosi_r2p1d_images' not in text  # one line, not sixty names
+    with pytest.raises(
+        FileNotFoundError, match='mosi_mmaction; there are'
+    ) as error:
         config_path('zzzz')
+    assert 'tiny/mosi_r2p1d_images' in str(error.value)
+    assert '_base_' not in str(error.value)
+    with pytest.raises(FileNotFoundError, match='below configs/$'):
+        config_path('work_dirs/my/epoch_40.pth')
 
 
 def test_a_leaf_inherits_by_name(tmp_path):

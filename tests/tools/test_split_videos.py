@@ -40,10 +40,10 @@ def entries(path):
 def test_every_video_is_on_one_side(tool, videos, tmp_path, capsys):
     out = tmp_path / 'lists'
     assert tool.main([str(videos), '--out', str(out)]) == 0
-    assert (
-        '3 classes, 18 videos to train on, 6 to test'
-        in capsys.readouterr().out
+    assert '3 classes, 18 videos to train on, 6 to test' in (
+        said := capsys.readouterr().out
     )
+    assert said.rstrip().endswith(f'train {out}/finetune.py')
     classes = (out / 'classes.txt').read_text().splitlines()
     assert classes == ['bend', 'wave 2', 'wave 10']  # natural order
     train, test = entries(out / 'train.txt'), entries(out / 'test.txt')

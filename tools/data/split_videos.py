@@ -30,6 +30,7 @@ import sys
 from collections import Counter, defaultdict
 from pathlib import Path, PurePath
 
+from mosi_mmaction.cli.commands import other_tool
 from mosi_mmaction.cli.start import start
 
 
@@ -345,8 +346,8 @@ def main(argv: list[str] | None = None) -> int:
         print(f'{config}: {told}')
     print(
         f'{len(names)} classes, {len(lists["train"])} videos to train '
-        f'on, {len(lists["test"])} to test{of}; now: python tools/train.py '
-        f'{config}'
+        f'on, {len(lists["test"])} to test{of}; now: '
+        f'{other_tool("train", str(config))}'
     )
     return 0
 

@@ -1,12 +1,10 @@
 """Fail before the first step if a label is not a class of the head."""
 
-from collections.abc import Iterator
-from typing import Any
-
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 
 from ...checkpoints.weights import unwrap_model
+from ...datasets.bad_files import innermost
 
 
 @HOOKS.register_module()
@@ -40,7 +38,7 @@ class CheckLabelsHook(Hook):
             getattr(model, 'cls_head', None), 'num_classes', None
         )
         loop = getattr(runner, f'{part}_loop')
-        for dataset in _unwrapped(loop.dataloader.dataset):
+        for dataset in innermost(loop.dataloader.dataset):
             top = getattr(dataset, 'top_label', None)
             if classes is not None and top is not None and top >= classes:
                 raise ValueError(
@@ -60,14 +58,3 @@ class CheckLabelsHook(Hook):
                         'the config one of other data? set_videos() takes '
                         'the number of classes from a list'
                     )
-
-
-def _unwrapped(dataset: Any) -> Iterator[Any]:
-    """Yield the datasets inside MMEngine's wrappers."""
-    inner = getattr(dataset, 'datasets', None)
-    if inner is None and hasattr(dataset, 'dataset'):
-        inner = [dataset.dataset]
-    if inner is None:
-        yield dataset
-    for other in inner or ():
-        yield from _unwrapped(other)
