@@ -51,9 +51,23 @@ def find_config(config: str) -> str:
     """
     if osp.isfile(config):
         return config
+    if config.endswith(('.pth', '.safetensors')):
+        raise FileNotFoundError(_no_checkpoint(config))
     try:
         return config_path(config)
     except FileNotFoundError as error:
         raise FileNotFoundError(
             f'there is no file {config!r}, and {error}'
         ) from None
+
+
+def _no_checkpoint(path: str) -> str:
+    folder, name = osp.split(path)
+    found = sorted(
+        p.name for p in Path(folder).glob(f'*{osp.splitext(name)[1]}')
+    )
+    near = difflib.get_close_matches(name, found, 3, 0) or found[:3]
+    if not near:
+        return f'there is no checkpoint {path!r}'
+    meant = ' or '.join(osp.join(folder, other) for other in near)
+    return f'there is no checkpoint {path!r}; did you mean {meant}?'

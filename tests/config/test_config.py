@@ -18,6 +18,7 @@ from mosi_mmaction import (
     set_decoder,
     set_motion,
 )
+from mosi_mmaction.config.lookup import find_config
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
@@ -57,7 +58,16 @@ def test_config_path():
     assert 'tiny/mosi_r2p1d_images' in str(error.value)
     assert '_base_' not in str(error.value)
     with pytest.raises(FileNotFoundError, match='below configs/$'):
-        config_path('work_dirs/my/epoch_40.pth')
+        config_path('work_dirs/my/config.py')
+
+
+def test_a_mistyped_checkpoint_names_its_neighbours(tmp_path):
+    path = tmp_path / 'epoch_41.pth'
+    with pytest.raises(FileNotFoundError, match=r'no checkpoint.*41\.pth.$'):
+        find_config(str(path))
+    (tmp_path / 'epoch_40.pth').touch()
+    with pytest.raises(FileNotFoundError, match=r'mean .*epoch_40\.pth\?$'):
+        find_config(str(path))
 
 
 def test_a_leaf_inherits_by_name(tmp_path):
