@@ -172,11 +172,13 @@ def check_held_out(runner: Runner) -> None:
         if bad:
             shown = ''.join(f'\n  {path}' for path in bad[:20])
             more = f'\n  ... and {len(bad) - 20} more' if bad[20:] else ''
+            what = 'Remove or repair them'
+            if len(bad) > len(dataset) / 2:
+                what = f'Is the directory right? {dataset.directory()}'
             raise ValueError(
                 f'{len(bad)} of {len(dataset)} files for validation are '
                 'missing or empty, so the run would stop at its first '
-                f'validation. {dataset.directory()}. Remove or repair '
-                f'them:{shown}{more}'
+                f'validation. {what}:{shown}{more}'
             )
 
 

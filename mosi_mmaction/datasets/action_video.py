@@ -134,8 +134,8 @@ class ActionVideoDataset(VideoDataset):
         return (
             f'The paths of {self.ann_file!r} are looked for below '
             f'{self.data_prefix["video"]!r}, which is data_prefix.video of '
-            'the dataset; our configs read it from the environment variable '
-            'MOSI_DATA'
+            'the dataset; set_videos(videos=...) in the config sets it, or, '
+            'in ours, the environment variable MOSI_DATA'
         )
 
     def missing_files(self) -> list[str]:

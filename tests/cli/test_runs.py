@@ -102,6 +102,10 @@ def test_files_at_which_validation_would_stop_are_told_first(
         check_held_out(SimpleNamespace(val_loop=loop))
     told, *listed = str(error.value).splitlines()
     assert '2 of 4 files for validation are missing or empty' in told
-    assert 'MOSI_DATA' in told
+    assert 'Remove or repair them' in told and 'MOSI_DATA' not in told
     there = [f'  {tmp_path}/empty.avi', f'  {tmp_path}/gone.avi']
     assert listed == there
+    # Most of them: rather the directory.
+    (tmp_path / 'c.avi').unlink()
+    with pytest.raises(ValueError, match='Is the directory.*MOSI_DATA'):
+        check_held_out(SimpleNamespace(val_loop=loop))
