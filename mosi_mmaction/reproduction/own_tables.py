@@ -80,7 +80,7 @@ def rates(p: Preset) -> Experiment:
     return table
 
 
-#: One extension at a time, as arguments of set_motion: announced, not run.
+#: One extension at a time, as arguments of set_motion.
 LAYERS = {
     'unsigned labels': dict(signed=False),
     'zoom, too': dict(motions=('shift', 'zoom')),
@@ -96,7 +96,10 @@ LAYERS = {
         background=dict(max_shift=0.25, label='relative')
     ),
     'another texture': dict(background=dict(max_shift=0.0, texture='other')),
-    'those of mosi_r2p1d_layers': dict(
+    'zoom, swing and unsigned labels': dict(
+        motions=('shift', 'zoom', 'swing'), signed=False
+    ),
+    'the first settings of mosi_r2p1d_layers': dict(
         motions=('shift', 'turn'),
         signed=False,
         ease=0.5,
