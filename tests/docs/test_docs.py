@@ -145,7 +145,10 @@ def furnish(clone):
         (work_dir / '20260101_000000' / 'vis_data').mkdir(parents=True)
         cfg.dump(work_dir / Path(config).name)
         torch.save(
-            dict(meta={}, state_dict=MODELS.build(cfg.model).state_dict()),
+            dict(
+                meta=dict(cfg=cfg.pretty_text),
+                state_dict=MODELS.build(cfg.model).state_dict(),
+            ),
             work_dir / f'epoch_{epoch}.pth',
         )
         (work_dir / '20260101_000000/vis_data/scalars.json').write_text(
