@@ -1,5 +1,5 @@
-# MoSI of layers (docs/layers.md): unsigned shifts and turns, mattes of mixed
-# shapes with soft edges, in front of a sliding background.
+# MoSI beyond the paper (docs/layers.md): shifts, zooms and swings with unsigned
+# labels.
 _base_ = 'mosi_r2p1d_images.py'
 
 from mosi_mmaction import set_layers

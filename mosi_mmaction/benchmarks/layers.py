@@ -56,7 +56,7 @@ CASES: dict[str, dict[str, Any]] = {
     'travelling hard mattes, two distractors': dict(
         shape='mixed', travels=True, num_distractors=2, background={}
     ),
-    'set_layers, jitter': dict(
+    'unsigned, with turns, eased, mixed soft mattes, jitter': dict(
         motions=('shift', 'turn'),
         signed=False,
         ease=0.5,
