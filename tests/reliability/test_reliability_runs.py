@@ -296,6 +296,7 @@ def test_checkpoint_of_another_network_is_refused(stopped, way):
         == 1
     )
     text = log.read_text()
-    assert f"load_from='{path}'" in text
+    name = '--resume' if way[0] == '--resume' else 'load_from'
+    assert f"{name}='{path}'" in text
     assert 'another shape: backbone.layer4' in text
     assert not list((stopped / 'other').glob('*.pth'))

@@ -127,7 +127,7 @@ def test_config_as_tools_take_it(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError) as error:
         find_config('mosi_r2p1d_hmbd')
     assert "no file 'mosi_r2p1d_hmbd'" in str(error.value)
-    assert 'tiny/mosi_r2p1d_deadleaves' in str(error.value)
+    assert 'did you mean mosi_r2p1d_hmdb' in str(error.value)
 
 
 def test_our_configs_import_as_any_code_does():
