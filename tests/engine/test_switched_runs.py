@@ -52,7 +52,8 @@ def run(cfg, folder, switch):
     cfg = copy.deepcopy(cfg)
     cfg.merge_from_dict(switch)
     cfg.work_dir = str(folder)
-    cfg.experiment_name = folder.name
+    # MMEngine hands the writers of a run to one of the same name and second.
+    cfg.experiment_name = f'{folder.parent.name}_{folder.name}'
     cfg.log_level = 'ERROR'
     cfg.load_from = None
     cfg.randomness = dict(seed=0)
