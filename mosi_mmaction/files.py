@@ -1,10 +1,9 @@
 """Write files completely or not at all."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from zlib import crc32
 
 
 def part_of(path: Path) -> Path:
@@ -60,26 +59,3 @@ def write_text(path: str | os.PathLike, text: str) -> None:
     """Write a text file in UTF-8; make its parent directories."""
     with whole_file(path) as part:
         part.write_text(text, encoding='utf-8', errors='surrogateescape')
-
-
-def name_of_checkpoint(path: str | os.PathLike) -> str:
-    """Return ``'RUN/epoch_14'`` for a file in the work dir RUN.
-
-    The file's own name says only the epoch.
-    """
-    path = Path(path).resolve()
-    return f'{path.parent.name}/{path.stem}'
-
-
-def name_of_runs(runs: Sequence[str | os.PathLike]) -> str:
-    """Return a file name, without extension, for what is made of runs.
-
-    The names of their work dirs; of many, the first and a digest of all
-    paths, so that other runs have another name.
-    """
-    paths = [Path(run).resolve() for run in runs]
-    name = '+'.join(path.name for path in paths)
-    if len(name) <= 80:
-        return name
-    digest = crc32('\n'.join(map(str, paths)).encode('utf-8', 'replace'))
-    return f'{paths[0].name[:60]}+{len(paths) - 1}_others_{digest:08x}'

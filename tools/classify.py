@@ -10,6 +10,10 @@ scores, best first. They are separated by tabs.
 
 import argparse
 
+from mosi_mmaction.cli.arguments import (
+    add_data_root_argument,
+    add_device_argument,
+)
 from mosi_mmaction.cli.start import start
 
 
@@ -47,12 +51,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--config',
         help='config of the run (default: the one inside the checkpoint)',
     )
-    parser.add_argument(
-        '--data-root',
-        default='',
-        metavar='DIR',
-        help='directory that list files are relative to',
-    )
+    add_data_root_argument(parser)
     parser.add_argument(
         '--skip-bad',
         action='store_true',
@@ -61,9 +60,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--batch-size', type=int, default=4, help='videos per batch'
     )
-    parser.add_argument(
-        '--device', default='cpu', help='such as cuda (default: cpu)'
-    )
+    add_device_argument(parser)
     args = parser.parse_args(argv)
     if args.top < 1:
         parser.error(f'--top {args.top}: must be at least 1')

@@ -69,7 +69,7 @@ from mosi_mmaction.apis.networks import (
     class_names,
     read_config,
 )
-from mosi_mmaction.files import name_of_checkpoint, name_of_runs
+from mosi_mmaction.cli.names import name_of_checkpoint, name_of_runs
 from mosi_mmaction.visualization.logs import (
     chance_of,
     names_of,

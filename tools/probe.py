@@ -19,7 +19,11 @@ import json
 import sys
 from pathlib import Path
 
-from mosi_mmaction.cli.arguments import add_config_options, read_options
+from mosi_mmaction.cli.arguments import (
+    add_config_options,
+    add_device_argument,
+    read_options,
+)
 from mosi_mmaction.cli.start import start
 
 
@@ -62,7 +66,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='end with status 1 if the network seems badly loaded',
     )
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--device', default='cpu')
+    add_device_argument(parser)
     parser.add_argument(
         '--out-dir',
         type=Path,
@@ -79,7 +83,8 @@ if __name__ == '__main__':
 # First, as it says what to install where matplotlib is missing.
 from mosi_mmaction.probe.card import draw_card, to_markdown  # isort: skip
 
-from mosi_mmaction.files import name_of_checkpoint, write_text
+from mosi_mmaction.cli.names import name_of_checkpoint
+from mosi_mmaction.files import write_text
 from mosi_mmaction.probe.networks import open_network
 from mosi_mmaction.probe.probe import probe
 

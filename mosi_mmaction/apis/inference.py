@@ -2,10 +2,8 @@
 
 import logging
 import os
-import os.path as osp
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,10 +21,15 @@ from ..checkpoints.files import read_checkpoint
 from ..checkpoints.weights import backbone_weights
 from ..checkpoints.zoo import find_checkpoint
 from ..media.errors import BadSourceError
-from ..media.paths import decode_lines
 from ..models.heads.pooled_feature_head import PooledFeatureHead
-from .networks import build_network, clip_settings, load_network, read_config
-from .videos import find_videos
+from .networks import (
+    build_network,
+    class_names,
+    clip_settings,
+    load_network,
+    read_config,
+)
+from .videos import find_videos, read_names
 
 Source = str | os.PathLike
 
@@ -202,8 +205,8 @@ def _names(
     """Return the names of the classes, or their numbers."""
     where = 'classes'
     if classes is None:
-        found = _classes_file(cfg)
-        if found is None:
+        classes = class_names(cfg)
+        if classes is None:
             print_log(
                 'no names of the classes are known, so labels are numbers; '
                 'classes takes names, or a file with one a line, such as the '
@@ -212,28 +215,16 @@ def _names(
                 logging.WARNING,
             )
             return tuple(map(str, range(count)))
-        classes = found
-    if isinstance(classes, (str, os.PathLike)):
+        where = 'classes.txt beside the list of the config'
+    elif isinstance(classes, (str, os.PathLike)):
         where = os.fspath(classes)
-        raw = Path(classes).read_bytes()
-        classes = [line.strip() for _, line in decode_lines(raw, where)]
+        classes = read_names(where)
     names = tuple(classes)
     if len(names) != count:
         raise ValueError(
             f'{where}: {len(names)} names for a network of {count} classes'
         )
     return names
-
-
-def _classes_file(cfg: Config) -> str | None:
-    for key in ('test_dataloader', 'train_dataloader'):
-        dataset = (cfg.get(key) or {}).get('dataset') or {}
-        path = osp.join(
-            osp.dirname(dataset.get('ann_file') or ''), 'classes.txt'
-        )
-        if dataset.get('ann_file') and osp.isfile(path):
-            return path
-    return None
 
 
 def _pipeline(cfg: Config) -> Compose:

@@ -161,11 +161,16 @@ def clip_settings(cfg: Config) -> tuple[int, int, int]:
 def class_names(cfg: Config) -> list[str] | None:
     """Return the names of the classes of a fine-tuning config, or None.
 
-    They are the lines of ``classes.txt`` beside the list of the test.
+    They are the lines of ``classes.txt`` beside its list for the test, or for
+    training.
     """
-    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
-    ann_file = dataset.get('ann_file')
-    return names_beside(ann_file) if ann_file else None
+    for key in ('test_dataloader', 'train_dataloader'):
+        dataset = (cfg.get(key) or {}).get('dataset') or {}
+        ann_file = dataset.get('ann_file')
+        names = names_beside(ann_file) if ann_file else None
+        if names is not None:
+            return names
+    return None
 
 
 def training_pipeline(cfg: Config) -> list:

@@ -83,9 +83,13 @@ def names_beside(ann_file: str) -> list[str] | None:
     tools/data/split_videos.py writes it.
     """
     path = osp.join(osp.dirname(ann_file), 'classes.txt')
-    if not osp.isfile(path):
-        return None
-    return [text for _, text in decode_lines(Path(path).read_bytes(), path)]
+    return read_names(path) if osp.isfile(path) else None
+
+
+def read_names(path: str) -> list[str]:
+    """Return the names of classes in a file, one a line."""
+    lines = decode_lines(Path(path).read_bytes(), path)
+    return [text.strip() for _, text in lines]
 
 
 def read_clips(

@@ -59,20 +59,30 @@ def add_network_arguments(
     if checkpoint:
         parser.add_argument('checkpoint', help='checkpoint file')
     if device:
-        parser.add_argument(
-            '--device', default='cpu', help='such as cuda (default: cpu)'
-        )
+        add_device_argument(parser)
     add_config_options(parser)
 
 
-def add_clip_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add where listed videos are, and how clips are cut from them."""
+def add_device_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--device``."""
+    parser.add_argument(
+        '--device', default='cpu', help='such as cuda (default: cpu)'
+    )
+
+
+def add_data_root_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--data-root``: where listed videos are."""
     parser.add_argument(
         '--data-root',
         default='',
         metavar='DIR',
         help='directory that list files are relative to',
     )
+
+
+def add_clip_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add where listed videos are, and how clips are cut from them."""
+    add_data_root_argument(parser)
     parser.add_argument(
         '--height',
         type=int,

@@ -1,7 +1,9 @@
 """Labelled videos for fine-tuning, with the policy for bad files."""
 
+import os
 import os.path as osp
 import re
+import stat
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -147,12 +149,7 @@ class ActionVideoDataset(VideoDataset):
         if self._policy.skips or '://' in (self.data_prefix['video'] or ''):
             return []
         paths = (self.path_of(i) for i in range(len(self)))
-        return [
-            path
-            for path in paths
-            if '://' not in path
-            and not (osp.isfile(path) and osp.getsize(path))
-        ]
+        return [p for p in paths if '://' not in p and not _has_bytes(p)]
 
     def get_cat_ids(self, idx: int) -> list[int]:
         """Return the labels of one video; empty if it has none (-1).
@@ -181,3 +178,12 @@ class ActionVideoDataset(VideoDataset):
         return self._bad_files.load(
             self, idx, self.rng(idx), self.prepare_data
         )
+
+
+def _has_bytes(path: str) -> bool:
+    """Return whether there is a file that is not empty."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_size > 0

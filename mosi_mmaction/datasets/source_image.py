@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -211,18 +212,10 @@ class SourceImageDataset(SourceDataset):
         rng: np.random.Generator,
         steps: Callable[[dict], dict],
     ) -> dict:
-        """Return the sample of a source, or of its replacement.
-
-        Args:
-            idx: Index of the source.
-            rng: Generator of the sample.
-            steps: First steps of the pipeline.
+        """Like the base's, of a replacement if the source is unreadable.
 
         Raises:
-            BadSourceError: If the file is unreadable and the policy is to
-                stop, or too many are.
+            BadSourceError: If the policy is to stop, or too many are.
         """
-        load = super().load
-        return self._bad_files.load(
-            self, idx, rng, lambda idx, rng: load(idx, rng, steps)
-        )
+        read = partial(super().load, steps=steps)
+        return self._bad_files.load(self, idx, rng, read)

@@ -20,7 +20,7 @@ SHAPES = ('box', 'ellipse', 'polygon', 'blob', 'mixed')
 POINTS = 48
 
 #: Smallest and largest number of corners of a polygon.
-MIN_CORNERS, MOST_CORNERS = 3, 8
+MIN_CORNERS, MAX_CORNERS = 3, 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +91,7 @@ def draw_matte(
     if shape == 'mixed':
         shapes = [SHAPES[i] for i in rng.integers(0, 4, sides.size)]
     # Numbers are drawn in turn, outlines are computed together.
-    numbers = np.zeros((sides.size, 2 * MOST_CORNERS + 2))
+    numbers = np.zeros((sides.size, 2 * MAX_CORNERS + 2))
     for name, row in zip(shapes, numbers):
         _DRAW[name](rng, row)
     outlines = np.empty((sides.size, POINTS, 2))
@@ -146,9 +146,9 @@ def _ellipses(numbers: np.ndarray) -> np.ndarray:
 def _polygons(numbers: np.ndarray) -> np.ndarray:
     """Star-shaped polygons of three to eight corners."""
     counts = numbers[:, -1:].astype(int)
-    corner = np.arange(MOST_CORNERS)  # beyond the count, none is used
+    corner = np.arange(MAX_CORNERS)  # beyond the count, none is used
     polygon = np.arange(len(counts))[:, None]
-    angle = corner + (numbers[:, :MOST_CORNERS] * 0.6 - 0.3)
+    angle = corner + (numbers[:, :MAX_CORNERS] * 0.6 - 0.3)
     angle *= 2 * np.pi / counts
     radius = 0.55 + (1 - 0.55) * numbers[polygon, counts + corner]
     turn = 2 * np.pi * numbers[polygon, 2 * counts]
@@ -215,8 +215,7 @@ _CIRCLE = np.stack([np.cos(_ANGLE), np.sin(_ANGLE)], 1)
 _WAVES = np.arange(2, 6)
 #: For each number of corners, see `_parts`; (6, 48) each.
 _PARTS = [
-    np.array(x)
-    for x in zip(*map(_parts, range(MIN_CORNERS, MOST_CORNERS + 1)))
+    np.array(x) for x in zip(*map(_parts, range(MIN_CORNERS, MAX_CORNERS + 1)))
 ]
 _SQUARE = np.array([[[-1, -1], [1, -1], [1, 1], [-1, 1]]], float)
 _BOX = _between(_SQUARE, *(x[[4 - MIN_CORNERS]] for x in _PARTS))
@@ -227,7 +226,7 @@ def _draw_ellipse(rng: np.random.Generator, into: np.ndarray) -> None:
 
 
 def _draw_polygon(rng: np.random.Generator, into: np.ndarray) -> None:
-    corners = int(rng.integers(MIN_CORNERS, MOST_CORNERS + 1))
+    corners = int(rng.integers(MIN_CORNERS, MAX_CORNERS + 1))
     rng.random(out=into[: 2 * corners + 1])
     into[-1] = corners
 
