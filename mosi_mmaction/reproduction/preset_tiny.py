@@ -1,6 +1,7 @@
 """Minutes on a CPU: small networks, photographs and few videos."""
 
 import json
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from ..media.paths import in_validation, scan_tree
 from ..method.motion import LabelPool
 from ..synthetic.write import list_action_videos, write_action_videos
 from .presets import (
+    CONFIGS,
     POOL_KEYS,
     Preset,
     digest_of,
@@ -18,8 +20,77 @@ from .presets import (
 )
 from .target_frames import write_frames
 
-#: Networks with their own configs; others are options of R(2+1)D's config.
-TRANSFORMERS = ('vit', 'swin', 'mvit')
+
+@dataclass(frozen=True)
+class Network:
+    """A network of the tiny preset.
+
+    Attributes:
+        title: The network in words, for tables.
+        factor: Cost of a clip relative to R(2+1)D-10 of width 8.
+        configs: Names of its configs.
+        options: Options of these configs.
+        clips: Size of its clips in pretraining and in fine-tuning.
+    """
+
+    title: str
+    factor: float = 1.0
+    configs: str = 'tiny/{kind}_r2p1d_{data}'
+    options: dict = field(default_factory=dict)
+    clips: tuple[str, str] = ('8 × 32²', '8 × 40²')
+
+
+#: In the narrow R-2D3D-18 the max pool keeps the size, as in the stock
+#: R(2+1)D; otherwise 32 pixels would end as one.
+NETWORKS = {
+    'r2p1d': Network('R(2+1)D-10 (stock) at width 8'),
+    'r2p1d-paper': Network(
+        'R(2+1)D-10 (the paper’s) at width 8',
+        options={
+            'model.backbone': dict(
+                _delete_=True,
+                type='MoSIResNet2Plus1d',
+                depth=10,
+                base_channels=8,
+            )
+        },
+    ),
+    'r2d3d': Network(
+        'R-2D3D-18 at width 8',
+        0.7,
+        options={
+            'model.backbone': dict(
+                _delete_=True,
+                type='ResNet2d3d',
+                depth=18,
+                base_channels=8,
+                pool1_stride_s=1,
+            ),
+            'model.cls_head.in_channels': 32,
+        },
+    ),
+    'r2p1d-small': Network(
+        'R(2+1)D-10 (stock) at width 16',
+        5.0,
+        'small/{kind}_r2p1d-small_{data}',
+        clips=('16 × 56²', '16 × 64²'),
+    ),
+    'vit': Network('ViT, tubelets of 2 × 8²', 0.5, 'tiny/{kind}_vit_{data}'),
+    'vit-p16': Network(
+        'ViT, tubelets of 2 × 16²',
+        0.2,
+        'tiny/{kind}_vit_{data}',
+        {'model.backbone.patch_size': 16},
+    ),
+    'vit-t4': Network(
+        'ViT, tubelets of 4 × 8²',
+        0.3,
+        'tiny/{kind}_vit_{data}',
+        {'model.backbone.tubelet_size': 4},
+    ),
+    'swin': Network('Video Swin', 0.7, 'tiny/{kind}_swin_{data}'),
+    'mvit': Network('MViTv2', 1.8, 'tiny/{kind}_mvit_{data}'),
+}
 
 #: Number of videos rendered per class if no videos are given.
 RENDERED = {'train': 6, 'test': 3}
@@ -41,44 +112,7 @@ class Tiny(Preset):
     """
 
     name, targets, network = 'tiny', ('tiny',), 'r2p1d'
-    #: Options of the configs. In the narrow R-2D3D-18 the max pool keeps the
-    #: size, as in the stock R(2+1)D; otherwise 32 pixels would end as one.
-    networks = {
-        'r2p1d': {},
-        'r2p1d-paper': {
-            'model.backbone': dict(
-                _delete_=True,
-                type='MoSIResNet2Plus1d',
-                depth=10,
-                base_channels=8,
-            )
-        },
-        'r2d3d': {
-            'model.backbone': dict(
-                _delete_=True,
-                type='ResNet2d3d',
-                depth=18,
-                base_channels=8,
-                pool1_stride_s=1,
-            ),
-            'model.cls_head.in_channels': 32,
-        },
-        'vit': {},
-        'vit-p16': {'model.backbone.patch_size': 16},
-        'vit-t4': {'model.backbone.tubelet_size': 4},
-        'swin': {},
-        'mvit': {},
-    }
-    network_titles = {
-        'r2p1d': 'R(2+1)D-10 (stock)',
-        'r2p1d-paper': 'R(2+1)D-10 (the paper’s)',
-        'r2d3d': 'R-2D3D-18',
-        'vit': 'ViT, tubelets of 2 × 8²',
-        'vit-p16': 'ViT, tubelets of 2 × 16²',
-        'vit-t4': 'ViT, tubelets of 4 × 8²',
-        'swin': 'Video Swin',
-        'mvit': 'MViTv2',
-    }
+    networks = NETWORKS
     clip_len, side, speed, unit = 8, 40, 110.0, 'core'
     frames = {8: 4, 12: 6, 16: 8, 24: 12, 32: 16}
     shots = (1, 2, 3, 4)
@@ -94,17 +128,6 @@ class Tiny(Preset):
     scratch_rate = 2
     #: Pretraining clips cost less than their pixels suggest: no decoding.
     pretrain_factor = 0.6
-    #: Relative to R(2+1)D-10.
-    network_factor = {
-        'r2p1d': 1.0,
-        'r2p1d-paper': 1.0,
-        'r2d3d': 0.7,
-        'vit': 0.5,
-        'vit-p16': 0.2,
-        'vit-t4': 0.3,
-        'swin': 0.7,
-        'mvit': 1.8,
-    }
 
     def __init__(
         self,
@@ -132,6 +155,11 @@ class Tiny(Preset):
             self.variant += '_rendered'
             self.videos = self.splits = self.root / 'videos'
             self.todo[self.videos] = _write_rendered
+            if not (CONFIGS / f'{self.tuning}.py').is_file():
+                raise ValueError(
+                    f'--network {self.network}: the rendered videos have no '
+                    'config of its size; give --videos and --splits'
+                )
         self.split = (self.splits / 'train.txt', self.splits / 'test.txt')
         #: Lines of the lists that exist only once the videos do.
         self._planned = {
@@ -168,11 +196,13 @@ class Tiny(Preset):
             else f', {self.finetune_epochs} epochs'
         )
         source = 'photographs' if self.photos else 'dead leaves'
+        network = self.networks[self.network]
         return [
-            f'Tiny preset: {self.network_titles[self.network]} at width 8; '
+            f'Tiny preset: {network.title}; '
             f'pretraining, unless stated otherwise, on {self.num} '
-            f'{source}, {self.pretrain_epochs} epochs, 8 × 32²; fine-tuning '
-            f'on {videos}, {words}, 8 × 40², 10 clips at test. The paper’s '
+            f'{source}, {self.pretrain_epochs} epochs, {network.clips[0]}; '
+            f'fine-tuning on {videos}, {words}, {network.clips[1]}, 10 clips '
+            'at test. The paper’s '
             'figures are for HMDB51 at full size: compare differences, not '
             'levels.'
         ]
@@ -201,7 +231,7 @@ class Tiny(Preset):
         epochs = round(self.pretrain_epochs * times * self.num / num)
         every = max(1, epochs // self.pretrain_epochs)
         options = {
-            **self.networks[network],
+            **self.networks[network].options,
             'train_cfg.val_interval': every,
             'default_hooks.checkpoint.interval': every,
             **(options or {}),
@@ -234,7 +264,7 @@ class Tiny(Preset):
             * labels
             * self.pixels(clip_len, 32)
             * self.pretrain_factor
-            * self.network_factor[network]
+            * self.networks[network].factor
         )
         return self.add(
             config,
@@ -285,12 +315,12 @@ class Tiny(Preset):
             runs.append(
                 self.add(
                     tuning,
-                    clips * self.network_factor[network],
+                    clips * self.networks[network].factor,
                     epochs=epochs,
                     seed=seed,
                     init=init,
                     options={
-                        **self.networks[network],
+                        **self.networks[network].options,
                         'model.cls_head.num_classes': max(labels) + 1,
                         'train_cfg.val_interval': every,
                         'default_hooks.checkpoint.interval': min(25, every),
@@ -311,9 +341,8 @@ class Tiny(Preset):
 
     def _config(self, name: str, network: str) -> str:
         """Return the name of a network's config from that of any other."""
-        kind, _, data = name.removeprefix('tiny/').split('_')
-        own = network.partition('-')[0]
-        return f'tiny/{kind}_{own if own in TRANSFORMERS else "r2p1d"}_{data}'
+        kind, _, data = name.rpartition('/')[2].split('_')
+        return self.networks[network].configs.format(kind=kind, data=data)
 
     def image_rows(self) -> list[tuple[str, str, dict]]:
         """Return Table 4: (condition, key, arguments of mosi)."""

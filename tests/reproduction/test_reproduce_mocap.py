@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+import torch
+from mmaction.registry import MODELS
 
 STYLES = ('calm', 'odd', 'wild')
 
@@ -90,6 +92,47 @@ def test_flips_are_asked_for(videos, tmp_path):
     )
     folded = p.runs[rows[3].pretrains[0]].resolve(p.root, p.runs)
     assert folded.model.cls_head.signed is False
+
+
+def test_sizes_are_the_published_networks(videos, tmp_path):
+    from mosi_mmaction.checkpoints.zoo import find_checkpoint
+    from mosi_mmaction.reproduction.preset_mocap import sizes
+
+    p = preset(videos, tmp_path)
+    rows = {row.condition: row for row in sizes(p).rows}
+    for size, width, clip_len in (('tiny', 8, 8), ('small', 16, 16)):
+        ours, scratch = rows[f'{size}, MoSI'], rows[f'{size}, from scratch']
+        assert ours.baseline is scratch
+        a, b = (
+            p.runs[row.finetunes[1]].resolve(p.root, p.runs)
+            for row in (ours, scratch)
+        )
+        assert b.load_from is None
+        weights = torch.load(
+            find_checkpoint(a.pop('load_from')), weights_only=True
+        )['state_dict']
+        # They fit, and nothing else differs.
+        backbone = MODELS.build(a.model.backbone)
+        prefix = 'backbone.'
+        backbone.load_state_dict(
+            {
+                name.removeprefix(prefix): value
+                for name, value in weights.items()
+                if name.startswith(prefix)
+            }
+        )
+        assert a.model.backbone.base_channels == width
+        assert a.model.cls_head.in_channels == 8 * width
+        assert a.to_dict() == {
+            k: v for k, v in b.to_dict().items() if k != 'load_from'
+        }
+        (frames,) = [
+            step
+            for step in a.train_dataloader.dataset.pipeline
+            if step['type'] == 'SampleFrames'
+        ]
+        assert frames['clip_len'] == clip_len
+        assert flips(p, ours) == 0.0
 
 
 def test_layers_reach_the_pretraining(videos, tmp_path):
