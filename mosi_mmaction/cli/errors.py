@@ -12,6 +12,7 @@ import os
 import re
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -50,21 +51,28 @@ _WORKER = re.compile(
 )
 
 _when_interrupted: Callable[[], str] | None = None
-_interrupted = False
 
 
 def when_interrupted(describe: Callable[[], str]) -> None:
     """Set what Ctrl-C prints: that the work is safe, and how to continue."""
     global _when_interrupted
     _when_interrupted = describe
+    main = os.getpid()
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        # A terminal interrupts workers, too. They end with this process, and
+        # one that has just been forked would print a traceback.
+        if os.getpid() != main:
+            return
+        # Python drops what is raised while it forks: raise it until
+        # show_error() ignores the signal.
+        again = threading.Timer(1, os.kill, (main, number))
+        again.daemon = True
+        again.start()
+        signal.default_int_handler(number, frame)
+
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _note_interrupt)
-
-
-def _note_interrupt(number: int, frame: FrameType | None) -> None:
-    global _interrupted
-    _interrupted = True
-    signal.default_int_handler(number, frame)
+        signal.signal(signal.SIGINT, interrupt)
 
 
 def show_error(
@@ -73,11 +81,10 @@ def show_error(
     trace: TracebackType | None,
 ) -> None:
     """Print why the program stops; for :data:`sys.excepthook`."""
-    # Python drops what is raised while it forks, and Ctrl-C ends the workers,
-    # too: then a loader that lost its workers is all that is left of it.
-    lost = _interrupted and not issubclass(kind, KeyboardInterrupt)
-    if lost:
-        kind, error = KeyboardInterrupt, KeyboardInterrupt()
+    # MMEngine turns it into a SyntaxError while it formats a config.
+    hidden = _interrupt_in(error)
+    if hidden is not None:
+        kind, error = KeyboardInterrupt, hidden
     if issubclass(kind, KeyboardInterrupt):
         # A second one would end the message, and is common.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -92,7 +99,7 @@ def show_error(
         _tell_torchrun(text)
         text = text.encode('utf-8', 'backslashreplace').decode()
         print(f'\n{text.rstrip()}', file=sys.stderr, flush=True)
-    if lost:  # end as Python does after Ctrl-C
+    if hidden is not None:  # end as Python does after Ctrl-C
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
 
@@ -131,6 +138,14 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         yield error
         context = None if error.__suppress_context__ else error.__context__
         error = error.__cause__ or context
+
+
+def _interrupt_in(error: BaseException) -> KeyboardInterrupt | None:
+    """Return the Ctrl-C that a library has turned into another error."""
+    if isinstance(error, KeyboardInterrupt):
+        return None
+    links = _chain(error)
+    return next((e for e in links if isinstance(e, KeyboardInterrupt)), None)
 
 
 def _is_message(error: BaseException) -> bool:

@@ -168,6 +168,31 @@ def test_torchrun_is_told_the_cause(tmp_path):
     assert told['extraInfo']['timestamp'].isdigit()
 
 
+def test_an_interrupt_that_became_another_error_is_one():
+    # MMEngine formats the config for each checkpoint, and says of whatever
+    # stops it that the config has a mistake.
+    code = """if True:
+        import os, signal, sys
+        from unittest import mock
+        from mmengine.config import Config
+        from mosi_mmaction.cli import errors
+
+        sys.excepthook = errors.show_error
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        errors.when_interrupted(lambda: 'The work is safe.')
+        with mock.patch(
+            'mmengine.config.config.FormatCode',
+            lambda *args, **kwargs: os.kill(os.getpid(), signal.SIGINT),
+        ):
+            Config(dict(a=1)).pretty_text
+        """
+    run = subprocess.run(
+        [sys.executable, '-c', code], stderr=subprocess.PIPE, text=True
+    )
+    assert run.stderr.strip() == 'The work is safe.'
+    assert run.returncode == -signal.SIGINT
+
+
 def wait_for(path, process, seconds=200):
     end = time.time() + seconds
     while not path.exists():
