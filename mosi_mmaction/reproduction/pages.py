@@ -245,7 +245,9 @@ def _verdict(results: Results, place: str, predicted: str) -> str:
     if verdict == 'open':
         needed = replicates_needed(difference)
         text += f' (n = {difference["n"]} of about {needed})'
-    return text
+    low, high = difference['student']
+    wider = judge(dict(low=low, high=high), predicted)
+    return text if wider == verdict else f'{text}; by t **{wider}**'
 
 
 _KINDS = dict(

@@ -1,11 +1,14 @@
 """Verdicts: the rule of docs/results.md, case by case."""
 
+import numpy as np
 import pytest
 
+from mosi_mmaction.reproduction.tables import bootstrap_interval
 from mosi_mmaction.reproduction.verdicts import (
     compare,
     judge,
     replicates_needed,
+    student_interval,
 )
 
 
@@ -37,9 +40,25 @@ def test_an_unknown_prediction():
 
 def test_differences_are_paired():
     found = compare([31, 52, 73], [30, 50, 70])
+    # t = 4.303 with two degrees of freedom, and a standard error of 1 / √3.
+    low, high = found.pop('student')
+    assert (low, high) == pytest.approx((2 - 2.484, 2 + 2.484), abs=1e-3)
     assert found == dict(mean=2, low=1, high=3, n=3)
     with pytest.raises(ValueError, match='3 and 2 replicates'):
         compare([1, 2, 3], [1, 2])
+
+
+@pytest.mark.parametrize('count, share', [(3, 0.75), (7, 0.87)])
+def test_how_often_the_intervals_are_right(count, share):
+    # The shares that docs/results.md names.
+    rng = np.random.default_rng(count)
+    right = np.zeros(2)
+    for gains in rng.normal(size=(1000, count)).tolist():
+        for i, interval in enumerate((bootstrap_interval, student_interval)):
+            low, high = interval(gains)
+            right[i] += low <= 0 <= high
+    assert right[0] / 1000 == pytest.approx(share, abs=0.03)
+    assert right[1] / 1000 == pytest.approx(0.95, abs=0.02)
 
 
 def test_replicates_that_would_decide():
