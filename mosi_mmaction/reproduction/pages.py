@@ -242,8 +242,8 @@ def _verdict(results: Results, place: str, predicted: str) -> str:
     difference = compare(*(row['top1'] for row in rows))
     verdict = judge(difference, predicted)
     text = f'**{verdict}** {format_gain(dict(difference=difference))}'
-    if verdict == 'open':
-        needed = replicates_needed(difference)
+    needed = replicates_needed(difference)
+    if verdict == 'open' and needed > difference['n']:
         text += f' (n = {difference["n"]} of about {needed})'
     low, high = difference['student']
     wider = judge(dict(low=low, high=high), predicted)

@@ -138,14 +138,15 @@ class Results:
 
 def _merge(old: dict | None, new: dict, replace: bool) -> dict:
     """Return the merged line of a run, of which parts may be unknown."""
-    if old is None or replace:
-        old = {}
-    elif old['spec'] != new['spec'] or old['final'] != new['final']:
+    same = old is None or all(old[k] == new[k] for k in ('spec', 'final'))
+    if not (same or replace):
         raise ValueError(
             f'the run {new["id"]} exists with a different result: final '
             f'{old["final"]}, now {new["final"]}. Remove its line from '
             'runs.jsonl, or replace it with --replace'
         )
+    if old is None or not same:
+        old = {}
     line = {}
     for key in KEYS:
         values = [old.get(key), new.get(key)]

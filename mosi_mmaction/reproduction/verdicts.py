@@ -10,7 +10,12 @@ from .tables import bootstrap_interval
 #: Differences of at most this many points count as none.
 MARGIN = 4.0
 #: Possible predictions: the sign of a difference, or no difference.
-PREDICTIONS = {'>': 'above 0', '<': 'below 0', '=': 'no difference'}
+PREDICTIONS = {
+    '>': 'above 0',
+    '<': 'below 0',
+    '=': 'no difference',
+    '>=': 'no difference, or above 0',
+}
 
 
 def compare(ours: list[float], theirs: list[float]) -> dict:
@@ -66,7 +71,8 @@ def judge(difference: dict, predicted: str) -> str:
 
     Returns:
         ``'yes'``: the interval excludes 0 on the predicted side, or lies
-        within :data:`MARGIN` of 0 if no difference was predicted. ``'no'``:
+        within :data:`MARGIN` of 0 if no difference was predicted; what is
+        above it counts, too, if that was predicted. ``'no'``:
         it excludes 0 on the other side, or lies within the margin although a
         difference was predicted, or outside it although none was. ``'open'``:
         everything else.
@@ -86,6 +92,9 @@ def judge(difference: dict, predicted: str) -> str:
     if predicted == '=':
         apart = low > MARGIN or high < -MARGIN
         return 'yes' if small else 'no' if apart else 'open'
+    if predicted == '>=':
+        apart = high < -MARGIN
+        return 'yes' if low >= -MARGIN else 'no' if apart else 'open'
     if low > 0:
         return 'yes'
     return 'no' if high < 0 or small else 'open'

@@ -182,6 +182,10 @@ def test_another_result_is_an_error(tmp_path):
     assert (tmp_path / 'runs.jsonl').read_bytes() == before
     out.add([other], replace=True)
     assert out.runs()['tiny-x-0123']['final'] == {'acc/top1': 0.4}
+    # The same result, of which less is known, replaces nothing.
+    out.add([{**other, 'machine': 'm'}], replace=True)
+    out.add([other], replace=True)
+    assert out.runs()['tiny-x-0123']['machine'] == 'm'
 
 
 def test_calls_side_by_side_lose_nothing(tmp_path):

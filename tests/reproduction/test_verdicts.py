@@ -13,24 +13,25 @@ from mosi_mmaction.reproduction.verdicts import (
 
 
 @pytest.mark.parametrize(
-    'low, high, above, below, none',
+    'low, high, above, below, none, not_below',
     [
-        (1, 9, 'yes', 'no', 'open'),
-        (5, 9, 'yes', 'no', 'no'),
-        (1, 3, 'yes', 'no', 'yes'),
-        (-3, 3, 'no', 'no', 'yes'),
-        (-4, 4, 'no', 'no', 'yes'),
-        (-4.1, 3, 'open', 'open', 'open'),
-        (-2, 8, 'open', 'open', 'open'),
-        (-9, -5, 'no', 'yes', 'no'),
-        (-9, -1, 'no', 'yes', 'open'),
+        (1, 9, 'yes', 'no', 'open', 'yes'),
+        (5, 9, 'yes', 'no', 'no', 'yes'),
+        (1, 3, 'yes', 'no', 'yes', 'yes'),
+        (-3, 3, 'no', 'no', 'yes', 'yes'),
+        (-4, 4, 'no', 'no', 'yes', 'yes'),
+        (-4.1, 3, 'open', 'open', 'open', 'open'),
+        (-2, 8, 'open', 'open', 'open', 'yes'),
+        (-9, -5, 'no', 'yes', 'no', 'no'),
+        (-9, -1, 'no', 'yes', 'open', 'open'),
     ],
 )
-def test_the_rule(low, high, above, below, none):
+def test_the_rule(low, high, above, below, none, not_below):
     difference = dict(low=low, high=high)
     assert judge(difference, '>') == above
     assert judge(difference, '<') == below
     assert judge(difference, '=') == none
+    assert judge(difference, '>=') == not_below
 
 
 def test_an_unknown_prediction():
