@@ -1,12 +1,14 @@
 """Table 1, leaving one actor out at a time."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from .experiment import Experiment
-from .presets import Preset, Row, interval_options
+from .preset_tiny import Tiny
+from .presets import Row, interval_options
 
 
-def table1_loso(p: Preset, budgets: Iterable[tuple[str, int]]) -> Experiment:
+def table1_loso(p: Tiny, budgets: Iterable[tuple[str, int]]) -> Experiment:
     """Scratch against MoSI, one actor left out at a time."""
     table = Experiment(
         'Table 1, leave one actor out',
@@ -37,7 +39,7 @@ def table1_loso(p: Preset, budgets: Iterable[tuple[str, int]]) -> Experiment:
     recoloring = dict(grayscale_per_frame=True)
     recolored = f'{papers}, recoloured, one pretraining a fold'
     # Arguments of the pretrainings: of a single one, or of one per fold.
-    conditions = {
+    conditions: dict[str, dict[str, Any] | list[dict[str, Any]]] = {
         papers: dict(motion=motion),
         each: [dict(motion=motion, seed=k) for k in range(len(p.folds))],
         recolored: [
@@ -64,7 +66,7 @@ def table1_loso(p: Preset, budgets: Iterable[tuple[str, int]]) -> Experiment:
             folds=True,
         )
         table.rows.append(base)
-        inits = {}
+        inits: dict[str, str | list[str]] = {}
         for words, how in conditions.items():
             # A long row takes core-hours.
             if (
@@ -105,11 +107,11 @@ def table1_loso(p: Preset, budgets: Iterable[tuple[str, int]]) -> Experiment:
 
 
 def _loso_variants(
-    p: Preset, inits: dict[str, list[str]], budget: str, epochs: int
+    p: Tiny, inits: Mapping[str, str | list[str]], budget: str, epochs: int
 ) -> list[Row]:
     """Return scratch and MoSI, by words, with other recipes."""
     head = '0.5 × the learning rate, 5 × for the classifier'
-    faster = dict(rate=0.5, head_rate=5)
+    faster: dict[str, Any] = dict(rate=0.5, head_rate=5)
     denser = dict(options=interval_options(p.tuning, 2))
     rows = []
     for what, where, theirs, ours in (

@@ -1,5 +1,7 @@
 """Experiments that are not in the paper: our own questions."""
 
+from typing import Any
+
 from .experiment import Experiment
 from .presets import Preset
 
@@ -67,7 +69,7 @@ def rates(p: Preset) -> Experiment:
         )
         if head:
             words += f', {head} × for the classifier'
-        how = dict(rate=factor, head_rate=head)
+        how: dict[str, Any] = dict(rate=factor, head_rate=head)
         base = p.row(target, f'from scratch, {words}', **how)
         table.rows += [
             base,
@@ -81,7 +83,7 @@ def rates(p: Preset) -> Experiment:
 
 
 #: One extension at a time, as arguments of set_motion.
-LAYERS = {
+LAYERS: dict[str, dict[str, Any]] = {
     'unsigned labels': dict(signed=False),
     'zoom, too': dict(motions=('shift', 'zoom')),
     'turn, too': dict(motions=('shift', 'turn')),

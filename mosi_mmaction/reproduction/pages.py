@@ -21,7 +21,7 @@ for each dataset, where ``–`` is what was not run.
 
 import re
 import statistics
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from ..files import write_text
@@ -250,7 +250,7 @@ def _verdict(results: Results, place: str, predicted: str) -> str:
     return text if wider == verdict else f'{text}; by t **{wider}**'
 
 
-_KINDS = dict(
+_KINDS: dict[str, Callable[..., str]] = dict(
     claims=_claims,
     gains=_gains,
     pairs=_pairs,

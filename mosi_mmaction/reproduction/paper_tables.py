@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from .experiment import Experiment
-from .paper_figures import PUBLISHED
-from .presets import Preset, published_target
+from .paper_figures import PUBLISHED, PUBLISHED_SHOTS
+from .presets import Preset, Row, published_target
 
 NETWORK_TITLES = {'r2d3d': 'R-2D3D-18', 'r2p1d': 'R(2+1)D-10'}
 
@@ -91,17 +91,11 @@ def table3(p: Preset) -> Experiment:
             if shots
             else 'all videos'
         )
-        # Counts mean the same at full size only.
-        key = f'shots {shots or "all"}'
-        pair = (
-            PUBLISHED['hmdb'].get(key)
-            if (shots is None or p.name == 'paper')
-            else None
-        )
         base = p.row(target, f'from scratch, {words}', shots=shots)
         row = p.row(target, f'MoSI, {words}', init, baseline=base, shots=shots)
-        if pair:
-            base.paper, row.paper = pair
+        # Counts mean the same at full size only.
+        if shots is None or p.name == 'paper':
+            base.paper, row.paper = PUBLISHED_SHOTS[shots]
         table.rows += [base, row]
     table.notes.append(
         'As many epochs, so fewer steps with fewer videos. '
@@ -120,7 +114,7 @@ def table4(p: Preset) -> Experiment:
     """Number of source images."""
     table = Experiment('Table 4: pretraining on images')
     for target in p.targets:
-        base = None
+        base: Row | None = None
         for words, key, how in p.image_rows():
             row = p.row(target, words, p.mosi(target, **how), key, base)
             base = base or row

@@ -1,6 +1,7 @@
 """The paper's own scale: GPUs, HMDB51 and UCF101."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmengine.config import Config
@@ -35,8 +36,7 @@ class Paper(Preset):
     frames = {n: n for n in (8, 12, 16, 24, 32)}
     shots = (3, 5, 7, 9, 11, 13)
     mask_ratios = tuple(i / 10 for i in range(1, 10))
-    random_masks = {'0.3–0.5 (default)': {}}
-    loso = None
+    random_masks: dict[str, dict[str, Any]] = {'0.3–0.5 (default)': {}}
     folders = {'hmdb': 'hmdb51', 'ucf': 'ucf101'}
     #: Published number of sources of a split, for estimates.
     sizes = {
@@ -66,17 +66,18 @@ class Paper(Preset):
     def mosi(
         self,
         target: str,
+        *,
         network: str | None = None,
         source: str | None = None,
         num: int | None = None,
-        motion: dict | None = None,
+        motion: dict[str, Any] | None = None,
         flip_rendered: bool = False,
         seed: int = 0,
     ) -> str:
         """Add a pretraining run; ``num`` counts images per class."""
         network = self.networks[network or self.network]
         source, motion = source or target, motion or {}
-        options = {'auto_scale_lr.enable': True}
+        options: dict[str, Any] = {'auto_scale_lr.enable': True}
         size, val = self.sizes.get(source, self.sizes[target])
         data = source if source in ('k400', *self.targets) else 'imagenet'
         config = f'mosi_{network}_{data}'
@@ -133,8 +134,9 @@ class Paper(Preset):
         self,
         target: str,
         init: str | list[str] | None,
+        *,
         network: str | None = None,
-        options: dict | None = None,
+        options: dict[str, Any] | None = None,
         shots: int | None = None,
         rate: float = 1,
         head_rate: float | None = None,
@@ -169,14 +171,14 @@ class Paper(Preset):
             for seed, init in zip(self.seeds, inits)
         ]
 
-    def image_rows(self) -> list[tuple[str, str, dict]]:
+    def image_rows(self) -> list[tuple[str, str, dict[str, Any]]]:
         """Return Table 4: (condition, key, arguments of mosi)."""
         return [('own frames', 'own frames', {})] + [
             (f'ImageNet-S{n}', f'S{n}', dict(source='imagenet', num=n))
             for n in (5, 10, 20, 30)
         ]
 
-    def source_rows(self) -> list[tuple[str, dict]]:
+    def source_rows(self) -> list[tuple[str, dict[str, Any]]]:
         """Return kinds of images: (condition, arguments of mosi)."""
         return [
             ('own frames', {}),

@@ -1,8 +1,8 @@
 """Minutes on a CPU: small networks, photographs and few videos."""
 
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,78 +19,7 @@ from .presets import (
     rate_options,
 )
 from .target_frames import write_frames
-
-
-@dataclass(frozen=True)
-class Network:
-    """A network of the tiny preset.
-
-    Attributes:
-        title: The network in words, for tables.
-        factor: Cost of a clip relative to R(2+1)D-10 of width 8.
-        configs: Names of its configs.
-        options: Options of these configs.
-        clips: Size of its clips in pretraining and in fine-tuning.
-    """
-
-    title: str
-    factor: float = 1.0
-    configs: str = 'tiny/{kind}_r2p1d_{data}'
-    options: dict = field(default_factory=dict)
-    clips: tuple[str, str] = ('8 × 32²', '8 × 40²')
-
-
-#: In the narrow R-2D3D-18 the max pool keeps the size, as in the stock
-#: R(2+1)D; otherwise 32 pixels would end as one.
-NETWORKS = {
-    'r2p1d': Network('R(2+1)D-10 (stock) at width 8'),
-    'r2p1d-paper': Network(
-        'R(2+1)D-10 (the paper’s) at width 8',
-        options={
-            'model.backbone': dict(
-                _delete_=True,
-                type='MoSIResNet2Plus1d',
-                depth=10,
-                base_channels=8,
-            )
-        },
-    ),
-    'r2d3d': Network(
-        'R-2D3D-18 at width 8',
-        0.7,
-        options={
-            'model.backbone': dict(
-                _delete_=True,
-                type='ResNet2d3d',
-                depth=18,
-                base_channels=8,
-                pool1_stride_s=1,
-            ),
-            'model.cls_head.in_channels': 32,
-        },
-    ),
-    'r2p1d-small': Network(
-        'R(2+1)D-10 (stock) at width 16',
-        5.0,
-        'small/{kind}_r2p1d-small_{data}',
-        clips=('16 × 56²', '16 × 64²'),
-    ),
-    'vit': Network('ViT, tubelets of 2 × 8²', 0.5, 'tiny/{kind}_vit_{data}'),
-    'vit-p16': Network(
-        'ViT, tubelets of 2 × 16²',
-        0.2,
-        'tiny/{kind}_vit_{data}',
-        {'model.backbone.patch_size': 16},
-    ),
-    'vit-t4': Network(
-        'ViT, tubelets of 4 × 8²',
-        0.3,
-        'tiny/{kind}_vit_{data}',
-        {'model.backbone.tubelet_size': 4},
-    ),
-    'swin': Network('Video Swin', 0.7, 'tiny/{kind}_swin_{data}'),
-    'mvit': Network('MViTv2', 1.8, 'tiny/{kind}_mvit_{data}'),
-}
+from .tiny_networks import NETWORKS
 
 #: Number of videos rendered per class if no videos are given.
 RENDERED = {'train': 6, 'test': 3}
@@ -106,7 +35,13 @@ class Tiny(Preset):
         splits: Directory of train.txt, test.txt and loso.
         **kwargs: Arguments of :class:`Preset`.
 
+    Raises:
+        ValueError: If only one of ``videos`` and ``splits`` is given, or the
+            rendered videos have no config of the network's size.
+
     Attributes:
+        photos: Names of the photographs to train on; empty for dead leaves.
+        tuning: Name of the config that fine-tunes.
         split: Lists of the training and the test videos.
         folds: The same for each fold; empty without loso.
     """
@@ -118,7 +53,7 @@ class Tiny(Preset):
     shots = (1, 2, 3, 4)
     mask_ratios = (0.2, 0.4, 0.6, 0.8)
     #: Arguments of set_motion, by name; the paper's own come first.
-    random_masks = {
+    random_masks: dict[str, dict[str, Any]] = {
         '0.3–0.5 (the paper’s)': dict(static_mask=(0.3, 0.5)),
         '0.4–0.7 (default)': {},
     }
@@ -128,6 +63,9 @@ class Tiny(Preset):
     scratch_rate = 2
     #: Pretraining clips cost less than their pixels suggest: no decoding.
     pretrain_factor = 0.6
+    #: This preset has its own; it never leaves them to the configs.
+    pretrain_epochs: int
+    finetune_epochs: int
 
     def __init__(
         self,
@@ -136,6 +74,11 @@ class Tiny(Preset):
         splits: Path | None = None,
         **kwargs,
     ) -> None:
+        if (videos is None) != (splits is None):
+            raise ValueError(
+                f'videos={videos}, splits={splits}: give both, or neither for '
+                'the rendered videos of the demo'
+            )
         super().__init__(**kwargs)
         self.pretrain_epochs = self.pretrain_epochs or 14
         self.finetune_epochs = self.finetune_epochs or 40
@@ -148,7 +91,7 @@ class Tiny(Preset):
             self.source, self.num = 'photos', len(self.photos)
             self.num_val = len(names) - len(self.photos)
         self.tuning = self._config('finetune_r2p1d_weizmann', self.network)
-        if videos is not None:
+        if videos is not None and splits is not None:
             self.videos, self.splits = videos.resolve(), splits.resolve()
         else:
             self.tuning = self._config('finetune_r2p1d_actions', self.network)
@@ -210,15 +153,16 @@ class Tiny(Preset):
     def mosi(
         self,
         target: str,
+        *,
         network: str | None = None,
         source: str | None = None,
         num: int | None = None,
-        motion: dict | None = None,
+        motion: dict[str, Any] | None = None,
         flip_rendered: bool = False,
         fold: int | None = None,
         times: float = 1,
         seed: int = 0,
-        options: dict | None = None,
+        options: dict[str, Any] | None = None,
     ) -> str:
         """Add a pretraining run; with fewer images, the same number of steps.
 
@@ -284,8 +228,9 @@ class Tiny(Preset):
         self,
         target: str,
         init: str | list[str] | None,
+        *,
         network: str | None = None,
-        options: dict | None = None,
+        options: dict[str, Any] | None = None,
         shots: int | None = None,
         epochs: int | None = None,
         folds: bool = False,
@@ -344,11 +289,11 @@ class Tiny(Preset):
         kind, _, data = name.rpartition('/')[2].split('_')
         return self.networks[network].configs.format(kind=kind, data=data)
 
-    def image_rows(self) -> list[tuple[str, str, dict]]:
+    def image_rows(self) -> list[tuple[str, str, dict[str, Any]]]:
         """Return Table 4: (condition, key, arguments of mosi)."""
         kind = 'photographs' if self.photos else 'dead leaves'
         counts = [n for n in (50, 100, 200, 400) if n < self.num]
-        rows = [
+        rows: list[tuple[str, str, dict[str, Any]]] = [
             (
                 f'{self.num} frames of the target’s training videos',
                 'own frames',
@@ -358,9 +303,9 @@ class Tiny(Preset):
         rows += [(f'{n} {kind}', '', dict(num=n)) for n in counts]
         return [*rows, (f'{self.num} {kind}', '', {})]
 
-    def source_rows(self) -> list[tuple[str, dict]]:
+    def source_rows(self) -> list[tuple[str, dict[str, Any]]]:
         """Return kinds of images: (condition, arguments of mosi)."""
-        rows = [
+        rows: list[tuple[str, dict[str, Any]]] = [
             (f'{self.num} dead leaves', dict(source='leaves')),
             (
                 f'{self.num} frames of the target’s training videos',

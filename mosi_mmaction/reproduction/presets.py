@@ -3,10 +3,10 @@
 import hashlib
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 from mmengine.config import Config
 
@@ -72,18 +72,27 @@ class Preset:
         runs: All requested runs by name.
         todo: Functions that make the inputs of the runs, by path.
         variant: Part of the tables' names that identifies their data.
+        frames: Numbers of frames of pretraining clips, by the paper's.
+        shots: Numbers of training videos per class of Table 3.
+        mask_ratios: Sides of the moving box of Figure 7, as ratios.
+        random_masks: Arguments of set_motion, by the range of sides; the
+            paper's own come first.
     """
 
     name: str
     targets: tuple[str, ...]
     network: str
-    networks: dict
+    networks: Mapping[str, Any]
     clip_len: int
     #: Size of fine-tuning clips; costs are counted in clips of this size.
     side: int
     speed: float
     unit: str
     variant = ''
+    frames: dict[int, int]
+    shots: tuple[int, ...]
+    mask_ratios: tuple[float, ...]
+    random_masks: dict[str, dict[str, Any]]
 
     def __init__(
         self,
@@ -112,6 +121,22 @@ class Preset:
         for path, make in self.todo.items():
             make(path)
 
+    def describe(self, folds: bool = False) -> list[str]:
+        """Return sentences that describe the runs.
+
+        Args:
+            folds: Whether a condition has one run per fold, not per seed.
+        """
+        raise NotImplementedError
+
+    def image_rows(self) -> list[tuple[str, str, dict[str, Any]]]:
+        """Return Table 4: (condition, key, arguments of mosi)."""
+        raise NotImplementedError
+
+    def source_rows(self) -> list[tuple[str, dict[str, Any]]]:
+        """Return kinds of images: (condition, arguments of mosi)."""
+        raise NotImplementedError
+
     def add(self, config: str, work: float, **kwargs) -> str:
         """Add a run and return its name; an existing run is shared.
 
@@ -131,20 +156,40 @@ class Preset:
         self.runs.setdefault(name, replace(run, name=name))
         return name
 
-    def mosi(self, target: str, **kwargs) -> str:
+    def mosi(
+        self,
+        target: str,
+        *,
+        network: str | None = None,
+        source: str | None = None,
+        num: int | None = None,
+        motion: dict[str, Any] | None = None,
+        flip_rendered: bool = False,
+        seed: int = 0,
+    ) -> str:
         """Add a pretraining run and return its name.
 
         Args:
             target: Dataset of the later fine-tuning runs.
-            **kwargs: ``network``; ``source``, one of the preset's sources;
-                ``num``, number of images; ``motion``, arguments of
-                set_motion; ``flip_rendered``, the released order;
-                ``seed``.
+            network: Network; None is the preset's.
+            source: One of the preset's sources of images.
+            num: Number of images.
+            motion: Arguments of set_motion.
+            flip_rendered: Whether to flip in the released order.
+            seed: Seed of the run.
         """
         raise NotImplementedError
 
     def finetune(
-        self, target: str, init: str | list[str] | None, **kwargs
+        self,
+        target: str,
+        init: str | list[str] | None,
+        *,
+        network: str | None = None,
+        options: dict[str, Any] | None = None,
+        shots: int | None = None,
+        rate: float = 1,
+        head_rate: float | None = None,
     ) -> list[str]:
         """Add the fine-tuning runs of a condition and return their names.
 
@@ -152,9 +197,11 @@ class Preset:
             target: Dataset.
             init: Name of the pretraining run, or one per replicate; None is
                 from scratch.
-            **kwargs: ``network``; ``options``; ``shots``, number of
-                training videos per class; ``rate``, factor of the learning
-                rate; ``head_rate``, another one for the classifier.
+            network: Network; None is the preset's.
+            options: Dotted keys of the config and their values.
+            shots: Number of training videos per class; None is all.
+            rate: Factor of the learning rate.
+            head_rate: Another factor for the classifier.
         """
         raise NotImplementedError
 

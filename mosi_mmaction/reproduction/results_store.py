@@ -176,7 +176,8 @@ def collect(sources: Iterable[Path], out: Results, replace: bool) -> str:
         FileNotFoundError: If there is no result in a source.
         ValueError: If a run exists with a different result.
     """
-    runs, tables = [], {}
+    runs: list[dict] = []
+    tables: dict[str, dict[str, dict]] = {}
     for source in sources:
         found = [read_run(p.parent) for p in source.glob('*/result.json')]
         for folder in (source, source / 'results'):

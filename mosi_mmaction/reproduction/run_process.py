@@ -39,15 +39,17 @@ def read_scalars(work_dir: Path) -> list[dict]:
     return list(entries.values())
 
 
-def finished(folder: Path, spec: str) -> dict | None:
+def finished(folder: Path, spec: str) -> dict[str, Any] | None:
     """Return the result of a run; None if there is none with this spec."""
-    path = folder / 'result.json'
-    if path.exists():
-        result = json.loads(path.read_text())
-        if result['spec'] == spec:
-            seconds = float((folder / 'seconds').read_text())
-            return dict(result, seconds=seconds)
-    return None
+    if not (folder / 'result.json').exists():
+        return None
+    result = _read_result(folder)
+    return result if result['spec'] == spec else None
+
+
+def _read_result(folder: Path) -> dict[str, Any]:
+    result = json.loads((folder / 'result.json').read_text())
+    return dict(result, seconds=float((folder / 'seconds').read_text()))
 
 
 def _metrics(entry: dict) -> dict:
@@ -60,8 +62,7 @@ def read_run(folder: Path) -> dict:
     Directories of earlier versions have no run.json; their line is derived
     from the config and the name of the directory.
     """
-    line = json.loads((folder / 'result.json').read_text())
-    line['seconds'] = float((folder / 'seconds').read_text())
+    line = _read_result(folder)
     sessions = [log.stem for log in _logs(folder)]
     if sessions:
         day = datetime.datetime.strptime(max(sessions), _STAMP)
@@ -203,7 +204,7 @@ class RunProcess:
         result = dict(spec=self.spec, final=final, curve=curve)
         write_text(self.folder / 'result.json', json.dumps(result, indent=1))
         self.lock.close()
-        return finished(self.folder, self.spec)
+        return _read_result(self.folder)
 
     def kill(self) -> None:
         """Kill the run; a later call resumes it."""

@@ -51,7 +51,8 @@ def execute(
         ValueError: If names are not unique or an ``init`` is unknown.
     """
     by_name = {run.name: run for run in runs}
-    unknown = {r.init for r in runs} - set(by_name) - {None}
+    named = {r.init for r in runs if r.init is not None}
+    unknown = named - set(by_name)
     if len(by_name) < len(runs) or unknown:
         raise ValueError(
             'names of runs must be unique and every init must '
@@ -63,15 +64,19 @@ def execute(
     specs = {r.name: r.spec(by_name) for r in runs}
     epochs = {n: c.train_cfg.max_epochs for n, c in configs.items()}
     weights = {r.name: r.cost * epochs[r.name] for r in runs}
-    results = {r.name: finished(root / r.name, specs[r.name]) for r in runs}
-    waiting = [r for r in runs if results[r.name] is None]
+    results = {
+        r.name: result
+        for r in runs
+        if (result := finished(root / r.name, specs[r.name])) is not None
+    }
+    waiting = [r for r in runs if r.name not in results]
     running: dict[str, RunProcess] = {}
     threads = threads or max(1, (os.cpu_count() or 1) // jobs)
     bar = tqdm(
         total=sum(weights.values()),
         mininterval=1,
         file=sys.stdout,
-        initial=sum(weights[n] for n, r in results.items() if r),
+        initial=sum(weights[n] for n in results),
         bar_format='{percentage:3.0f}% |{bar:20}| '
         '{elapsed}, {remaining} left{postfix}',
     )
@@ -81,7 +86,7 @@ def execute(
             for run in list(waiting):
                 if len(running) >= jobs:
                     break
-                if run.init is not None and results[run.init] is None:
+                if run.init is not None and run.init not in results:
                     continue
                 lock = _lock(root / run.name)
                 if lock is None:
@@ -89,8 +94,9 @@ def execute(
                     continue
                 waiting.remove(run)
                 # The previous holder of the lock may have finished the run.
-                results[run.name] = finished(root / run.name, specs[run.name])
-                if results[run.name] is not None:
+                result = finished(root / run.name, specs[run.name])
+                if result is not None:
+                    results[run.name] = result
                     lock.close()
                     continue
                 running[run.name] = RunProcess(
@@ -108,7 +114,7 @@ def execute(
                     results[name] = process.finish()
                     del running[name]
                     tqdm.write(f'{name}: {describe(results[name]["final"])}')
-            done = sum(weights[n] for n, r in results.items() if r)
+            done = sum(weights[n] for n in results)
             for name, process in running.items():
                 epoch, note = process.progress()
                 done += epoch * by_name[name].cost
@@ -119,7 +125,7 @@ def execute(
         for process in running.values():
             process.kill()
         bar.close()
-    return results
+    return {run.name: results[run.name] for run in runs}
 
 
 def describe(metrics: dict) -> str:

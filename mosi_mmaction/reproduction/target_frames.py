@@ -1,6 +1,7 @@
 """Frames of the target's videos, as images to pretrain on."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -31,8 +32,7 @@ def write_frames(root: Path, names: list[str], num: int, out: Path) -> None:
         count = len(range(number, num, len(names)))
         for k in range(count):
             img = read_frame(
-                str(root / name),
-                lambda length, k=k, c=count: int((k + 0.5) / c * length),
+                str(root / name), partial(_frame_at, (k + 0.5) / count)
             )
             path = part / f'{number:03d}_{k:03d}.png'
             if not cv2.imwrite(str(path), img[..., ::-1]):
@@ -43,3 +43,7 @@ def write_frames(root: Path, names: list[str], num: int, out: Path) -> None:
         if not out.exists():
             raise
         shutil.rmtree(part)  # another call was faster
+
+
+def _frame_at(share: float, length: int) -> int:
+    return int(share * length)

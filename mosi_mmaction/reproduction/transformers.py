@@ -4,12 +4,14 @@ Announced before it was run; docs/transformers.md says what counts as yes.
 Pretraining is on dead leaves, fine-tuning as of the tiny preset.
 """
 
+from typing import Any
+
 from .experiment import Experiment
-from .presets import Preset
+from .preset_tiny import Tiny
 
 #: What pretraining varies, one at a time: words, network, arguments of mosi.
 #: Adam is as the tiny convolutional networks have it.
-VARIATIONS = [
+VARIATIONS: list[tuple[str, str, dict[str, Any]]] = [
     ('no masks', 'vit', dict(motion=dict(static_mask=None))),
     (
         'Adam, not clipped',
@@ -34,7 +36,7 @@ VARIATIONS = [
 ]
 
 
-def transformers(p: Preset) -> Experiment:
+def transformers(p: Tiny) -> Experiment:
     """Return ViT and Swin against scratch, then variations of ViT's."""
     table = Experiment('MoSI for transformers')
     target = p.targets[0]

@@ -131,6 +131,14 @@ def test_unknown_network(micro, tmp_path):
         Tiny(**micro, root=tmp_path, seeds=1, network='x')
 
 
+@pytest.mark.parametrize('missing', ['videos', 'splits'])
+def test_videos_need_their_splits(missing, micro, tmp_path):
+    from mosi_mmaction.reproduction.preset_tiny import Tiny
+
+    with pytest.raises(ValueError, match=f'{missing}=None.*: give both'):
+        Tiny(**{**micro, missing: None}, root=tmp_path, seeds=1)
+
+
 # --- Whole runs.
 
 
