@@ -31,18 +31,26 @@ def config_of(file: dict, path: str) -> Config:
             'run, which lies in the work_dir'
         )
     try:
-        settings = {
-            node.targets[0].id: _value(node.value)
+        settings = dict(
+            _setting(node)
             for node in ast.parse(text).body
             if isinstance(node, ast.Assign)
-        }
-    except (SyntaxError, ValueError, AttributeError) as error:
+        )
+    except (SyntaxError, ValueError) as error:
         raise ValueError(
             f"{path}: meta['cfg'] is not a config of plain values "
             f'({error}); give the config of its run'
         ) from error
     settings.pop('custom_imports', None)
     return Config(settings)
+
+
+def _setting(node: ast.Assign) -> tuple[str, Any]:
+    """Return the name and the value of an assignment."""
+    target = node.targets[0]
+    if not isinstance(target, ast.Name):
+        raise ValueError(f'line {node.lineno} sets {ast.unparse(target)}')
+    return target.id, _value(node.value)
 
 
 def _value(node: ast.expr) -> Any:

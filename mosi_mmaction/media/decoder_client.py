@@ -279,9 +279,8 @@ def decoder_pid() -> int | None:
     Returns:
         The process ID; None if no process is running.
     """
-    decoder = getattr(_local, 'decoder', None)
-    running = decoder is not None and decoder.running
-    return decoder.pid if running else None
+    decoder: _Decoder | None = getattr(_local, 'decoder', None)
+    return decoder.pid if decoder is not None and decoder.running else None
 
 
 def drop_decoder() -> None:

@@ -77,7 +77,7 @@ class _Server:
             answer: tuple
             handle = None
             try:
-                reader = self._open(path, decoder)
+                key, reader = self._open(path, decoder)
                 if what == 'open':
                     answer = 'opened', _facts(reader)
                 elif what == 'inspect':
@@ -105,7 +105,7 @@ class _Server:
                         *(shape, memory, handle is not None),
                     )
                 if what != 'keyframe' and not reader.seeks:
-                    self._counted[self._key] = reader.num_frames
+                    self._counted[key] = reader.num_frames
             except _DecoderError as error:
                 answer = 'unusable', str(error)
             # Any error of a decoder is attributed to the file.
@@ -118,7 +118,8 @@ class _Server:
                 socket.send_fds(self._handles, [b'.'], [handle])
                 os.close(handle)
 
-    def _open(self, path: str, decoder: str | None) -> Any:
+    def _open(self, path: str, decoder: str | None) -> tuple[tuple, Any]:
+        """Return the key of a file as it is now, and its reader."""
         status = os.stat(path)
         key = (
             *(path, decoder, status.st_dev, status.st_ino),
@@ -130,7 +131,7 @@ class _Server:
             if key in self._counted:
                 self._reader.know_count(self._counted[key])
             self._key = key
-        return self._reader
+        return key, self._reader
 
     def _choose(self, path: str, decoder: str | None) -> Any:
         """Return the reader of a file: the forced one, or the first to load.

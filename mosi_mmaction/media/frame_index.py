@@ -13,6 +13,7 @@ which they are presented, and the number of a frame serves as its time stamp.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import av
@@ -55,7 +56,8 @@ class Packet(NamedTuple):
     is_hidden: bool
 
 
-class Index(NamedTuple):
+@dataclass(frozen=True)
+class Index:
     """The frames that a video presents.
 
     Attributes:
@@ -133,7 +135,7 @@ def read_index(
         index = _typed(found, kinds, kept.packets)
         if index is None and found[:1] and found[0].is_key:
             index = Index(len(found))
-    return index and index._replace(packets=kept.packets)
+    return index and replace(index, packets=kept.packets)
 
 
 class _Kept:
@@ -206,19 +208,20 @@ def _typed(
         stamped[n] = packet._replace(pts=stamp, is_key=is_key)
         kept[packet.number].pts = stamp
     index = _stamped(stamped)
-    return index and index._replace(is_typed=True)
+    return index and replace(index, is_typed=True)
 
 
 def _stamped(packets: Sequence[Packet]) -> Index | None:
     """Return the index if time stamps prove it, otherwise None."""
-    shown = [p.pts for p in packets if not p.is_hidden]
+    shown = [p for p in packets if not p.is_hidden]
     keys = [p for p in packets if p.is_key]
-    if None in shown or not shown or not packets[0].is_key:
+    stamps = sorted(p.pts for p in shown if p.pts is not None)
+    key_stamps = [p.pts for p in keys if p.pts is not None]
+    if not shown or not packets[0].is_key:
         return None
-    stamps = sorted(shown)
-    key_stamps = [p.pts for p in keys]
     if (
-        None in key_stamps
+        len(stamps) < len(shown)
+        or len(key_stamps) < len(keys)
         or any(a >= b for a, b in zip(stamps, stamps[1:]))
         or any(a >= b for a, b in zip(key_stamps, key_stamps[1:]))
         or stamps[0] < key_stamps[0]

@@ -198,7 +198,7 @@ def decode_lines(raw: bytes, name: str) -> Iterator[tuple[int, str]]:
 
 
 def check_list(
-    paths: Sequence[str],
+    paths: Sequence[str] | PathList,
     ann_file: str,
     root: str,
     backend_args: dict | None = None,

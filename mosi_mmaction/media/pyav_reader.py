@@ -201,7 +201,6 @@ class PyAVReader:
             or any(entry.is_discard for entry in entries)
         ):
             return None
-        found = None
         at = int(share * len(keys))
         for n in sorted({0, keys[at]}):
             end = [*keys, len(entries)][bisect_right(keys, n)]
@@ -210,12 +209,13 @@ class PyAVReader:
                 entries[n], last.timestamp - (end < len(entries)), end - n
             )
             if not packets or None in [p.pts for p in packets]:
-                return self._open()
+                self._open()
+                return None
             before = sum(p.pts < packets[0].pts for p in packets)
             if n == 0 and before:
-                return self._open()  # decoding from the start loses them
-            found = n + before, packets
-        number, packets = found
+                self._open()  # decoding from the start loses them
+                return None
+            number = n + before
         frame = self._stream.decode_key(packets)
         self._open()
         return None if frame is None else (number, frame)

@@ -192,6 +192,7 @@ def _receive(
 ) -> torch.Tensor:
     slots = _slots_of(pid)
     if file is None:
+        assert slots is not None  # only who keeps a slot marks it as known
         memory = slots[number]
     else:
         descriptor = _detach(file, pid)
@@ -202,8 +203,9 @@ def _receive(
         if slots is not None:
             slots[number] = memory
             memory[_KNOWN] = 1
-    for old in set(slots or ()).difference(numbers):
-        slots.pop(old, None)
+    if slots is not None:
+        for old in set(slots).difference(numbers):
+            slots.pop(old, None)
     array = np.frombuffer(memory, np.uint8, math.prod(shape), _HEADER + start)
     weakref.finalize(array, _give_back, memory, os.getpid()).atexit = False
     return torch.from_numpy(array).as_strided(shape, strides)

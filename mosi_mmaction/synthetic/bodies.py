@@ -226,8 +226,8 @@ def render_body(motion: Motion, shot: Shot) -> np.ndarray:
     """
     where, scale = project(motion, shot)
     parts = [
-        (*(f'{n}_{side}' for n in limb[:2]), *limb[2:])
-        for limb in _LIMBS
+        (f'{start}_{side}', f'{end}_{side}', thick, thin, name)
+        for start, end, thick, thin, name in _LIMBS
         for side in 'LR'
     ] + list(_TRUNK)
     height, width = shot.size

@@ -53,7 +53,10 @@ def read_bvh(path: str | os.PathLike) -> Motion:
     """
     with open(path, encoding='utf-8-sig') as file:
         lines = file.read().splitlines()
-    joints, parents, offsets, channels = [], [], [], []
+    joints: list[str] = []
+    parents: list[int] = []
+    offsets: list[list[float]] = []
+    channels: list[list[str]] = []
     stack: list[int | None] = []
     opened: int | None = None
     number = 0
@@ -79,13 +82,15 @@ def read_bvh(path: str | os.PathLike) -> Motion:
                 if stack[-1] is not None:
                     offsets[stack[-1]] = [float(w) for w in words[1:4]]
             elif words[0] == 'CHANNELS':
-                names = words[2:]
+                joint, names = stack[-1], words[2:]
+                if joint is None:
+                    raise ValueError('an End Site has no CHANNELS')
                 if len(names) != int(words[1]) or any(
                     n[0] not in 'XYZ' or n[1:] not in ('position', 'rotation')
                     for n in names
                 ):
                     raise ValueError(f'channels {names}')
-                channels[stack[-1]] = names
+                channels[joint] = names
             elif words[0] == 'MOTION':
                 break
             else:
@@ -112,9 +117,16 @@ def read_bvh(path: str | os.PathLike) -> Motion:
     return Motion(tuple(joints), tuple(parents), positions, 1 / frame_time)
 
 
-def _forward(parents, offsets, channels, values) -> np.ndarray:
+def _forward(
+    parents: list[int],
+    offsets: list[list[float]],
+    channels: list[list[str]],
+    values: np.ndarray,
+) -> np.ndarray:
     """Return joint positions in the world, (N, J, 3)."""
-    column, places, turns = 0, [], []
+    column = 0
+    places: list[np.ndarray] = []
+    turns: list[np.ndarray] = []
     for parent, offset, names in zip(parents, offsets, channels):
         place = np.tile(np.array(offset), (len(values), 1))
         turn = np.tile(np.eye(3), (len(values), 1, 1))

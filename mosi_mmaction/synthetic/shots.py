@@ -98,7 +98,10 @@ def draw_shot(size: tuple[int, int], rng: np.random.Generator) -> Shot:
         height=rng.uniform(0.6, 0.9),
         place=(rng.random(), rng.random()),
         girth=rng.uniform(0.85, 1.3),
-        colors={k: tuple(map(float, v)) for k, v in colors.items()},
+        colors={
+            name: (float(red), float(green), float(blue))
+            for name, (red, green, blue) in colors.items()
+        },
         light=tuple(light.tolist()),
         pan=(
             float(rng.choice([-1, 1]) * rng.uniform(0.5, 1)),
@@ -129,7 +132,8 @@ def pan_path(shot: Shot, num_frames: int, fps: float) -> np.ndarray:
 
 def canvas_size(size: tuple[int, int]) -> tuple[int, int]:
     """Return (H, W) of the background that a panning camera sees."""
-    return tuple(int(np.ceil(s * (1 + MAX_PAN))) + 4 for s in size)
+    height, width = (int(np.ceil(s * (1 + MAX_PAN))) + 4 for s in size)
+    return height, width
 
 
 def render_shot(

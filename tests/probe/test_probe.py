@@ -312,6 +312,12 @@ def test_a_config_in_a_checkpoint_is_not_run(tmp_path, monkeypatch, text):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_config_in_a_checkpoint_sets_names_only():
+    text = 'model = dict()\nmodel["type"] = "A"'
+    with pytest.raises(ValueError, match=r"line 2 sets model\['type'\]"):
+        config_of(dict(meta=dict(cfg=text)), 'a.pth')
+
+
 def test_a_config_in_a_checkpoint_is_that_of_the_run():
     from mosi_mmaction.apis.networks import read_config
 

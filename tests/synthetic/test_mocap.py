@@ -49,6 +49,16 @@ def test_a_file_that_is_not_whole(tmp_path, cut):
         read_bvh(path)
 
 
+def test_an_end_site_moves_nothing(tmp_path):
+    path = write_bvh(tmp_path / 'a.bvh', 'L')
+    lines = path.read_text().splitlines()
+    at = next(i for i, line in enumerate(lines) if 'End Site' in line)
+    lines.insert(at + 3, 'CHANNELS 3 Zrotation Xrotation Yrotation')
+    path.write_text('\n'.join(lines))
+    with pytest.raises(ValueError, match=f'about line {at + 4}: .*End Site'):
+        read_bvh(path)
+
+
 def test_a_skeleton_of_no_person(tmp_path):
     path = write_bvh(tmp_path / 'a.bvh', 'L')
     path.write_text(path.read_text().replace('Foot_L', 'Wheel'))
