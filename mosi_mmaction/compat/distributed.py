@@ -105,7 +105,7 @@ def end_rank() -> None:
     if not is_distributed():
         return
     # In the interpreter's order, the group last: callbacks ask for the rank.
-    threading._shutdown()
+    threading._shutdown()  # type: ignore[attr-defined]  # private
     atexit._run_exitfuncs()
     try:
         torch.distributed.destroy_process_group()

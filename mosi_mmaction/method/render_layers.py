@@ -240,11 +240,13 @@ class _Matte:
 
     def __init__(self, layer: Layer, size: int, scratch: Scratch) -> None:
         self._scratch = scratch
-        self._alphas = cast(list, layer.alphas)
-        self._placed, self._soft = cast(np.ndarray, layer.placed), layer.soft
-        places = cast(np.ndarray, layer.places)
-        self.rects = self._find_rects(places, size)
-        self._places = _moved(places, self.rects[..., :2])
+        # A layer has all of these or none.
+        assert layer.alphas is not None and layer.visible is not None
+        assert layer.places is not None and layer.placed is not None
+        self._alphas, self._soft = layer.alphas, layer.soft
+        self._placed = layer.placed
+        self.rects = self._find_rects(layer.places, size)
+        self._places = _moved(layer.places, self.rects[..., :2])
         self._shifts = self._places[..., 2].astype(int)
         low, high = self.rects[..., :2], self.rects[..., 2:]
         self._shown = layer.visible & (low < high).all(-1)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .color import ColorParams
 from .layers import Layer, layers_of
 from .plan import PseudoMotion
 
@@ -97,12 +98,12 @@ def _pixels(
     return values.byte()
 
 
-def _of_draws(plan: PseudoMotion, layer: Layer):
-    """Return the colours of each frame of a layer."""
-    color = plan.color
+def _of_draws(plan: PseudoMotion, layer: Layer) -> ColorParams:
+    """Return the colours of each frame of a layer of a plan with colours."""
+    assert plan.color is not None
     clips = np.arange(len(layer.draws))[:, None]
-    return type(color)(
-        **{k: v[clips, layer.draws] for k, v in vars(color).items()}
+    return ColorParams(
+        **{k: v[clips, layer.draws] for k, v in vars(plan.color).items()}
     )
 
 

@@ -1,6 +1,7 @@
 """Draw a plan step by step, render it, pack it."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -145,7 +146,7 @@ class DrawStaticMask(BaseTransform):
     ) -> None:
         check_matte(shape, soft, num_distractors)
         self.side_ratio = check_side_ratio(side_ratio)
-        self.options = dict(
+        self.options: dict[str, Any] = dict(
             shape=shape,
             soft=soft,
             travels=travels,
@@ -201,7 +202,7 @@ class DrawMovingBackground(BaseTransform):
         texture: str = 'same',
     ) -> None:
         check_background(max_shift, max_zoom, label, texture)
-        self.options = dict(
+        self.options: dict[str, Any] = dict(
             max_shift=max_shift,
             max_zoom=max_zoom,
             label=label,

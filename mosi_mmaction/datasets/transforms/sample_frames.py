@@ -1,6 +1,7 @@
 """Choose frames by time instead of by frame number."""
 
 import math
+from typing import Any
 
 import numpy as np
 from mmaction.registry import TRANSFORMS
@@ -58,7 +59,7 @@ class SampleFramesAtRate(BaseTransform):
         target_fps: float | None = 30,
         test_mode: bool = False,
     ) -> None:
-        given = dict(
+        given: dict[str, float] = dict(
             clip_len=clip_len,
             frame_interval=frame_interval,
             num_clips=num_clips,
@@ -127,7 +128,7 @@ def _frame_rate(results: dict) -> float:
     """Return the frames a second that a decoder's Init provides."""
     rate = results.get('avg_fps')
     if rate is None:
-        reader = results.get('video_reader')
+        reader: Any = results.get('video_reader')
         if hasattr(reader, 'get_avg_fps'):  # decord
             rate = reader.get_avg_fps()
         elif hasattr(reader, 'fps'):  # MMCV's, of OpenCV

@@ -29,6 +29,8 @@ class RoundTrainLoop(EpochBasedTrainLoop):
             differ.
     """
 
+    _max_iters: int
+
     def __init__(
         self, runner, dataloader: Any, max_epochs: int, **kwargs: Any
     ) -> None:

@@ -22,7 +22,7 @@ def compile_training(backbone: nn.Module, **options: Any) -> None:
         backbone: Its names, parameters and checkpoints stay as they are.
         **options: Of ``torch.compile``.
     """
-    stock = type(backbone)
+    stock: Any = type(backbone)
     compiled = torch.compile(stock.forward, **options)
 
     class CompiledTraining(stock):
