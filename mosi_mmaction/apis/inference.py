@@ -112,7 +112,9 @@ def classify(
             f"bad_files={bad_files!r}: allowed are 'raise' and 'skip'"
         )
     model, cfg = load_network(
-        os.fspath(checkpoint), config and os.fspath(config), device
+        os.fspath(checkpoint),
+        None if config is None else os.fspath(config),
+        device,
     )
     if cfg is None or hasattr(getattr(model, 'cls_head', None), 'pool'):
         raise ValueError(
@@ -195,7 +197,8 @@ def features(
 def _paths(videos: Source | Iterable[Source], data_root: Source) -> list[str]:
     if isinstance(videos, (str, os.PathLike)):
         videos = [videos]
-    found = find_videos([*map(os.fspath, videos)], os.fspath(data_root))
+    given = [os.fspath(video) for video in videos]
+    found = find_videos(given, os.fspath(data_root))
     return [video.path for video in found]
 
 

@@ -126,6 +126,9 @@ def warps_alone(image: np.ndarray, plan: PseudoMotion) -> None:
             alpha = None if layer.alphas is None else layer.alphas[c]
             side = size if alpha is None else len(alpha)
             into = np.empty((side, side, 3), image.dtype)
+            turned = None  # maps of a matte that is not merely shifted
+            if layer.places is not None and layer.placed is not None:
+                turned = None if layer.placed[c] else layer.places[c]
             for n in range(plan.clip_len):
                 if layer.visible is not None and not layer.visible[c, n]:
                     continue
@@ -134,10 +137,8 @@ def warps_alone(image: np.ndarray, plan: PseudoMotion) -> None:
                 )
                 if plan.color is not None:
                     cv2.transform(into, matrix, into)
-                if alpha is not None and not layer.placed[c]:
-                    cv2.warpAffine(
-                        alpha, layer.places[c, n], (side, side), None, flags
-                    )
+                if turned is not None:
+                    cv2.warpAffine(alpha, turned[n], (side, side), None, flags)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,6 +4,7 @@ import argparse
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import cv2
 import numpy as np
@@ -66,18 +67,10 @@ def bench(args: argparse.Namespace) -> None:
         load_official(args.official)  # before minutes of other cases
     rng, image = np.random.default_rng(1), source_image()
 
-    def group(variants: dict[str, dict]) -> dict[str, Callable]:
-        cases = {}
-        for name, options in variants.items():
-            clips = render(image, draw(rng, **options))
-            cases[name, 'copy'] = clips.copy
-            cases[name, 'over'] = partial(np.copyto, clips.copy(), clips)
-            cases[name, 'made'] = lambda o=options: render(
-                image, draw(rng, **o)
-            )
-        return cases
+    def made(options: dict[str, Any]) -> np.ndarray:
+        return render(image, draw(rng, **options))
 
-    variants = {
+    variants: dict[str, dict[str, Any]] = {
         'plain': dict(mask=False, jitter=False),
         'mask': dict(jitter=False),
         'jitter': dict(mask=False),
@@ -87,19 +80,25 @@ def bench(args: argparse.Namespace) -> None:
         variants[f'mask+jitter, {speeds} speeds'] = dict(num_speeds=speeds)
     for frames in (8, 16, 32, 64):
         variants[f'mask+jitter, {frames} frames'] = dict(clip_len=frames)
-    times = take_turns(group(variants), args.repeats)
+    cases: dict[tuple[str, str], Callable] = {}
+    for name, options in variants.items():
+        clips = made(options)
+        cases[name, 'copy'] = clips.copy
+        cases[name, 'over'] = partial(np.copyto, clips.copy(), clips)
+        cases[name, 'made'] = partial(made, options)
+    times = take_turns(cases, args.repeats)
     for name, options in variants.items():
         plan = draw(rng, **options)
-        copy, made = times[name, 'copy'], times[name, 'made']
+        copy, ours = times[name, 'copy'], times[name, 'made']
         report(
             'render',
             name,
-            ms=made * 1e3,
+            ms=ours * 1e3,
             copy_ms=copy * 1e3,
-            ratio=made / copy,
+            ratio=ours / copy,
             peer='copy of the clips',
-            ratio_without_allocation=made / times[name, 'over'],
-            us_per_frame=made * 1e6 / plan.offsets[..., 0].size,
+            ratio_without_allocation=ours / times[name, 'over'],
+            us_per_frame=ours * 1e6 / plan.offsets[..., 0].size,
             clips=len(plan.pool),
             frames=plan.clip_len,
             repeats=args.repeats,

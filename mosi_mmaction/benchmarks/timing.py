@@ -3,11 +3,14 @@
 import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from tqdm import tqdm
+
+#: What a case is called.
+Name = TypeVar('Name', bound=Hashable)
 
 
 def report(bench: str, case: str, **values: Any) -> None:
@@ -20,10 +23,10 @@ def report(bench: str, case: str, **values: Any) -> None:
 
 
 def take_turns(
-    cases: dict[str, Callable],
+    cases: Mapping[Name, Callable[[], Any]],
     repeats: int,
-    clock: Callable = time.process_time,
-) -> dict[str, float]:
+    clock: Callable[[], float] = time.process_time,
+) -> dict[Name, float]:
     """Time cases in turn, after one round of warm-up.
 
     Args:
@@ -40,16 +43,18 @@ def take_turns(
     )
 
 
-def seconds(run: Callable, clock: Callable) -> float:
+def seconds(run: Callable[[], Any], clock: Callable[[], float]) -> float:
     """Return the duration of a function call."""
     start = clock()
     run()
     return clock() - start
 
 
-def medians(cases: dict[str, Callable], repeats: int) -> dict[str, float]:
+def medians(
+    cases: Mapping[Name, Callable[[], float]], repeats: int
+) -> dict[Name, float]:
     """Like :func:`take_turns`, with functions that return their seconds."""
-    times = {name: [] for name in cases}
+    times: dict[Name, list[float]] = {name: [] for name in cases}
     for _ in tqdm(range(repeats + 1), 'rounds'):
         for name, measure in cases.items():
             times[name].append(measure())

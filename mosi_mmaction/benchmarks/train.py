@@ -233,7 +233,9 @@ def recipe_worker(pipe: Any, name: str, batch_size: int) -> None:
     if not on_gpu:
         torch.set_num_threads(1)  # the time of one core, as elsewhere
     images = batch_size if on_gpu else 1
-    pool = {} if on_gpu else dict(num_speeds=3, axes='x')  # 9 or 3 clips
+    pool: dict[str, Any] = {}  # 9 clips
+    if not on_gpu:
+        pool = dict(num_speeds=3, axes='x')  # 3 clips
     cfg.model.cls_head.update(pool)
     noise = np.random.default_rng(0).integers(
         0, 256, (320, 320, 3), dtype=np.uint8

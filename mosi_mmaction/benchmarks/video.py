@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import av
 import cv2
@@ -74,13 +75,24 @@ def draw(path: str, kind: tuple) -> None:
 
 def cpu() -> float:
     """Return CPU seconds of this process and of the decoding process."""
-    child = time.clock_gettime(~decoder_pid() << 3 | 2)
-    return time.process_time() + child
+    return time.process_time() + decoder_cpu()
+
+
+def decoder_cpu() -> float:
+    """Return CPU seconds of the decoding process alone."""
+    return time.clock_gettime(~running_decoder() << 3 | 2)
+
+
+def running_decoder() -> int:
+    """Return the ID of the decoding process after a video has been read."""
+    pid = decoder_pid()
+    assert pid is not None  # reading starts it
+    return pid
 
 
 def pipelines(reader: str) -> dict[str, Callable]:
     """Return a training and a test pipeline, by name."""
-    init = dict(type=f'{reader}Init')
+    init: dict[str, Any] = dict(type=f'{reader}Init')
     if reader == 'Decord':
         init['num_threads'] = 1
     decode = dict(type=f'{reader}Decode')
@@ -233,7 +245,7 @@ class _Decoders(Dataset):
     def __getitem__(self, index: int) -> int:
         video = VideoFile(self.path)
         video.read(range(video.num_frames))
-        return decoder_pid()
+        return running_decoder()
 
 
 def bench_child(path: str) -> None:
@@ -241,11 +253,11 @@ def bench_child(path: str) -> None:
     drop_decoder()
     video = VideoFile(path)
     video.read([0])
-    start = time.clock_gettime(~decoder_pid() << 3 | 2)
+    start = decoder_cpu()
     for _ in range(100):
         video = VideoFile(path)
         video.read(range(0, video.num_frames, 4))
-    after = pss(decoder_pid())
+    after = pss(running_decoder())
     # Keep a reference, because workers end with their loader.
     loader = iter(DataLoader(_Decoders(path), batch_size=None, num_workers=8))
     pids = {next(loader) for _ in range(8)}

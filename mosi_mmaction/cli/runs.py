@@ -168,7 +168,7 @@ def check_held_out(runner: Runner) -> None:
     if runner.val_loop is None:
         return
     for dataset in innermost(runner.val_loop.dataloader.dataset):
-        bad = getattr(dataset, 'missing_files', list)()
+        bad: list[str] = getattr(dataset, 'missing_files', list)()
         if bad:
             shown = ''.join(f'\n  {path}' for path in bad[:20])
             more = f'\n  ... and {len(bad) - 20} more' if bad[20:] else ''

@@ -207,7 +207,7 @@ def conclude(runner: Runner, trained: bool = True) -> str:
     lines += [f'  WARNING: {text}' for text in told[:_MOST]]
     if told[_MOST:]:
         lines.append(f'  and {len(told) - _MOST} more warnings in the log')
-    head = getattr(unwrap_model(runner.model), 'cls_head', None)
+    head: Any = getattr(unwrap_model(runner.model), 'cls_head', None)
     pretrained = type(head).__name__ == 'MoSIHead'
     # What a resumed run knows was said before its last epoch was validated.
     if trained and pretrained and 'pretext/top1' in found:

@@ -122,7 +122,8 @@ def draw_clips(
     kept = [_NINE.names.index(f'{w}-{v + 1}') for w, v in zip(words, faster)]
     kept.append(_NINE.names.index('static'))
     plain = render(image, plan)[kept]
-    centre = (plan.boxes[kept, :2] + plan.boxes[kept, 2:]) / 2 - side / 2
+    boxes = plan.frame_boxes[kept, 0]  # these masks stay in place
+    centre = (boxes[:, :2] + boxes[:, 2:]) / 2 - side / 2
     layered, object_way, camera_way = _draw_layers(size, clip_len, side, rng)
 
     clips = np.concatenate([plain, render(image, layered)])

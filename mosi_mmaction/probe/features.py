@@ -109,7 +109,8 @@ def take_features(
     is_recognizer = isinstance(model, BaseRecognizer)
     backbone = model.backbone if is_recognizer else model
     head = getattr(model, 'cls_head', None)
-    has_pool = hasattr(head, 'pool')
+    if not hasattr(head, 'pool'):
+        head = None  # only a MoSIHead has scores of our labels
     records, handles = [], []
     if norms is not None:
         for name, module in backbone.named_modules():
@@ -139,7 +140,7 @@ def take_features(
                 pooled.append(whole.float().cpu().numpy())
                 parts = torch.cat(list(_quarters(output)), 1)
                 placed.append(parts.float().cpu().numpy())
-                if has_pool:
+                if head is not None:
                     scores.append(head(output).float().cpu().numpy())
     finally:
         for handle in handles:

@@ -6,9 +6,9 @@ import os.path as osp
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
+import mmaction
 import torch
 from mmaction.models import BaseRecognizer
 from mmengine.config import Config
@@ -132,7 +132,7 @@ def _stock_config(name: str) -> str:
     """Return the path of one of MMAction2's packaged configs."""
     if not name.startswith('mmaction::'):
         return name
-    root = Path(find_spec('mmaction').origin).parent / '.mim' / 'configs'
+    root = Path(mmaction.__file__).parent / '.mim' / 'configs'
     path = root / name.removeprefix('mmaction::')
     if path.suffix != '.py':
         path = path.with_name(f'{path.name}.py')

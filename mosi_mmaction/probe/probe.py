@@ -169,6 +169,7 @@ def _own(network: Network, seed: int, folder: str | None):
 def _check_head(network: Network, clips: list, labels: np.ndarray):
     norms: list = []
     scores = take_features(network, clips, norms).scores
+    assert scores is not None  # own clips are those of its MoSI head
     names = network.model.cls_head.pool.names
     right, findings = check_names(scores, labels, names)
     head = dict(right=right, clips=len(labels), chance=1 / len(names))

@@ -69,7 +69,9 @@ class CAM:
                     "use 'top'"
                 )
             self._moving = torch.from_numpy(pool.table.any(1))
-        self.names = pool.names if pool else range(head.num_classes)
+        self.names: Sequence[str | int] = (
+            pool.names if pool else range(head.num_classes)
+        )
         if names is not None and len(names) == len(self.names):
             self.names = names
         self.model = model

@@ -231,7 +231,7 @@ def _with_arrow(word: str, ends: tuple[int, int]) -> np.ndarray:
 
 def outline(
     image: np.ndarray,
-    box: Sequence[int],
+    box: Sequence[float] | np.ndarray,
     color: tuple[int, int, int],
     thickness: int = 1,
     edge: tuple[int, int, int] | None = None,

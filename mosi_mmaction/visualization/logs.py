@@ -127,7 +127,7 @@ def chance_of(runs: Sequence[str]) -> float | None:
 
     None if a config is missing or not of a classifier, or if they differ.
     """
-    found = set()
+    found: set[int | None] = set()
     for run in runs:
         file = scalar_files(run)[-1].with_name('config.py')
         if not file.is_file():

@@ -168,7 +168,8 @@ def draw_mask(
     for c, title in enumerate(titles):
         q = None if plan.background is None else int(plan.background[c])
         shown = frames_with(q, plan.clip_len)
-        boxes = plan.frame_boxes[c].clip(0, plan.crop_size)
+        moving = plan.frame_boxes[c]  # it may leave the frame
+        boxes = moving.clip(0, plan.crop_size)
         boxes = np.rint(boxes * side / plan.crop_size).astype(int)
         pairs = []
         for source, with_mask in ((unmasked[c], False), (clips[c], True)):
@@ -182,7 +183,7 @@ def draw_mask(
                         tile = draw.outline(tile, whole, FROZEN, 3)
                     tile = draw.caption(tile, f'q = {n}' if n == q else f'{n}')
                 pairs.append(tile)
-        ratio = (plan.boxes[c, 2] - plan.boxes[c, 0]) / plan.crop_size
+        ratio = (moving[0, 2] - moving[0, 0]) / plan.crop_size
         blocks.append(
             draw.caption(
                 draw.grid(pairs, len(shown), gap=2),

@@ -43,13 +43,11 @@ def resized(clip: np.ndarray, height: int) -> np.ndarray:
 
 def average(values: list[float]) -> dict:
     """Return mean and standard deviation of the defined values."""
-    values = np.array(values, float)
-    values = values[np.isfinite(values)]
-    if not len(values):
+    known = np.array(values, float)
+    known = known[np.isfinite(known)]
+    if not len(known):
         return dict(mean=None, sd=None, n=0)
-    return dict(
-        mean=float(values.mean()), sd=float(values.std()), n=len(values)
-    )
+    return dict(mean=float(known.mean()), sd=float(known.std()), n=len(known))
 
 
 class Look(NamedTuple):
@@ -227,7 +225,8 @@ def look_at_videos(
             yield 're-framed', clip[:, y1:y2, x1:x2]
 
     for i, video in enumerate(videos):
-        frames, drawn = [], set()
+        frames: list[np.ndarray] = []
+        drawn: set[str] = set()
         for clip in read_clips(video.path, clip_len, interval, num_clips):
             drawn.clear()
             for framing, cut in framed(clip):
@@ -331,8 +330,10 @@ def look_at_rendered(
         ``named_right``; and of ``share``, that of the CAM in the box, by
         network.
     """
-    shares, areas, tiles = {name: [] for name in cams}, [], []
-    right = []
+    shares: dict[str, list[float]] = {name: [] for name in cams}
+    areas: list[float] = []
+    right: list[float] = []
+    tiles: list[np.ndarray] = []
     for i in range(min(number, len(dataset))):
         sample = dataset[i]
         plan = sample['motion']
