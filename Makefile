@@ -59,6 +59,7 @@ readme-test: install
 check-all: docs wheel-test
 	HYPOTHESIS_PROFILE=thorough $(MAKE) test-all
 
+# Type hints, spelling and docstrings, too: pre-commit run --all-files
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -133,7 +133,8 @@ def allow_history_buffers() -> None:
         return
     # Taken from values, because numpy 1 and 2 keep the functions in different
     # modules, and a file may have been written with either.
-    functions = [np.float64(0).__reduce__()[0], np.empty(0).__reduce__()[0]]
+    values = np.float64(0), np.empty(0)
+    functions: list[Any] = [value.__reduce__()[0] for value in values]
     names = [
         (function, f'numpy.{core}.multiarray.{function.__name__}')
         for core in ('core', '_core')

@@ -182,8 +182,8 @@ def draw_action(
     t = np.arange(num_frames) / (num_frames - 1)
     side = min(size) - 1
     path = np.zeros((num_frames, 2))
-    scale = np.full(num_frames, rng.uniform(0.13, 0.24))
-    angle = np.full(num_frames, rng.uniform(0, 360))
+    scale: np.ndarray = np.full(num_frames, rng.uniform(0.13, 0.24))
+    angle: np.ndarray = np.full(num_frames, rng.uniform(0, 360))
     # The longest path is the frame minus the sprite's diameter.
     extent = rng.uniform(0.8, 1) * (1 - 2 * scale[0])
     if action in _PATHS:
