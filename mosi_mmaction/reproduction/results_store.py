@@ -138,14 +138,14 @@ class Results:
 
 def _merge(old: dict | None, new: dict, replace: bool) -> dict:
     """Return the merged line of a run, of which parts may be unknown."""
-    same = old is None or all(old[k] == new[k] for k in ('spec', 'final'))
-    if not (same or replace):
-        raise ValueError(
-            f'the run {new["id"]} exists with a different result: final '
-            f'{old["final"]}, now {new["final"]}. Remove its line from '
-            'runs.jsonl, or replace it with --replace'
-        )
-    if old is None or not same:
+    old = old or {}
+    if old and any(old[k] != new[k] for k in ('spec', 'final')):
+        if not replace:
+            raise ValueError(
+                f'the run {new["id"]} exists with a different result: final '
+                f'{old["final"]}, now {new["final"]}. Remove its line from '
+                'runs.jsonl, or replace it with --replace'
+            )
         old = {}
     line = {}
     for key in KEYS:
