@@ -97,12 +97,12 @@ class Paper(Preset):
             options[f'{key}.split'] = 'train'
         elif source == 'leaves':
             cfg = Config.fromfile(CONFIGS / f'{config}.py')
-            for part, seed in (('train', 0), ('val', 1)):
+            for part, drawn in (('train', 0), ('val', 1)):
                 steps = cfg[f'{part}_dataloader'].dataset.pipeline
                 options[f'{part}_dataloader.dataset'] = dict(
                     _delete_=True,
                     type='DeadLeavesDataset',
-                    seed=seed,
+                    seed=drawn,
                     num_images=size if part == 'train' else val,
                     size=320,
                     test_mode=part == 'val',

@@ -74,6 +74,13 @@ def test_paper_preset_declares_everything(tmp_path):
     assert 'mosi_r2p1d-paper_hmdb' in run.config
     assert 'figures are those of r2d3d' in other.describe()[1]
     assert len(paper.describe()) == 1
+    # Other seeds see the same drawn images.
+    runs = [
+        paper.runs[paper.mosi('hmdb', source='leaves', seed=seed)]
+        for seed in (0, 3)
+    ]
+    assert [run.seed for run in runs] == [0, 3]
+    assert runs[0].options == runs[1].options
     # Table 2: the source grows so that a frame's step stays.
     sides = {}
     for n in (8, 16, 32):
