@@ -60,7 +60,7 @@ class Mocap(Tiny):
             )
         super().__init__(images, videos, videos / 'lists', **kwargs)
         self.few = few
-        self.videos = self.videos / camera
+        self.videos, self.title = self.videos / camera, 'motion capture'
         self.folds = [
             (path.with_name(f'{path.name[:-8]}train.txt'), path)
             for path in tests

@@ -1,6 +1,7 @@
 """Minutes on a CPU: small networks, photographs and few videos."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,8 @@ class Tiny(Preset):
     clip_len, side, speed, unit = 8, 40, 110.0, 'core'
     frames = {8: 4, 12: 6, 16: 8, 24: 12, 32: 16}
     shots = (1, 2, 3, 4)
+    #: Number of training videos of each class; None is all of a list.
+    few: int | None = None
     mask_ratios = (0.2, 0.4, 0.6, 0.8)
     #: Arguments of set_motion, by name; the paper's own come first.
     random_masks: dict[str, dict[str, Any]] = {
@@ -103,6 +106,12 @@ class Tiny(Preset):
                     f'--network {self.network}: the rendered videos have no '
                     'config of its size; give --videos and --splits'
                 )
+        #: The videos in words.
+        self.title = (
+            self.videos.name
+            if self.tuning.endswith('weizmann')
+            else 'the rendered videos of the demo'
+        )
         self.split = (self.splits / 'train.txt', self.splits / 'test.txt')
         #: Lines of the lists that exist only once the videos do.
         self._planned = {
@@ -117,21 +126,11 @@ class Tiny(Preset):
 
     def describe(self, folds: bool = False) -> list[str]:
         """Return sentences that describe the runs."""
-        videos = (
-            self.videos.name
-            if self.tuning.endswith('weizmann')
-            else 'the rendered videos of the demo'
-        )
         splits = self.folds if folds else [self.split]
-        train, test = (
-            ' or '.join(
-                map(
-                    str,
-                    sorted({len(self._labels(pair[i])) for pair in splits}),
-                )
-            )
-            for i in range(2)
-        )
+        sizes = {self._size(train, self.few) for train, _ in splits}
+        train = ' or '.join(map(str, sorted(sizes)))
+        sizes = {self._size(test) for _, test in splits}
+        test = ' or '.join(map(str, sorted(sizes)))
         words = f'{train} for training and {test} for test'
         words += (
             f' in each of {len(splits)} folds'
@@ -144,10 +143,9 @@ class Tiny(Preset):
             f'Tiny preset: {network.title}; '
             f'pretraining, unless stated otherwise, on {self.num} '
             f'{source}, {self.pretrain_epochs} epochs, {network.clips[0]}; '
-            f'fine-tuning on {videos}, {words}, {network.clips[1]}, 10 clips '
-            'at test. The paper’s '
-            'figures are for HMDB51 at full size: compare differences, not '
-            'levels.'
+            f'fine-tuning on {self.title}, {words}, {network.clips[1]}, '
+            '10 clips at test. The paper’s figures are for HMDB51 at full '
+            'size: compare differences, not levels.'
         ]
 
     def mosi(
@@ -250,10 +248,8 @@ class Tiny(Preset):
         }
         runs = []
         for seed, ((train, test), init) in enumerate(zip(splits, inits)):
-            labels = self._labels(train)
-            num = len(labels)
+            labels, num = self._labels(train), self._size(train, shots)
             if shots is not None:
-                num = sum(min(shots, labels.count(c)) for c in set(labels))
                 train = self.list_lowshot(train, shots)
             files = {'train': train, 'val': test, 'test': test}
             clips = num + 10 * len(self._labels(test)) / 3 / every
@@ -315,6 +311,11 @@ class Tiny(Preset):
         if self.photos:
             rows.insert(0, (f'{self.num} photographs', {}))
         return rows
+
+    def _size(self, ann_file: Path, shots: int | None = None) -> int:
+        """Return the number of videos of a list, at most so many a class."""
+        counts = Counter(self._labels(ann_file)).values()
+        return sum(n if shots is None else min(shots, n) for n in counts)
 
     def _labels(self, ann_file: Path) -> list[int]:
         return [int(line.split()[-1]) for line in self._lines(ann_file)]

@@ -67,6 +67,8 @@ def test_rows_are_paired_by_fold(videos, tmp_path):
         labels = [line.split()[-1] for line in train.read_text().splitlines()]
         assert sorted(labels) == ['0'] * 3 + ['1'] * 3
         assert train.read_text().count(f'_{STYLES[fold]}_') == 6
+        said = p.describe()[0]
+        assert 'motion capture, 6 for training and 16 for test in' in said
         # It is validated once, at the end.
         assert cfgs[0].train_cfg.val_interval == cfgs[0].train_cfg.max_epochs
 
