@@ -16,7 +16,8 @@ Kinds of blocks: ``gains TABLE``, top-1 and difference to the baseline;
 ``curves TABLE EPOCH …``, mean accuracy at these epochs; ``demo``;
 ``budgets``; ``budget_curves EPOCH …``; ``claims``, a prediction and its
 verdicts, in lines ``words ; > ; TABLE/CONDITION − BASELINE ; …``, a column
-for each dataset, where ``–`` is what was not run.
+for each dataset, where ``–`` is what was not run, and ``TABLE/CONDITION −
+BASELINE less TABLE/CONDITION − BASELINE`` how much more the first gains.
 """
 
 import re
@@ -237,9 +238,7 @@ def _claims(results: Results, arguments: list[str], body: str) -> str:
 def _verdict(results: Results, place: str, predicted: str) -> str:
     if place == '–':
         return 'not run'
-    name, conditions = place.split('/', 1)
-    rows = [_find(results, name, c) for c in conditions.split(' − ')]
-    difference = compare(*(row['top1'] for row in rows))
+    difference = _difference(results, place)
     verdict = judge(difference, predicted)
     text = f'**{verdict}** {format_gain(dict(difference=difference))}'
     needed = replicates_needed(difference)
@@ -248,6 +247,19 @@ def _verdict(results: Results, place: str, predicted: str) -> str:
     low, high = difference['student']
     wider = judge(dict(low=low, high=high), predicted)
     return text if wider == verdict else f'{text}; by t **{wider}**'
+
+
+def _difference(results: Results, place: str) -> dict:
+    """Compare two rows, or the differences in two pairs of rows."""
+    pairs = []
+    for term in place.split(' less '):
+        name, conditions = term.split('/', 1)
+        rows = [_find(results, name, c) for c in conditions.split(' − ')]
+        pairs.append([row['top1'] for row in rows])
+    if len(pairs) == 1:
+        return compare(*pairs[0])
+    gains = [[one - other for one, other in zip(*pair)] for pair in pairs]
+    return compare(*gains)
 
 
 _KINDS: dict[str, Callable[..., str]] = dict(

@@ -128,6 +128,28 @@ def test_a_line_tells_what_was_run():
         assert not re.search(r'"/|[ =\']/\w', path.read_text('utf-8')), path
 
 
+def test_gains_are_compared_fold_by_fold(tmp_path):
+    rows = dict(a=[50, 52, 54], b=[40, 41, 45], c=[30, 31, 35])
+    table = RESULTS.tables()['table1_short']
+    row = table['rows'][0]
+    table['rows'] = [
+        {**row, 'condition': k, 'top1': v} for k, v in rows.items()
+    ]
+    out = Results(tmp_path / 'results')
+    out.add(tables=dict(x=dict(x_short=table)))
+    (tmp_path / 'docs').mkdir()
+    (tmp_path / 'docs/page.md').write_text(
+        '<!-- results: claims x\n'
+        'gain ; > ; x_short/a − b\n'
+        'more ; = ; x_short/a − b less x_short/b − c\n'
+        '-->\n\n\n\n<!-- end of results -->'
+    )
+    (_, page) = make_pages(out, tmp_path / 'docs').values()
+    # a - b is 10, 11, 9; b - c is 10 in every fold.
+    assert '| gain | above 0 | **yes** +10.0 [+9.0, +11.0] |' in page
+    assert '| more | no difference | **yes** +0.0 [-1.0, +1.0] |' in page
+
+
 def test_figures_of_the_claims_are_in_the_tables_they_link():
     page = (ROOT / 'docs/weizmann.md').read_text(encoding='utf-8')
     rows = [r for r in page.splitlines() if re.match(r'\| .*\]\(results/', r)]
