@@ -18,6 +18,7 @@ Kinds of blocks: ``gains TABLE``, top-1 and difference to the baseline;
 verdicts, in lines ``words ; > ; TABLE/CONDITION − BASELINE ; …``, a column
 for each dataset, where ``–`` is what was not run, and ``TABLE/CONDITION −
 BASELINE less TABLE/CONDITION − BASELINE`` how much more the first gains.
+``found`` before a place gives no verdict: that was not predicted.
 """
 
 import re
@@ -229,15 +230,22 @@ def _claims(results: Results, arguments: list[str], body: str) -> str:
     for line in body.splitlines():
         words, predicted, *places = (part.strip() for part in line.split(';'))
         cells = [_verdict(results, place, predicted) for place in places]
-        lines.append([words, PREDICTIONS[predicted], *cells])
+        lines.append([words, PREDICTIONS.get(predicted, predicted), *cells])
     return _table(
         ['difference', 'predicted', *' '.join(arguments).split(', ')], *lines
     )
 
 
+#: Before the place of a difference that nobody had predicted.
+_FOUND = 'found '
+
+
 def _verdict(results: Results, place: str, predicted: str) -> str:
     if place == '–':
         return 'not run'
+    if place.startswith(_FOUND):
+        difference = _difference(results, place.removeprefix(_FOUND))
+        return f'{format_gain(dict(difference=difference))}, found'
     difference = _difference(results, place)
     verdict = judge(difference, predicted)
     text = f'**{verdict}** {format_gain(dict(difference=difference))}'

@@ -142,12 +142,14 @@ def test_gains_are_compared_fold_by_fold(tmp_path):
         '<!-- results: claims x\n'
         'gain ; > ; x_short/a − b\n'
         'more ; = ; x_short/a − b less x_short/b − c\n'
+        'also ; – ; found x_short/a − c\n'
         '-->\n\n\n\n<!-- end of results -->'
     )
     (_, page) = make_pages(out, tmp_path / 'docs').values()
     # a - b is 10, 11, 9; b - c is 10 in every fold.
     assert '| gain | above 0 | **yes** +10.0 [+9.0, +11.0] |' in page
     assert '| more | no difference | **yes** +0.0 [-1.0, +1.0] |' in page
+    assert '| also | – | +20.0 [+19.0, +21.0], found |' in page
 
 
 def test_figures_of_the_claims_are_in_the_tables_they_link():
