@@ -36,7 +36,7 @@ def config_of(file: dict, path: str) -> Config:
             for node in ast.parse(text).body
             if isinstance(node, ast.Assign)
         )
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, TypeError, ValueError) as error:
         raise ValueError(
             f"{path}: meta['cfg'] is not a config of plain values "
             f'({error}); give the config of its run'

@@ -81,7 +81,7 @@ def show_error(
     trace: TracebackType | None,
 ) -> None:
     """Print why the program stops; for :data:`sys.excepthook`."""
-    # MMEngine turns it into a SyntaxError while it formats a config.
+    # While it formats a config, MMEngine turns Ctrl-C into a SyntaxError.
     hidden = _interrupt_in(error)
     if hidden is not None:
         kind, error = KeyboardInterrupt, hidden

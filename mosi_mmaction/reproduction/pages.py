@@ -230,7 +230,8 @@ def _claims(results: Results, arguments: list[str], body: str) -> str:
     for line in body.splitlines():
         words, predicted, *places = (part.strip() for part in line.split(';'))
         cells = [_verdict(results, place, predicted) for place in places]
-        lines.append([words, PREDICTIONS.get(predicted, predicted), *cells])
+        said = '–' if predicted == '–' else PREDICTIONS[predicted]
+        lines.append([words, said, *cells])
     return _table(
         ['difference', 'predicted', *' '.join(arguments).split(', ')], *lines
     )
@@ -243,12 +244,12 @@ _FOUND = 'found '
 def _verdict(results: Results, place: str, predicted: str) -> str:
     if place == '–':
         return 'not run'
+    difference = _difference(results, place.removeprefix(_FOUND))
+    gain = format_gain(dict(difference=difference))
     if place.startswith(_FOUND):
-        difference = _difference(results, place.removeprefix(_FOUND))
-        return f'{format_gain(dict(difference=difference))}, found'
-    difference = _difference(results, place)
+        return f'{gain}, found'
     verdict = judge(difference, predicted)
-    text = f'**{verdict}** {format_gain(dict(difference=difference))}'
+    text = f'**{verdict}** {gain}'
     needed = replicates_needed(difference)
     if verdict == 'open' and needed > difference['n']:
         text += f' (n = {difference["n"]} of about {needed})'

@@ -138,7 +138,11 @@ def mocap_flip(p: Preset) -> Experiment:
     return table
 
 
-def sizes(p: Preset) -> Experiment:
+#: Networks with a published file, and their sizes in words.
+SIZES = {'r2p1d': 'tiny', 'r2p1d-small': 'small'}
+
+
+def sizes(p: Tiny) -> Experiment:
     """The two published networks, each against its own scratch."""
     table = Experiment('The published networks: tiny and small')
     for network, size in SIZES.items():
@@ -154,16 +158,14 @@ def sizes(p: Preset) -> Experiment:
                 options=dict(load_from=f'mosi://{name}'),
             ),
         ]
-    table.notes.append(
-        'MoSI is the published network of that size, pretrained on 900 dead '
-        'leaves. Small has width 16 and clips of 16 × 64², each size has its '
-        'own recipe.'
-    )
+        built = p.networks[network]
+        table.notes.append(
+            f'{size.capitalize()}: {built.title}, fine-tuned at '
+            f'{built.clips[1]}, with the recipe of its size; MoSI is {name}, '
+            'the published file.'
+        )
     return table
 
-
-#: Networks and their sizes in words.
-SIZES = {'r2p1d': 'tiny', 'r2p1d-small': 'small'}
 
 #: Experiments in addition to those of the paper, which this preset also runs.
 MOCAP_EXPERIMENTS = dict(mocap_flip=mocap_flip, sizes=sizes)

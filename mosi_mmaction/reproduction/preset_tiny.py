@@ -127,9 +127,9 @@ class Tiny(Preset):
     def describe(self, folds: bool = False) -> list[str]:
         """Return sentences that describe the runs."""
         splits = self.folds if folds else [self.split]
-        sizes = {self._size(train, self.few) for train, _ in splits}
+        sizes = {_count(self._labels(train), self.few) for train, _ in splits}
         train = ' or '.join(map(str, sorted(sizes)))
-        sizes = {self._size(test) for _, test in splits}
+        sizes = {len(self._labels(test)) for _, test in splits}
         test = ' or '.join(map(str, sorted(sizes)))
         words = f'{train} for training and {test} for test'
         words += (
@@ -248,7 +248,8 @@ class Tiny(Preset):
         }
         runs = []
         for seed, ((train, test), init) in enumerate(zip(splits, inits)):
-            labels, num = self._labels(train), self._size(train, shots)
+            labels = self._labels(train)
+            num = _count(labels, shots)
             if shots is not None:
                 train = self.list_lowshot(train, shots)
             files = {'train': train, 'val': test, 'test': test}
@@ -312,11 +313,6 @@ class Tiny(Preset):
             rows.insert(0, (f'{self.num} photographs', {}))
         return rows
 
-    def _size(self, ann_file: Path, shots: int | None = None) -> int:
-        """Return the number of videos of a list, at most so many a class."""
-        counts = Counter(self._labels(ann_file)).values()
-        return sum(n if shots is None else min(shots, n) for n in counts)
-
     def _labels(self, ann_file: Path) -> list[int]:
         return [int(line.split()[-1]) for line in self._lines(ann_file)]
 
@@ -362,6 +358,12 @@ class Tiny(Preset):
 
         self.todo[root] = make
         return root
+
+
+def _count(labels: list[int], shots: int | None) -> int:
+    """Return the number of videos, at most so many of each class."""
+    counts = Counter(labels).values()
+    return sum(n if shots is None else min(shots, n) for n in counts)
 
 
 def _write_rendered(root: Path) -> None:

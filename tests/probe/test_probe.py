@@ -303,6 +303,8 @@ def test_every_kind_of_name_opens(tmp_path, network):
         'model = __import__("os").system("touch ran")',
         'model = dict(type=open)',
         'model = dict(',
+        'model = {[]: 1}',
+        'model = float(1, 2)',
     ],
 )
 def test_a_config_in_a_checkpoint_is_not_run(tmp_path, monkeypatch, text):
