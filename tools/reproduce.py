@@ -54,7 +54,7 @@ NAMES = (
     'panned',
 )
 TINY_NAMES = ('transformers',)
-MOCAP_NAMES = ('mocap_flip', 'sizes')
+MOCAP_NAMES = ('mocap_flip', 'sizes', 'pretrainings')
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -11,8 +11,9 @@ from typing import Any
 from mmengine.config import Config
 
 from .experiments import Experiment
+from .own_tables import LAYERS
 from .preset_tiny import Tiny
-from .presets import CONFIGS, Preset
+from .presets import CONFIGS, Preset, Row
 
 #: Cameras, which are directories of tools/data/mocap_videos.py.
 CAMERAS = ('still', 'panning')
@@ -167,5 +168,50 @@ def sizes(p: Tiny) -> Experiment:
     return table
 
 
+#: Recipes that are pretrained several times, as arguments of set_motion.
+RECIPES: dict[str, dict[str, Any]] = {
+    'MoSI, the paper’s clips': {},
+    **{
+        words: LAYERS[words]
+        for words in (
+            'mattes of mixed shapes',
+            'zoom, too',
+            'turn, too',
+            'swing, too',
+        )
+    },
+    'no mask': dict(static_mask=None),
+    'x only': dict(axes='x'),
+    'y only': dict(axes='y'),
+}
+
+#: Seeds of their pretrainings; all other experiments have seed 0.
+PRETRAINING_SEEDS = (1, 2, 3)
+
+
+def pretrainings(p: Tiny) -> Experiment:
+    """Several pretrainings of a recipe: what a verdict on one is worth."""
+    table = Experiment('Another pretraining of the same recipe')
+    for seed in PRETRAINING_SEEDS:
+        base: Row | None = None
+        for words, motion in RECIPES.items():
+            row = p.row(
+                p.targets[0],
+                f'{words}, pretraining {seed}',
+                p.mosi(p.targets[0], motion=motion, seed=seed),
+                baseline=base,
+            )
+            table.rows.append(row)
+            base = base or row
+    table.notes.append(
+        'The number of a pretraining is its seed. Each row is compared with '
+        'the paper’s clips of the same number; docs/mocap.md compares '
+        'recipes over all pretrainings.'
+    )
+    return table
+
+
 #: Experiments in addition to those of the paper, which this preset also runs.
-MOCAP_EXPERIMENTS = dict(mocap_flip=mocap_flip, sizes=sizes)
+MOCAP_EXPERIMENTS = dict(
+    mocap_flip=mocap_flip, sizes=sizes, pretrainings=pretrainings
+)
