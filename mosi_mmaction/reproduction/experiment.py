@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 
 from .presets import Row
 
+#: Between a recipe and the number of its pretraining, in a condition.
+PRETRAINING = ', pretraining '
+
 
 @dataclass
 class Experiment:

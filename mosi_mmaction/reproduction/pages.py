@@ -19,6 +19,8 @@ verdicts, in lines ``words ; > ; TABLE/CONDITION − BASELINE ; …``, a column
 for each dataset, where ``–`` is what was not run, and ``TABLE/CONDITION −
 BASELINE less TABLE/CONDITION − BASELINE`` how much more the first gains.
 ``found`` before a place gives no verdict: that was not predicted.
+``pretrainings TABLE``, recipes against the first one, each with several
+pretrainings, in lines ``words ; > ; RECIPE``.
 """
 
 import re
@@ -27,9 +29,17 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from ..files import write_text
+from .experiment import PRETRAINING
 from .results_store import Results, experiment_of
 from .tables import format_gain, format_page
-from .verdicts import PREDICTIONS, compare, judge, replicates_needed
+from .verdicts import (
+    PREDICTIONS,
+    compare,
+    compare_samples,
+    judge,
+    pooled_deviation,
+    replicates_needed,
+)
 
 _BLOCK = re.compile(
     r'(<!-- results: (\w+) ?([^\n]*?)(?:\n(.*?))?-->\n\n)'
@@ -102,9 +112,8 @@ def _fill(results: Results, page: Path, text: str) -> str:
     def fill(match: re.Match) -> str:
         head, kind, arguments, body, tail = match.groups()
         make = _KINDS[kind]
-        rows = body if make is _claims else _rows(body)
         try:
-            block = make(results, arguments.split(), rows)
+            block = make(results, arguments.split(), body or '')
         except KeyError as error:
             raise ValueError(
                 f'{page}: the block "results: {kind} {arguments}" asks '
@@ -115,9 +124,9 @@ def _fill(results: Results, page: Path, text: str) -> str:
     return _BLOCK.sub(fill, text)
 
 
-def _rows(body: str | None) -> list[tuple[str, str]]:
+def _rows(body: str) -> list[tuple[str, str]]:
     """Return (words, condition) of every line."""
-    lines = [line.partition(' = ') for line in (body or '').splitlines()]
+    lines = [line.partition(' = ') for line in body.splitlines()]
     return [(words.strip(), rest.strip()) for words, _, rest in lines if rest]
 
 
@@ -134,10 +143,10 @@ def _find(results: Results, table: str, condition: str) -> dict:
     return {row['condition']: row for row in rows}[condition]
 
 
-def _gains(results: Results, arguments: list[str], rows: list) -> str:
+def _gains(results: Results, arguments: list[str], body: str) -> str:
     (name,) = arguments
     lines = []
-    for words, condition in rows:
+    for words, condition in _rows(body):
         row = _find(results, name, condition)
         lines.append([words, f'{row["mean"]:.1f}', format_gain(row)])
     base = _find(results, name, row['baseline'])
@@ -149,9 +158,9 @@ def _gains(results: Results, arguments: list[str], rows: list) -> str:
     )
 
 
-def _pairs(results: Results, arguments: list[str], rows: list) -> str:
+def _pairs(results: Results, arguments: list[str], body: str) -> str:
     lines = []
-    for words, place in rows:
+    for words, place in _rows(body):
         name, condition = place.split('/', 1)
         row = _find(results, name, condition)
         base = _find(results, name, row['baseline'])
@@ -170,10 +179,10 @@ def _pairs(results: Results, arguments: list[str], rows: list) -> str:
     )
 
 
-def _curves(results: Results, arguments: list[str], rows: list) -> str:
+def _curves(results: Results, arguments: list[str], body: str) -> str:
     name, *epochs = arguments
     runs, lines = results.runs(), []
-    for words, condition in rows:
+    for words, condition in _rows(body):
         row = _find(results, name, condition)
         curves = [dict(runs[n]['curve']) for n in row['finetunes']]
         means = [
@@ -186,10 +195,10 @@ def _curves(results: Results, arguments: list[str], rows: list) -> str:
     return _table([f'epoch of {epochs[-1]}', *epochs], *lines)
 
 
-def _demo(results: Results, arguments: list[str], rows: list) -> str:
+def _demo(results: Results, arguments: list[str], body: str) -> str:
     report = results.table_files()['demo']
     lines = []
-    for words, key in rows:
+    for words, key in _rows(body):
         seeds = [f'{100 * value:.1f}' for value in report[key]['seeds']]
         lines.append(
             [
@@ -201,9 +210,9 @@ def _demo(results: Results, arguments: list[str], rows: list) -> str:
     return _table(['', 'top-1 (%)', 'seeds'], *lines)
 
 
-def _budgets(results: Results, arguments: list[str], rows: list) -> str:
+def _budgets(results: Results, arguments: list[str], body: str) -> str:
     runs, lines = results.table_files()['budgets']['runs'], []
-    for words, epochs in rows:
+    for words, epochs in _rows(body):
         means, cells = [], []
         for kind in ('scratch', 'mosi'):
             last = [c[-1][1] for c in runs[f'{kind}, {epochs}'].values()]
@@ -216,9 +225,9 @@ def _budgets(results: Results, arguments: list[str], rows: list) -> str:
     )
 
 
-def _budget_curves(results: Results, arguments: list[str], rows: list) -> str:
+def _budget_curves(results: Results, arguments: list[str], body: str) -> str:
     runs, lines = results.table_files()['budgets']['runs'], []
-    for words, key in rows:
+    for words, key in _rows(body):
         curves = [dict(curve) for curve in runs[key].values()]
         means = [statistics.mean(c[int(e)] for c in curves) for e in arguments]
         lines.append([words, *(f'{mean:.1f}' for mean in means)])
@@ -271,12 +280,40 @@ def _difference(results: Results, place: str) -> dict:
     return compare(*gains)
 
 
+def _pretrainings(results: Results, arguments: list[str], body: str) -> str:
+    (name,) = arguments
+    means: dict[str, list[float]] = {}
+    for row in results.tables()[name]['rows']:
+        recipe = row['condition'].rpartition(PRETRAINING)[0]
+        means.setdefault(recipe, []).append(row['mean'])
+    pooled = pooled_deviation(means.values())
+    base = next(iter(means.values()))
+    lines = []
+    for line in body.splitlines():
+        words, predicted, recipe = (part.strip() for part in line.split(';'))
+        each = means[recipe]
+        cells = [', '.join(f'{m:.1f}' for m in each), 'baseline', '–']
+        if each is not base:
+            difference = compare_samples(each, base, pooled)
+            cells[1] = format_gain(dict(difference=difference))
+            verdict = judge(difference, predicted)
+            cells[2] = f'{PREDICTIONS[predicted]}: **{verdict}**'
+        lines.append([words, f'{statistics.mean(each):.1f}', *cells])
+    head = ['recipe', 'top-1', 'each pretraining', 'difference', 'predicted']
+    return (
+        f'{_table(head, *lines, right=[1])}\n\n'
+        f'Pooled standard deviation of pretrainings: {pooled["sd"]:.1f} '
+        f'points, {pooled["df"]} degrees of freedom.'
+    )
+
+
 _KINDS: dict[str, Callable[..., str]] = dict(
     claims=_claims,
     gains=_gains,
     pairs=_pairs,
     curves=_curves,
     demo=_demo,
+    pretrainings=_pretrainings,
     budgets=_budgets,
     budget_curves=_budget_curves,
 )

@@ -10,7 +10,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from .experiments import Experiment
+from .experiment import PRETRAINING, Experiment
 from .own_tables import LAYERS
 from .preset_tiny import Tiny
 from .presets import CONFIGS, Preset, Row
@@ -197,7 +197,7 @@ def pretrainings(p: Tiny) -> Experiment:
         for words, motion in RECIPES.items():
             row = p.row(
                 p.targets[0],
-                f'{words}, pretraining {seed}',
+                f'{words}{PRETRAINING}{seed}',
                 p.mosi(p.targets[0], motion=motion, seed=seed),
                 baseline=base,
             )

@@ -2,6 +2,7 @@
 
 import math
 import statistics
+from collections.abc import Collection, Sequence
 
 from scipy import stats
 
@@ -60,6 +61,50 @@ def student_interval(gains: list[float]) -> tuple[float, float]:
     error = statistics.stdev(gains) / math.sqrt(count)
     half = float(stats.t.ppf(0.975, count - 1)) * error
     return center - half, center + half
+
+
+def pooled_deviation(samples: Collection[Sequence[float]]) -> dict:
+    """Return the standard deviation that several samples share.
+
+    Args:
+        samples: Values of each sample, which may differ in their means.
+
+    Returns:
+        ``sd`` and ``df``, its degrees of freedom.
+
+    Raises:
+        ValueError: If no sample has two values.
+    """
+    df = sum(len(sample) - 1 for sample in samples)
+    if not df:
+        raise ValueError('a standard deviation needs two values of a sample')
+    squares = sum(
+        statistics.variance(sample) * (len(sample) - 1)
+        for sample in samples
+        if len(sample) > 1
+    )
+    return dict(sd=math.sqrt(squares / df), df=df)
+
+
+def compare_samples(
+    ours: Sequence[float], theirs: Sequence[float], pooled: dict
+) -> dict:
+    """Return the difference of the means of two samples.
+
+    Args:
+        ours: Values of a sample, such as one accuracy per pretraining.
+        theirs: Values of the baseline.
+        pooled: Result of :func:`pooled_deviation`, of these and perhaps more
+            samples.
+
+    Returns:
+        ``mean``, and ``low`` and ``high``, the ends of Student's 95 %
+        interval for samples with that standard deviation.
+    """
+    error = pooled['sd'] * math.sqrt(1 / len(ours) + 1 / len(theirs))
+    half = float(stats.t.ppf(0.975, pooled['df'])) * error
+    mean = statistics.mean(ours) - statistics.mean(theirs)
+    return dict(mean=mean, low=mean - half, high=mean + half)
 
 
 def judge(difference: dict, predicted: str) -> str:

@@ -148,6 +148,28 @@ def test_layers_reach_the_pretraining(videos, tmp_path):
         assert p.runs[name].resolve(p.root, p.runs)
 
 
+def test_pretrainings_differ_in_their_seeds_only(videos, tmp_path):
+    from mosi_mmaction.reproduction.preset_mocap import RECIPES, pretrainings
+
+    p = preset(videos, tmp_path)
+    rows = pretrainings(p).rows
+    recipes = {name: [] for name in RECIPES}
+    for row in rows:
+        (name,) = row.pretrains
+        recipe, seed = row.condition.split(', pretraining ')
+        cfg = p.runs[name].resolve(p.root, p.runs).to_dict()
+        assert cfg.pop('randomness')['seed'] == int(seed)
+        recipes[recipe].append(cfg)
+        if recipe != 'MoSI, the paper’s clips':
+            assert row.baseline.condition.endswith(
+                f'clips, pretraining {seed}'
+            )
+    for one, other, third in recipes.values():
+        assert one == other == third
+    # The one of every other experiment has another seed.
+    assert p.mosi('tiny') not in {row.pretrains[0] for row in rows}
+
+
 def test_cameras_and_budgets_are_other_runs(videos, tmp_path):
     runs = {
         preset(videos, tmp_path, **kwargs).finetune('tiny', None)[0]

@@ -152,6 +152,34 @@ def test_gains_are_compared_fold_by_fold(tmp_path):
     assert '| also | – | +20.0 [+19.0, +21.0], found |' in page
 
 
+def test_recipes_are_compared_over_their_pretrainings(tmp_path):
+    table = RESULTS.tables()['table1_short']
+    row = table['rows'][0]
+    means = {'a': (36, 37, 38), 'b, too': (41, 42, 43), 'c': (37, 38, 39)}
+    # By number of the pretraining, as tools/reproduce.py declares them.
+    table['rows'] = [
+        {**row, 'condition': f'{name}, pretraining {i + 1}', 'mean': each[i]}
+        for i in range(3)
+        for name, each in means.items()
+    ]
+    out = Results(tmp_path / 'results')
+    out.add(tables=dict(x=dict(x_short=table)))
+    (tmp_path / 'docs').mkdir()
+    (tmp_path / 'docs/page.md').write_text(
+        '<!-- results: pretrainings x_short\n'
+        'base ; – ; a\nb ; < ; b, too\nc ; = ; c\n'
+        '-->\n\n\n\n<!-- end of results -->'
+    )
+    (_, page) = make_pages(out, tmp_path / 'docs').values()
+    # t = 2.447 with six degrees of freedom, times the root of 2/3: 1.998.
+    assert '| base | 37.0 | 36.0, 37.0, 38.0 | baseline | – |' in page
+    assert (
+        '| b | 42.0 | 41.0, 42.0, 43.0 | +5.0 [+3.0, +7.0] | below 0: **no** |'
+    ) in page
+    assert '| +1.0 [-1.0, +3.0] | no difference: **yes** |' in page
+    assert 'pretrainings: 1.0 points, 6 degrees of freedom.' in page
+
+
 def test_figures_of_the_claims_are_in_the_tables_they_link():
     page = (ROOT / 'docs/weizmann.md').read_text(encoding='utf-8')
     rows = [r for r in page.splitlines() if re.match(r'\| .*\]\(results/', r)]

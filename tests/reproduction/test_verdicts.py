@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from mosi_mmaction.reproduction.tables import bootstrap_interval
 from mosi_mmaction.reproduction.verdicts import (
     compare,
+    compare_samples,
     judge,
+    pooled_deviation,
     replicates_needed,
     student_interval,
 )
@@ -66,3 +69,25 @@ def test_replicates_that_would_decide():
     # Half as wide with four times as many.
     assert replicates_needed(dict(low=-8, high=8, n=7)) == 28
     assert replicates_needed(dict(low=0, high=8, n=7)) == 7
+
+
+def test_samples_are_compared_as_scipy_does():
+    rng = np.random.default_rng(0)
+    ours, theirs, third = (
+        rng.normal(mean, 2, size).tolist()
+        for mean, size in ((40, 3), (37, 4), (30, 3))
+    )
+    two = pooled_deviation([ours, theirs])
+    found = compare_samples(ours, theirs, two)
+    judge_of_two = stats.ttest_ind(ours, theirs).confidence_interval(0.95)
+    assert (found['low'], found['high']) == pytest.approx(judge_of_two)
+    assert found['mean'] == pytest.approx(np.mean(ours) - np.mean(theirs))
+    # Of three samples, it is the square root of the within-mean-square.
+    samples = [ours, theirs, third]
+    pooled = pooled_deviation(samples)
+    centers = np.repeat([np.mean(s) for s in samples], [3, 4, 3])
+    between = np.square(centers - np.mean(sum(samples, []))).sum() / 2
+    within = between / stats.f_oneway(*samples).statistic
+    assert pooled == dict(sd=pytest.approx(np.sqrt(within)), df=7)
+    with pytest.raises(ValueError, match='two values'):
+        pooled_deviation([[1.0], [2.0]])
