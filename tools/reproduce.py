@@ -94,9 +94,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--only',
         action='append',
         metavar='WORDS',
-        help='only rows whose condition has these words, '
-        'and their baselines, in a table TABLE_only; may be '
-        'given several times',
+        help='run only rows whose condition has these words, and their '
+        'baselines; the table TABLE_only has these and all finished rows; '
+        'may be given several times',
     )
     parser.add_argument(
         '--seeds',
@@ -319,8 +319,8 @@ def declare(args: argparse.Namespace) -> list[tuple]:
             ]
         tables = [(t, of, f'{name}{of.variant}') for t, of, name in tables]
     if args.only:
-        for table, _, _ in tables:
-            table.keep(args.only)
+        for table, of, _ in tables:
+            table.keep(args.only, of.finished)
         # In addition to the whole table, not instead of it.
         tables = [(table, of, f'{stem}_only') for table, of, stem in tables]
     return tables

@@ -241,6 +241,13 @@ class Preset:
             PUBLISHED_PRETEXT[published].get(key),
         )
 
+    def finished(self, row: Row) -> bool:
+        """Return whether all runs of a row are finished."""
+        return all(
+            (self.root / name / 'result.json').exists()
+            for name in (*row.pretrains, *row.finetunes)
+        )
+
     def scratch(self, target: str, **kwargs) -> Row:
         """Return the row of training from scratch."""
         return self.row(target, 'from scratch', key='scratch', **kwargs)

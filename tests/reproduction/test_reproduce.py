@@ -129,6 +129,33 @@ def test_some_rows_only(tiny):
         table.keep(['x only', 'z only'])
     table.keep(['from scratch'])
     assert table.rows == [base]
+    assert table.notes == ['Not all rows of this experiment.'] * 2
+
+
+def test_finished_rows_stay_in_the_table(tiny):
+    from mosi_mmaction.reproduction.experiments import table1
+
+    def conditions():
+        table = table1(tiny)
+        table.keep(['x only'], tiny.finished)
+        return [row.condition.removeprefix('MoSI, ') for row in table.rows]
+
+    def finish(row, but=()):
+        for name in (*row.pretrains, *row.finetunes):
+            if name not in but:
+                (tiny.root / name).mkdir(parents=True)
+                (tiny.root / name / 'result.json').touch()
+
+    base, _, _, y_only = table1(tiny).rows
+    assert conditions() == ['from scratch', 'x only']
+    # All replicates, and those of its baseline.
+    finish(y_only, but=y_only.finetunes[1:])
+    assert conditions() == ['from scratch', 'x only']
+    (tiny.root / y_only.finetunes[1]).mkdir()
+    (tiny.root / y_only.finetunes[1] / 'result.json').touch()
+    assert conditions() == ['from scratch', 'x only']
+    finish(base)
+    assert conditions() == ['from scratch', 'x only', 'y only']
 
 
 def test_unknown_network(micro, tmp_path):
