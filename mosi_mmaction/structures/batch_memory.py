@@ -350,8 +350,9 @@ def _run(samples: Sequence[torch.Tensor], slot: _Slot) -> int | None:
     one = samples[0].nbytes
     base = np.frombuffer(slot.memory, np.uint8, 1, _HEADER).ctypes.data
     start = samples[0].data_ptr() - base
+    # A transform may have transposed a sample where it is.
     in_a_row = all(
-        sample.data_ptr() == base + start + i * one
+        sample.is_contiguous() and sample.data_ptr() == base + start + i * one
         for i, sample in enumerate(samples)
     )
     if in_a_row and 0 <= start <= slot.size - one * len(samples):

@@ -45,6 +45,9 @@ class Clips(Dataset):
         clips = self._sample(index)
         if self.trick == 'own memory' and index % 3 == 0:
             clips = clips.copy()
+        if self.trick == 'transposes' and index % 3:
+            clips[...] = clips.swapaxes(2, 3).copy()
+            clips = clips.swapaxes(2, 3)
         if self.trick == 'remembers':
             # As a transform would that mixes with samples of before.
             self.kept.append((index, clips))

@@ -49,7 +49,9 @@ def test_what_arrives_is_what_was_made(start, persistent, workers):
         assert batches == 7
 
 
-@pytest.mark.parametrize('trick', ['mixes', 'own memory', 'remembers'])
+@pytest.mark.parametrize(
+    'trick', ['mixes', 'own memory', 'remembers', 'transposes']
+)
 def test_samples_that_are_elsewhere_or_stay(trick):
     for batch in loader(Clips(48, trick), workers=1):
         assert is_right(batch)
