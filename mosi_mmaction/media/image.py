@@ -78,7 +78,7 @@ def read_bytes(path: str, backend_args: dict | None = None) -> bytes:
             regular file, is empty, or has more than ``MAX_BYTES``.
     """
     try:
-        check_local(path)
+        check_local(path, backend_args)
         raw = storage(path, backend_args).get(path)
     except OSError as error:
         raise BadSourceError(path, error.strerror or str(error)) from error
@@ -87,11 +87,18 @@ def read_bytes(path: str, backend_args: dict | None = None) -> bytes:
     return raw
 
 
-def check_local(path: str, max_bytes: int = MAX_BYTES) -> None:
+def check_local(
+    path: str, backend_args: dict | None = None, max_bytes: int = MAX_BYTES
+) -> None:
     """Refuse files on which open() would block or read() would not end."""
     if '://' in path:
         return
-    status = os.stat(path)
+    try:
+        status = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        if backend_args:
+            return  # the backend may know where to find it
+        raise
     if stat.S_ISDIR(status.st_mode):
         raise BadSourceError(path, 'is a directory, not a file')
     if not stat.S_ISREG(status.st_mode):

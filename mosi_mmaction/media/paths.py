@@ -46,6 +46,12 @@ def extension(path: str) -> str:
     return osp.splitext(path)[1].lower()
 
 
+def natural_order(names: Iterable[str]) -> list[str]:
+    """Return names in natural order, whatever order they come in."""
+    # natsort keeps the order of names that are equal to it: v1 and v01.
+    return natsorted(sorted(names))
+
+
 class PathList:
     """Paths in two flat arrays instead of one Python object each.
 
@@ -130,7 +136,7 @@ def scan_tree(
     found: Iterable[str] = media()
     if frame_dirs:
         found = {osp.dirname(n) for n in found}
-    return iter(natsorted(found))
+    return iter(natural_order(found))
 
 
 def given_halves(paths: Sequence[str]) -> dict[str, list[int]]:
@@ -165,7 +171,7 @@ def describe_counts(left_out: Counter) -> str:
 def list_frames(folder: str, backend_args: dict | None = None) -> list[str]:
     """Return the image names in a directory of frames, in natural order."""
     names = list_files(folder, backend_args=backend_args)
-    return natsorted(n for n in names if extension(n) in IMAGE_EXTENSIONS)
+    return natural_order(n for n in names if extension(n) in IMAGE_EXTENSIONS)
 
 
 def decode_lines(raw: bytes, name: str) -> Iterator[tuple[int, str]]:

@@ -65,7 +65,7 @@ class _File:
         self._path = path
         self._decoder = check_decoder(decoder)
         try:
-            check_local(path, sys.maxsize)
+            check_local(path, backend_args, sys.maxsize)
             # Kept, because deleting it deletes the copy of a remote file.
             self._copy = storage(path, backend_args).get_local_path(path)
             self._local = self._copy.__enter__()

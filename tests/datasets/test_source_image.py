@@ -61,6 +61,16 @@ def test_tree_is_read_in_natural_order_whatever_the_names(tmp_path):
         assert level(sample) == pytest.approx(levels[name], abs=2)
 
 
+@pytest.mark.parametrize('frame_dirs', [True, False])
+def test_names_that_are_equal_in_natural_order(tmp_path, frame_dirs):
+    names = [f'v{"0" * n}1.d' for n in range(6, -1, -1)]
+    for name in reversed(names):
+        write_frames(tmp_path / name, 1)
+    data = SourceImageDataset(str(tmp_path), frame_dirs=frame_dirs)
+    # A set of strings has another order in every process.
+    assert [path.partition('/')[0] for path in data.paths] == names
+
+
 def test_names_that_are_not_unicode(tmp_path):
     name = b'caf\xe9.png'
     try:
@@ -234,13 +244,20 @@ def test_split_has_the_asked_share(fraction):
 
 
 class RemoteBackend(LocalBackend):
-    """Files under ``far://`` that no plain open() would find."""
+    """Files below ``far`` that no plain open() would find.
+
+    Backends also map paths that look local, as Petrel's ``path_mapping``.
+    """
 
     root = None
 
     def _near(self, path):
-        assert str(path).startswith('far://'), path
-        return str(path).replace('far:/', str(self.root), 1)
+        assert str(path).startswith(('far://', 'far/')), path
+        return (
+            str(path)
+            .replace('far:/', 'far', 1)
+            .replace('far', str(self.root), 1)
+        )
 
     def get(self, filepath):
         return super().get(self._near(filepath))
@@ -267,7 +284,7 @@ class RemoteBackend(LocalBackend):
         dict(data_root='far://frames', frame_dirs=True),
     ],
 )
-@pytest.mark.parametrize('backend', ['local', 'mosi_test_remote'])
+@pytest.mark.parametrize('backend', ['local', 'remote', 'mapped'])
 def test_files_through_a_backend(tmp_path, args, backend):
     write_image(tmp_path / 'all/a 1.png', 10)
     write_video(tmp_path / 'all/b/v.avi', 1)
@@ -275,11 +292,11 @@ def test_files_through_a_backend(tmp_path, args, backend):
     (tmp_path / 'all/l.txt').write_text('a 1.png 3\nb/v.avi 4\n')
     register_backend('mosi_test_remote', RemoteBackend, force=True)
     RemoteBackend.root = tmp_path
-    if backend == 'local':
-        args = {
-            **args,
-            'data_root': args['data_root'].replace('far:/', str(tmp_path)),
-        }
+    if backend != 'remote':
+        root = str(tmp_path) if backend == 'local' else 'far'
+        args = {**args, 'data_root': args['data_root'].replace('far:/', root)}
+    if backend != 'local':
+        backend = 'mosi_test_remote'
     data = SourceImageDataset(
         **args,
         backend_args=dict(backend=backend),

@@ -88,8 +88,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 if __name__ == '__main__':
     start(parse_args, package=False)
 
-from natsort import natsorted
-
 from mosi_mmaction.config.lookup import config_path
 from mosi_mmaction.config.mirror import advice
 from mosi_mmaction.media.halves import draw, draw_groups
@@ -98,6 +96,7 @@ from mosi_mmaction.media.paths import (
     describe_counts,
     extension,
     kind_of,
+    natural_order,
     scan_tree,
 )
 
@@ -205,7 +204,7 @@ def given_halves(
         )
     if 'test' not in halves:
         halves['test'] = halves.pop('val')
-    classes = natsorted(set().union(*halves.values()))
+    classes = natural_order(set().union(*halves.values()))
     for half, there in halves.items():
         missing = [name for name in classes if name not in there]
         if missing and half != 'val':

@@ -19,6 +19,7 @@ affect other classes.
 
 import argparse
 import hashlib
+import os
 import re
 import sys
 from collections.abc import Iterable
@@ -63,7 +64,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 if __name__ == '__main__':
     start(parse_args, package=False)
 
-from natsort import natsorted
+
+from mosi_mmaction.media.paths import natural_order
 
 IMAGES = {'.bmp', '.gif', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp'}
 
@@ -109,7 +111,7 @@ def list_images(root: Path) -> dict[str, list[str]]:
     if not root.is_dir():
         raise FileNotFoundError(f'{root}: no such directory')
     groups = {}
-    for folder in natsorted(root.iterdir(), key=lambda path: path.name):
+    for folder in map(root.joinpath, natural_order(os.listdir(root))):
         if not folder.is_dir() or folder.name.startswith('.'):
             continue
         names = [
@@ -125,7 +127,7 @@ def list_images(root: Path) -> dict[str, list[str]]:
                 )
         if names:
             groups[folder.name] = [
-                f'{folder.name}/{name}' for name in natsorted(names)
+                f'{folder.name}/{name}' for name in natural_order(names)
             ]
     if not groups:
         raise FileNotFoundError(
