@@ -91,7 +91,9 @@ class ActionVideoDataset(VideoDataset):
         few = infos[:: len(infos) // 8 + 1]
         paths = [info['filename'].removeprefix(prefix) for info in few]
         check_list(paths, self.ann_file, root)
-        self.top_label = max(int(np.max(info['label'])) for info in infos)
+        self.top_label = max(
+            int(np.max(info['label'], initial=-1)) for info in infos
+        )
         return infos
 
     def _read_line(self, line: str, number: int) -> dict:
@@ -156,8 +158,10 @@ class ActionVideoDataset(VideoDataset):
 
         MMEngine's ClassBalancedDataset and RepeatDataset use this.
         """
-        labels = np.atleast_1d(self.get_data_info(int(idx))['label'])
-        return [int(label) for label in labels if label >= 0]
+        label = self.get_data_info(int(idx))['label']
+        if self.multi_class:  # one number for each class, 0 or 1
+            return label.nonzero().flatten().tolist()
+        return [label] if label >= 0 else []
 
     def prepare_data(
         self, idx: int, rng: np.random.Generator | None = None
@@ -171,10 +175,13 @@ class ActionVideoDataset(VideoDataset):
         """Return the packed sample of a video, or of its replacement.
 
         Raises:
+            IndexError: If there is no such video.
             BadSourceError: If the file is unreadable and the policy is to
                 stop, or too many are.
         """
         self.full_init()
+        if not 0 <= idx < len(self):
+            idx = range(len(self))[idx]
         return self._bad_files.load(
             self, idx, self.rng(idx), self.prepare_data
         )

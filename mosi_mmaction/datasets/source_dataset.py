@@ -58,7 +58,13 @@ class SourceDataset(Dataset):
         return []
 
     def __getitem__(self, idx: int) -> dict:
-        """Return the packed sample of one source."""
+        """Return the packed sample of one source.
+
+        Raises:
+            IndexError: If there is no such source.
+        """
+        if not 0 <= idx < len(self):
+            idx = range(len(self))[idx]
         return self._samples([idx])[0]
 
     def __getitems__(self, indices: Sequence[int]) -> list[dict]:

@@ -1,5 +1,7 @@
 """Source images that the computer draws."""
 
+from itertools import islice
+
 import numpy as np
 import pytest
 
@@ -25,6 +27,17 @@ def test_dead_leaves_are_a_function_of_seed_and_index():
         for i in range(8)
     ]
     assert len(set(every)) == 16
+
+
+def test_a_dataset_is_a_sequence():
+    data = DeadLeavesDataset(
+        3, 24, test_mode=True, pipeline=[lambda x: x['rng'].random()]
+    )
+    # It ends, and negative indices count from there.
+    assert list(islice(data, 9)) == [data[i] for i in range(-3, 0)]
+    for index in (3, -4):
+        with pytest.raises(IndexError):
+            data[index]
 
 
 @pytest.mark.parametrize('size', [8, 64, 320])

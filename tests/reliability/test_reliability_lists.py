@@ -135,7 +135,12 @@ def test_lines_of_every_kind(actions, tmp_path):
     )
     assert several.get_data_info(0)['label'].tolist() == [1, 0, 0, 0, 1]
     assert several.get_data_info(1)['label'].tolist() == [0, 0, 0, 1, 0]
+    assert [several.get_cat_ids(i) for i in range(2)] == [[0, 4], [3]]
     assert os.path.basename(several.path_of(0)) == 'clip 1.avi'
+    unknown = actions(
+        ['clip 1.avi'], test_mode=True, multi_class=True, num_classes=2
+    )
+    assert unknown.get_cat_ids(0) == [] and unknown.top_label == -1
     with pytest.raises(ValueError, match='line 1: label 5.*0 to 4'):
         actions(['clip 1.avi 5'], num_classes=5)
     assert (
