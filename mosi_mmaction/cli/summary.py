@@ -16,7 +16,7 @@ from mmengine.runner import Runner
 from ..checkpoints.resume import find_resume
 from ..checkpoints.weights import unwrap_model
 from ..config.walk import walk
-from ..media.decoder_client import video_decoder
+from ..engine.hooks.record_origin import video_decoders
 from .commands import other_tool, short_path
 
 #: Beginnings of records that go only to the log file.
@@ -138,7 +138,8 @@ def _rows(runner: Runner) -> Iterator[tuple[str, str]]:
     yield 'device', _device(loader.num_workers)
     steps = {node.get('type') for node in walk(cfg.train_dataloader)}
     if steps & {'VideoInit', 'LoadSourceFrame'}:
-        yield 'decoder', f'{" ".join(video_decoder()).strip()} for videos'
+        decoders = video_decoders(cfg.train_dataloader)
+        yield 'decoder', f'{decoders} for videos'
     hook = _checkpoint_hook(runner)
     if hook is not None and hook.by_epoch and hook.interval > 0:
         yield 'checkpoints', _checkpoints(hook)

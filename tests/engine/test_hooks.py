@@ -13,6 +13,9 @@ from mosi_mmaction import (
     ActionVideoDataset,
     AutocastOptimWrapper,
     CheckLoadedHook,
+    LabelPool,
+    MoSIHead,
+    RecordHook,
     config_path,
 )
 from mosi_mmaction.engine import autocast as amp
@@ -225,6 +228,33 @@ def test_labels_of_multi_class_and_of_none(tmp_path):
 def test_all_configs_compare_labels():
     cfg = Config.fromfile(config_path('tiny/finetune_r2p1d_actions'))
     assert cfg.default_hooks.labels == dict(type='CheckLabelsHook')
+
+
+# ----------------------------------------------------------------- records
+def test_the_record_has_all_decoders_and_the_whole_label_pool():
+    def videos(decoder):
+        step = dict(type='VideoInit', decoder=decoder)
+        return dict(type='ActionVideoDataset', pipeline=[step])
+
+    both = dict(
+        type='ConcatDataset', datasets=[videos('pyav'), videos('decord')]
+    )
+    pool = dict(axes='x', motions=('shift', 'zoom'), signed=False)
+    model = nn.Module()
+    model.cls_head = MoSIHead(4, **pool)
+    runner = SimpleNamespace(
+        cfg=Config(dict(train_dataloader=dict(dataset=both), model={})),
+        train_dataloader=SimpleNamespace(dataset=range(3)),
+        model=model,
+    )
+    checkpoint = dict(meta={})
+    RecordHook().before_save_checkpoint(runner, checkpoint)
+    record = checkpoint['meta']['mosi_mmaction']
+    pairs = record['decoders']['video'].split(', ')
+    assert [pair.partition(' ')[0] for pair in pairs] == ['decord', 'pyav']
+    names = record['label_pool'].pop('names')
+    assert names == list(LabelPool(**pool).names)
+    assert LabelPool(**record['label_pool']) == LabelPool(**pool)
 
 
 # --------------------------------------------------------- mixed precision

@@ -57,20 +57,6 @@ class RecordHook(Hook):
 
     def _describe(self, runner) -> dict:
         config = runner.cfg.get('train_dataloader') or {}
-        nodes = list(walk(config))
-        steps = {node.get('type') for node in nodes}
-        forced = {
-            node['decoder']
-            for node in nodes
-            if node.get('type') in ('VideoInit', 'LoadSourceFrame')
-            and node.get('decoder')
-        }
-        if 'PyAVInit' in steps:
-            video = 'pyav', _version('av')
-        elif 'DecordInit' in steps:
-            video = 'decord', _version('decord')
-        else:
-            video = video_decoder(*forced)
         dataset = config.get('dataset') or {}
         data = {k: _plain(dataset[k]) for k in self._DATA if k in dataset}
         data['samples'] = len(runner.train_dataloader.dataset)
@@ -80,7 +66,7 @@ class RecordHook(Hook):
             backbone=_plain(runner.cfg.model.get('backbone') or {}),
             decoders=dict(
                 image=f'opencv {cv2.__version__}, pillow {Image.__version__}',
-                video=' '.join(video).strip(),
+                video=video_decoders(config),
             ),
         )
         model = unwrap_model(runner.model)
@@ -91,9 +77,36 @@ class RecordHook(Hook):
                 axes=pool.axes,
                 decoupled=pool.decoupled,
                 static=pool.static,
+                motions=list(pool.motions),
+                signed=pool.signed,
                 names=list(pool.names),
             )
         return record
+
+
+def video_decoders(config: dict) -> str:
+    """Return names and versions of the decoders that a config uses.
+
+    Args:
+        config: Config of a data loader.
+
+    Returns:
+        For example ``'pyav 18.1.0'``; several are separated by commas.
+    """
+    steps = [node for node in walk(config) if 'type' in node]
+    kinds = {step['type'] for step in steps}
+    if 'PyAVInit' in kinds:
+        found = {('pyav', _version('av'))}
+    elif 'DecordInit' in kinds:
+        found = {('decord', _version('decord'))}
+    else:
+        forced = {
+            step.get('decoder')
+            for step in steps
+            if step['type'] in ('VideoInit', 'LoadSourceFrame')
+        }
+        found = {video_decoder(name) for name in forced or [None]}
+    return ', '.join(' '.join(pair).strip() for pair in sorted(found))
 
 
 def _version(package: str) -> str:
