@@ -111,6 +111,20 @@ def test_a_pool_that_is_none(args):
         MoSIHead(4, **args)
 
 
+@pytest.mark.parametrize(
+    'args',
+    [
+        dict(label_smooth_eps=0.1),
+        dict(multi_class=True),
+        dict(init_cfg=dict(type='Normal', layer='Linear', std=0.1)),
+    ],
+)
+def test_nothing_is_ignored_that_would_change_training(args):
+    with pytest.raises(ValueError, match=f'MoSIHead.{next(iter(args))}='):
+        MoSIHead(4, **args)
+    MoSIHead(4, topk=(1,), average_clips='prob', label_smooth_eps=0.0)
+
+
 @pytest.mark.parametrize('separate', [False, True])
 @pytest.mark.parametrize('args', POOLS[::3])
 @pytest.mark.parametrize('batch', [1, 3])

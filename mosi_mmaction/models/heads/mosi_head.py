@@ -37,11 +37,12 @@ class MoSIHead(BaseHead):
             the label.
         dropout_ratio: Dropout probability before the classifier.
         init_std: Standard deviation of the initial classifier weights.
-        **kwargs: Arguments of MMAction2's ``BaseHead``, such as
-            ``loss_cls``.
+        **kwargs: Arguments of MMAction2's ``BaseHead``: ``loss_cls``; those
+            of its metrics have no effect.
 
     Raises:
-        ValueError: If the arguments define no valid label pool.
+        ValueError: If the arguments define no valid label pool, or would
+            change training in a way that this head does not support.
     """
 
     def __init__(
@@ -59,6 +60,13 @@ class MoSIHead(BaseHead):
         **kwargs,
     ) -> None:
         pool = LabelPool(num_speeds, axes, decoupled, static, motions, signed)
+        for name in ('multi_class', 'label_smooth_eps', 'init_cfg'):
+            if kwargs.get(name):
+                raise ValueError(
+                    f'MoSIHead.{name}={kwargs[name]!r}: not supported by this '
+                    'head, whose loss is loss_cls and whose weights are drawn '
+                    'with init_std; remove it'
+                )
         super().__init__(len(pool), in_channels, **kwargs)
         self.pool = pool
         self.separate = separate
