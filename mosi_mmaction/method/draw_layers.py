@@ -246,9 +246,10 @@ def _follow_camera(
         )
     # Range of the path so far: that of the window, or that of a travelling
     # box in the frame.
-    used = np.where(room > 0, room, 1)
+    used = room
     if travels:
         used = np.minimum(used, plan.crop_size - sides.max())
+    used = np.maximum(used, 1)
     left = used - most
     _check_room(plan, int(left.min()), 'max_shift smaller')
     share = np.maximum(left, 0) / used

@@ -266,6 +266,16 @@ def test_the_camera_does_not_know_the_label(rng):
     assert (abs(ways.mean(0)) < 4.5 * spread).all()
 
 
+@pytest.mark.filterwarnings('error')
+def test_an_object_as_large_as_the_frame_follows_the_camera(rng):
+    plan = draw_motion(LabelPool(motions=('zoom',)), 96, 32, 8, rng)
+    plan = draw_static_mask(plan, 1.0, rng=rng, travels=True)
+    plan = draw_moving_background(plan, 0.25, 1.0, 'relative', rng=rng)
+    ways = [p - p[:, :1] for p in (plan.offsets, plan.camera.offsets)]
+    np.testing.assert_array_equal(*ways)
+    assert plan.offsets.min() >= 0 and plan.offsets.max() <= 96 - 32
+
+
 @pytest.mark.parametrize(
     'make, message',
     [
