@@ -2,6 +2,7 @@
 
 import copy
 import warnings
+from collections import Counter
 
 import torch
 from mmaction.registry import HOOKS
@@ -59,13 +60,14 @@ class FollowScheduleHook(Hook):
         )
         if not others or any(s.param_name != 'lr' for s in wanted):
             return
-        epoch_length = len(runner.train_dataloader)
+        ends = _ends_of_epochs(runner)
         with warnings.catch_warnings():
             # The optimizer takes no step here.
             warnings.simplefilter('ignore')
-            for step in range(1, runner.iter + 1):
+            for step in range(runner.iter + 1):
                 for scheduler in wanted:
-                    if not scheduler.by_epoch or not step % epoch_length:
+                    times = ends[step] if scheduler.by_epoch else step > 0
+                    for _ in range(times):
                         scheduler.step()
         for old, new in zip(loaded, wanted):
             old.load_state_dict(new.state_dict())
@@ -76,3 +78,14 @@ class FollowScheduleHook(Hook):
             f'({"; ".join(others)}); the rate continues at '
             f'{groups[0]["lr"]:.3g}'
         )
+
+
+def _ends_of_epochs(runner) -> Counter:
+    """Return how many epochs have ended after each number of steps."""
+    loader = runner.train_dataloader
+    length = len(loader)
+    # With rounds, epochs differ in length, and some may have no step.
+    steps = getattr(
+        loader.batch_sampler, 'steps', lambda epochs: epochs * length
+    )
+    return Counter(steps(epoch) for epoch in range(1, runner.epoch + 1))
