@@ -1,16 +1,18 @@
 """Transforms of others draw from the stream of the sample."""
 
 import random
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from mmaction.registry import TRANSFORMS
+from mmengine.dataset import DefaultSampler, worker_init_fn
 from mmengine.registry import init_default_scope
-from torch.utils.data import get_worker_info
+from torch.utils.data import DataLoader, get_worker_info
 
 from helpers.stream_samples import LEAVES, read
-from mosi_mmaction import CropSource, SeedSample
+from mosi_mmaction import CropSource, DeadLeavesDataset, SeedSample
 from mosi_mmaction.datasets import EpochIndex
 
 
@@ -62,6 +64,34 @@ def test_seed_sample_reaches_all_generators_of_a_worker():
         ]
     )
     np.testing.assert_array_equal(draws, loaded[0][:, :2])
+
+
+def test_another_sampler_draws_anew_in_every_epoch():
+    def epochs():
+        torch.manual_seed(5)
+        data = DeadLeavesDataset(
+            4,
+            8,
+            pipeline=[
+                dict(type='SeedSample'),
+                lambda x: (x['rng'].random(), np.random.rand()),
+            ],
+        )
+        loader = DataLoader(
+            data,
+            sampler=DefaultSampler(data, shuffle=False, seed=0),
+            num_workers=1,
+            batch_size=None,
+            collate_fn=lambda x: x,
+            worker_init_fn=partial(
+                worker_init_fn, num_workers=1, rank=0, seed=0
+            ),
+        )
+        return [draw for _ in range(2) for sample in loader for draw in sample]
+
+    draws = epochs()
+    assert len(set(draws)) == len(draws) == 16
+    assert draws == epochs()
 
 
 def test_seed_sample_leaves_the_trainings_generator_alone():

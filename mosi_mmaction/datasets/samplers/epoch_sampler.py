@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from mmaction.registry import DATA_SAMPLERS
 from mmengine.dataset import DefaultSampler
+from torch.utils.data import get_worker_info
 
 
 class EpochIndex(int):
@@ -64,7 +65,8 @@ def sample_rng(index: int, test_mode: bool = False) -> np.random.Generator:
     Args:
         index: Index of the sample, usually an :class:`EpochIndex`. A plain
             ``int``, from another sampler than :class:`EpochSampler`, is
-            seeded from NumPy's global state.
+            seeded from NumPy's global state, and in a worker also from the
+            seed that its data loader drew for the epoch.
         test_mode: Whether the generator depends on the index alone, so that
             every validation sees the same draws.
     """
@@ -72,7 +74,12 @@ def sample_rng(index: int, test_mode: bool = False) -> np.random.Generator:
         index = EpochIndex(index, 0, 0)
     if isinstance(index, EpochIndex):
         return index.rng()
-    return np.random.default_rng(np.random.randint(2**31, size=4))
+    words = np.random.randint(2**31, size=4).tolist()
+    worker = get_worker_info()
+    if worker is not None:
+        # MMEngine gives NumPy the same seed in every epoch's new workers.
+        words.append(worker.seed)
+    return np.random.default_rng(words)
 
 
 @DATA_SAMPLERS.register_module()
