@@ -1,6 +1,7 @@
 """Steps that wait less for a device: the same training and the same log."""
 
 import copy
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
@@ -177,6 +178,47 @@ def test_uploaded_batches_are_the_loaders(monkeypatch):
         assert loop.dataloader.loader is loader
     hook.after_train(runner)
     assert loop.dataloader is loader
+
+
+def test_a_step_waits_for_its_own_batch_alone(monkeypatch):
+    class Stream:
+        def __init__(self, device=None):
+            self.work, self.awaited = [], []
+            streams.append(self)
+
+        def record_event(self):
+            return [*self.work]
+
+        def wait_event(self, event):
+            self.awaited = event
+
+        def wait_stream(self, other):
+            self.awaited = other.record_event()
+
+    class Pixels:
+        def __init__(self, number):
+            self.number = number
+
+        def to(self, device, non_blocking):
+            assert device.type == 'cuda' and non_blocking
+            streams[-1].work.append(self.number)
+            return self
+
+        def record_stream(self, stream):
+            self.used_on = stream
+
+    streams = []
+    current = Stream()
+    monkeypatch.setattr(torch.cuda, 'Stream', Stream)
+    monkeypatch.setattr(torch.cuda, 'stream', lambda _: nullcontext())
+    monkeypatch.setattr(torch.cuda, 'current_stream', lambda _: current)
+    batches = [dict(inputs=[Pixels(n)]) for n in range(4)]
+    for n, batch in enumerate(UploadAhead(batches, torch.device('cuda'))):
+        # The next one is under way, but the step does not depend on it.
+        assert streams[-1].work == list(range(min(n + 2, 4)))
+        assert current.awaited == list(range(n + 1))
+        assert batch['inputs'][0].number == n
+        assert batch['inputs'][0].used_on is current
 
 
 # ----------------------------------------------------------------- bfloat16

@@ -62,24 +62,27 @@ class UploadAhead:
         for batch in self.loader:
             following = self._sent(batch, stream)
             if ready is not None:
-                yield self._taken(ready, stream)
+                yield self._taken(*ready)
             ready = following
         if ready is not None:
-            yield self._taken(ready, stream)
+            yield self._taken(*ready)
 
-    def _sent(self, batch: dict, stream: Any) -> dict:
+    def _sent(self, batch: dict, stream: Any) -> tuple[dict, Any]:
+        """Return a batch on its way, and the event of its arrival."""
         inputs = batch['inputs']
         with torch.cuda.stream(stream):  # None: does nothing
             if isinstance(inputs, Tensor):
                 inputs = inputs.to(self.device, non_blocking=True)
             else:
                 inputs = [x.to(self.device, non_blocking=True) for x in inputs]
-        return dict(batch, inputs=inputs)
+        # Not all of the stream's work: the next batch follows in it.
+        arrival = None if stream is None else stream.record_event()
+        return dict(batch, inputs=inputs), arrival
 
-    def _taken(self, batch: dict, stream: Any) -> dict:
-        if stream is not None:
+    def _taken(self, batch: dict, arrival: Any) -> dict:
+        if arrival is not None:
             current = torch.cuda.current_stream(self.device)
-            current.wait_stream(stream)
+            current.wait_event(arrival)
             inputs = batch['inputs']
             for x in [inputs] if isinstance(inputs, Tensor) else inputs:
                 # Its memory must not be used again before the step is over.
