@@ -142,8 +142,10 @@ def set_decoder(cfg: dict, name: str) -> None:
             'videos; is it a pretraining config? That needs no choice'
         )
     for step in steps:
-        # Keep the arguments that both have.
         new = dict(type=_DECODERS[name] + kinds[step['type']])
+        if new['type'] == step['type']:
+            continue
+        # Keep the arguments that both have.
         if name != 'video':
             new.update(
                 (k, step[k]) for k in ('io_backend', 'mode') if k in step

@@ -278,6 +278,10 @@ def test_set_decoder():
             names = [s['type'] for s in cfg[loader].dataset.pipeline]
             assert names == [s.replace('Video', kind) for s in before[loader]]
             assert kind + 'Init' in names and kind + 'Decode' in names
+    cfg = Config.fromfile(config_path('tiny/finetune_r2p1d_weizmann'))
+    before = steps(cfg, 'VideoInit')
+    set_decoder(cfg._cfg_dict, 'video')
+    assert steps(cfg, 'VideoInit') == before and before[0].cache_mb > 0
     for wrong, where in (
         ('av', 'finetune_r2p1d_hmdb'),
         ('pyav', 'mosi_r2p1d_hmdb'),
