@@ -11,6 +11,7 @@ from mmaction.registry import HOOKS, MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.logging import MessageHub
 from mmengine.registry import init_default_scope
+from mmengine.runner.loops import _InfiniteDataloaderIterator
 from torch.utils.data import DataLoader
 
 from mosi_mmaction import FastModelHook, MoSIDataPreprocessor
@@ -219,6 +220,21 @@ def test_a_step_waits_for_its_own_batch_alone(monkeypatch):
         assert current.awaited == list(range(n + 1))
         assert batch['inputs'][0].number == n
         assert batch['inputs'][0].used_on is current
+
+
+def test_a_loop_that_counts_iterations_uploads_too():
+    data = [dict(inputs=torch.full((2,), i)) for i in range(5)]
+    loader = DataLoader(data, batch_size=None)
+    loop = SimpleNamespace(
+        dataloader=loader,
+        dataloader_iterator=_InfiniteDataloaderIterator(loader),
+    )
+    hook = HOOKS.build(dict(type='UploadAheadHook'))
+    runner = SimpleNamespace(train_loop=loop, model=torch.nn.Linear(1, 1))
+    hook.before_train(runner)
+    assert loop.dataloader_iterator._dataloader is loop.dataloader
+    for i in range(5):
+        assert next(loop.dataloader_iterator)['inputs'].tolist() == [i, i]
 
 
 # ----------------------------------------------------------------- bfloat16

@@ -6,13 +6,17 @@ import pytest
 import torch
 from mmaction.registry import HOOKS, OPTIM_WRAPPERS
 from mmengine.config import Config
+from mmengine.logging import MessageHub
 from mmengine.runner.checkpoint import load_state_dict
+from mmengine.runner.loops import _InfiniteDataloaderIterator
 from torch import nn
+from torch.utils.data import DataLoader
 
 from mosi_mmaction import (
     ActionVideoDataset,
     AutocastOptimWrapper,
     CheckLoadedHook,
+    EpochSampler,
     LabelPool,
     MoSIHead,
     RecordHook,
@@ -228,6 +232,38 @@ def test_labels_of_multi_class_and_of_none(tmp_path):
 def test_all_configs_compare_labels():
     cfg = Config.fromfile(config_path('tiny/finetune_r2p1d_actions'))
     assert cfg.default_hooks.labels == dict(type='CheckLabelsHook')
+
+
+# ----------------------------------------------------------------- streams
+@pytest.mark.parametrize('workers', [0, 1])
+def test_a_loop_that_counts_iterations_gets_the_seed_of_its_run(workers):
+    def runner(seed):
+        sampler = EpochSampler(range(40), seed=seed)
+        loader = DataLoader(
+            sampler.dataset,
+            2,
+            sampler=sampler,
+            num_workers=workers,
+            collate_fn=lambda batch: batch,
+        )
+        return SimpleNamespace(
+            seed=seed,
+            train_dataloader=loader,
+            train_loop=SimpleNamespace(
+                dataloader=loader,
+                dataloader_iterator=_InfiniteDataloaderIterator(loader),
+            ),
+            message_hub=MessageHub(f'streams {workers} {seed}'),
+        )
+
+    first, other = runner(3), runner(4)
+    HOOKS.build(dict(type='StreamHook')).before_train(first)
+    # As when it is resumed.
+    other.message_hub.load_state_dict(first.message_hub.state_dict())
+    HOOKS.build(dict(type='StreamHook')).before_train(other)
+    for _ in range(20):
+        batch = next(first.train_loop.dataloader_iterator)
+        assert next(other.train_loop.dataloader_iterator) == batch
 
 
 # ----------------------------------------------------------------- records

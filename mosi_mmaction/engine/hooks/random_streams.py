@@ -36,8 +36,9 @@ class StreamHook(Hook):
                 'stream_seed', int(getattr(sampler, 'seed', runner.seed))
             )
         self.seed = hub.get_info('stream_seed')
-        if hasattr(sampler, 'seed'):
+        if getattr(sampler, 'seed', self.seed) != self.seed:
             sampler.seed = self.seed
+            restart_iterator(runner.train_loop)
 
     def before_train_iter(
         self, runner, batch_idx: int, data_batch: Any = None
@@ -52,3 +53,13 @@ class StreamHook(Hook):
         random.seed(int(stream[0]))
         np.random.seed(stream[1])
         torch.manual_seed(int(stream[2]))
+
+
+def restart_iterator(loop) -> None:
+    """Begin anew with the data of a loop that counts iterations.
+
+    Its iterator is made with the loop, and its workers begin at once.
+    """
+    iterator = getattr(loop, 'dataloader_iterator', None)
+    if iterator is not None:
+        loop.dataloader_iterator = type(iterator)(loop.dataloader)

@@ -8,6 +8,8 @@ from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 from torch import Tensor
 
+from .random_streams import restart_iterator
+
 
 @HOOKS.register_module()
 class UploadAheadHook(Hook):
@@ -26,6 +28,7 @@ class UploadAheadHook(Hook):
         if not isinstance(loop.dataloader, UploadAhead):
             device = next(runner.model.parameters()).device
             loop.dataloader = UploadAhead(loop.dataloader, device)
+            restart_iterator(loop)
 
     def after_train(self, runner) -> None:
         """Give the loop its data loader back."""
