@@ -1,6 +1,8 @@
 """Frames by time: what is refused, and every decoder that may be in front."""
 
 import copy
+import itertools
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -168,3 +170,20 @@ def test_a_sample_without_a_rate_is_a_mistake_of_the_config():
     assert 'frames/one' in str(error.value)
     step = SampleFramesAtRate(**CLIP, target_fps=None, test_mode=True)
     assert chosen(step, **sample).tolist() == [[8, 15, 23, 31]]
+
+
+def test_positions_are_rounded_down_from_exact_ones():
+    # Written out in fractions: many fall exactly on a frame.
+    for rate, total in itertools.product((12, 15, 24, 25, 50), (61, 90, 300)):
+        step = SampleFramesAtRate(16, 4, num_clips=10, test_mode=True)
+        found = chosen(step, total_frames=total, avg_fps=rate)
+        length = Fraction(16 * 4 * rate, 30)
+        room = max(total - length, 0)
+        exact = [
+            [
+                min(int(room * i / 10 + (length - 1) * n / 15), total - 1)
+                for n in range(16)
+            ]
+            for i in range(10)
+        ]
+        assert found.tolist() == exact

@@ -178,6 +178,7 @@ def test_wrong_arguments_stop_when_built(make, message):
         ((20, 20), dict(crop_size=21), 'CropSource.size'),
         ((20, 21), dict(crop_size=20), '1 pixels to move along x'),
         ((21, 24), dict(crop_size=20), '1 pixels to move along y'),
+        ((44, 41), dict(crop_size=20, shake=0.5), '1 pixels to move along x'),
         ((20, 22), dict(crop_size=20, axes='x', num_speeds=7), 'num_speeds=7'),
     ],
 )
