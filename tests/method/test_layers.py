@@ -266,6 +266,26 @@ def test_the_camera_does_not_know_the_label(rng):
     assert (abs(ways.mean(0)) < 4.5 * spread).all()
 
 
+def test_distractors_flicker_by_halves_and_have_other_sizes(rng):
+    plan = draw_motion(LabelPool(), 96, 48, 12, rng)
+    same, visible = [], []
+    for _ in range(60):
+        drawn = draw_static_mask(plan, rng=rng, num_distractors=2)
+        sides = drawn.boxes[:, 2] - drawn.boxes[:, 0]
+        assert (
+            np.sort(drawn.distractors.matte.sides, 0)
+            == np.sort(sides)[:, None]
+        ).all()
+        same.append(drawn.distractors.matte.sides == sides[:, None])
+        visible.append(drawn.distractors.visible)
+    share = np.stack(visible).mean(-1).ravel()  # of the frames, 1080
+    # Bounds of more than five standard deviations.
+    assert abs((share == 1).mean() - 0.5) < 0.08
+    assert abs(share[share < 1].mean() - 0.5) < 0.04
+    # The foreground is not the one that is as large as a distractor.
+    assert np.mean(same) < 0.5
+
+
 @pytest.mark.filterwarnings('error')
 def test_an_object_as_large_as_the_frame_follows_the_camera(rng):
     plan = draw_motion(LabelPool(motions=('zoom',)), 96, 32, 8, rng)
