@@ -183,6 +183,12 @@ def test_a_resumed_run_needs_its_head_too():
     )
 
 
+def test_resuming_from_load_from_says_how_to_continue():
+    # resume=True in a config whose load_from is a pretrained file.
+    with pytest.raises(ValueError, match='set load_from=None, too'):
+        check(Net(), weights(classes=9), resume=True)
+
+
 def test_files_and_models_of_several_processes():
     loaded = {f'module.{k}': v for k, v in weights().items()}
     assert 'all 7 tensors of the backbone' in check(Net(), loaded)

@@ -64,6 +64,13 @@ class CheckLoadedHook(Hook):
                     'config in its work dir, or fine-tune it: tools/train.py '
                     'with MOSI_PRETRAINED set to it'
                 )
+            if runner._resume:
+                hint = (
+                    'Is it the checkpoint of another run? With resume=True, '
+                    'MMEngine resumes from load_from. To continue the run in '
+                    'the work dir, set load_from=None, too, as --resume does. '
+                    + hint
+                )
             source = '--resume' if runner._resume else self.source
             raise ValueError(
                 f'the checkpoint ({source}={runner._load_from!r}) does not '
