@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.logging import HistoryBuffer, print_log
+from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 from mmengine.utils import digit_version, package_utils
 
 
@@ -105,13 +106,22 @@ def check_importlib_metadata() -> None:
         )
 
 
-def _history_buffer_method(owner: Any, name: str) -> Callable:
+#: What checkpoints of MMEngine fetch by getattr.
+_METHODS = {
+    HistoryBuffer: ('min', 'max', 'mean', 'current'),
+    OneCycleParamScheduler: ('_annealing_cos', '_annealing_linear'),
+}
+
+
+def _checkpoint_method(owner: Any, name: str) -> Callable:
     """Replace getattr while a checkpoint is unpickled."""
-    if owner is HistoryBuffer and name in ('min', 'max', 'mean', 'current'):
-        return getattr(HistoryBuffer, name)
+    for allowed, names in _METHODS.items():
+        if owner is allowed and name in names:
+            return getattr(allowed, name)
     raise pickle.UnpicklingError(
         f'getattr({owner!r}, {name!r}): a checkpoint may only fetch '
-        'min, max, mean and current of HistoryBuffer'
+        'min, max, mean and current of HistoryBuffer, and the curves of '
+        'OneCycleParamScheduler'
     )
 
 
@@ -122,8 +132,10 @@ def allow_history_buffers() -> None:
     HistoryBuffers, and so NumPy arrays, in ``message_hub``
     (``mmengine/runner/checkpoint.py:347``; open-mmlab/mmengine#1655). Their
     methods are pickled as calls of getattr (``mmengine/logging/
-    history_buffer.py:211``). The real getattr could reach any code, so the
-    name is mapped to a stand-in; ``weights_only`` is never turned off.
+    history_buffer.py:211``), and so is a function in the state of OneCycleLR
+    (``mmengine/optim/scheduler/param_scheduler.py:1000``). The real getattr
+    could reach any code, so the name is mapped to a stand-in;
+    ``weights_only`` is never turned off.
 
     Older versions of torch, which prebuilt wheels of the compiled mmcv pin,
     have neither this default nor a list that could be extended. With them,
@@ -142,8 +154,8 @@ def allow_history_buffers() -> None:
     ]
     torch.serialization.add_safe_globals(
         [
-            HistoryBuffer,
-            (_history_buffer_method, 'builtins.getattr'),
+            *_METHODS,
+            (_checkpoint_method, 'builtins.getattr'),
             np.ndarray,
             np.dtype,
             *{type(np.dtype(code)) for code in '?bBhHiIlLqQefd'},

@@ -5,8 +5,9 @@ import logging
 import os
 from inspect import signature
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
+import numpy as np
 from mmaction.registry import MODELS
 from mmengine.logging import print_log
 
@@ -16,6 +17,16 @@ from .walk import find_pipelines, find_step, is_sampling, walk
 
 #: Name prefix of the two transforms of a decoder, Init and Decode.
 _DECODERS = {'decord': 'Decord', 'pyav': 'PyAV', 'video': 'Video'}
+
+#: Transforms that change the size of frames, and their arguments for it.
+_SIZES = {
+    'Resize': 'scale',
+    'RandomCrop': 'size',
+    'CenterCrop': 'crop_size',
+    'ThreeCrop': 'crop_size',
+    'TenCrop': 'crop_size',
+    'MultiScaleCrop': 'input_size',
+}
 
 #: Backbones that freeze when they are built; MMAction2's freeze in train().
 _FROZEN_WHEN_BUILT = ('MoSIResNet2Plus1d', 'ResNet2d3d')
@@ -153,8 +164,13 @@ def set_decoder(cfg: dict, name: str) -> None:
         step.clear()
         step.update(new)
     loader = cfg.get('test_dataloader')
-    if loader and name == 'video':
-        loader['collate_fn'] = dict(type='mosi_collate')
+    if name == 'video':
+        # MMAction2's own preprocessor takes no stacked batch.
+        stacks = any(
+            part.get('type') == 'MoSIDataPreprocessor' for part in walk(cfg)
+        )
+        if loader and stacks:
+            loader['collate_fn'] = dict(type='mosi_collate')
     elif loader:
         # MMAction2's inferencer looks up a collate function by its name and
         # does not accept a config.
@@ -209,18 +225,25 @@ def set_clips(
 
 
 def _set_size(pipeline: list, size: int) -> None:
-    resize = find_step(pipeline, 'Resize')
-    crop = find_step(pipeline, 'CenterCrop')
-    if resize is None:
+    # The last of these steps makes the clips' size; those before it keep
+    # their ratio to it.
+    found = [
+        (step, _SIZES[step['type']])
+        for step in pipeline
+        if isinstance(step, dict) and step.get('type') in _SIZES
+    ]
+    if not found:
         return
-    if crop is None:
-        resize['scale'] = (size, size)
-        return
-    share = size / crop['crop_size']
-    resize['scale'] = tuple(
-        side if side == -1 else round(side * share) for side in resize['scale']
-    )
-    crop['crop_size'] = size
+    last, key = found[-1]
+    share = size / np.max(last[key])
+    for step, key in found:
+        step[key] = _scaled(step[key], share)
+
+
+def _scaled(sides: Any, share: float) -> Any:
+    if isinstance(sides, (list, tuple)):
+        return tuple(_scaled(side, share) for side in sides)
+    return sides if sides == -1 else round(sides * share)
 
 
 def set_three_crops(cfg: dict) -> None:

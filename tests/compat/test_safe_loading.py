@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer
+from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 
 from helpers.compat_process import load
 from mosi_mmaction.compat import imports as compat
@@ -78,10 +79,27 @@ def test_hostile_call_is_refused_and_not_made(tmp_path):
     assert marker.exists()  # so the file was hostile indeed
 
 
+@pytest.mark.parametrize('strategy', ['cos', 'linear'])
+def test_the_schedule_that_keeps_a_function_loads(tmp_path, strategy):
+    path = tmp_path / 'epoch_1.pth'
+    weight = torch.nn.Parameter(torch.zeros(1))
+    schedule = OneCycleParamScheduler(
+        torch.optim.SGD([weight], lr=0.1, momentum=0.9),
+        'lr',
+        eta_max=0.1,
+        total_steps=9,
+        anneal_strategy=strategy,
+    )
+    torch.save({'param_schedulers': [schedule.state_dict()]}, path)
+    (state,) = load(path)['param_schedulers']
+    assert state == schedule.state_dict()
+
+
 @pytest.mark.parametrize(
     'owner, name',
     [
         (HistoryBuffer, 'update'),
+        (OneCycleParamScheduler, '__init__'),
         (HistoryBuffer, '__init__'),
         (HistoryBuffer, '__subclasses__'),
         (Reduced(getattr, HistoryBuffer, 'min'), '__globals__'),

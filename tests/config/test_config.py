@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from mmaction.registry import MODELS, TRANSFORMS
 from mmengine.config import Config
+from mmengine.hub import get_config
 
 import mosi_mmaction
 from helpers.config_leaf import config, leaf
@@ -17,6 +18,7 @@ from mosi_mmaction import (
     set_clips,
     set_decoder,
     set_motion,
+    set_three_crops,
 )
 from mosi_mmaction.config.lookup import find_config
 
@@ -199,8 +201,39 @@ def test_clips_of_finetuning(tmp_path):
     # 7/8 of the frame's short side, as before.
     assert [s.scale for s in tests] == [(-1, 64)] * 2
     assert [s.crop_size for s in steps(cfg, 'CenterCrop')[1:]] == [56] * 2
+    cfg = config('finetune_r2p1d_hmdb').copy()
+    set_three_crops(cfg)
+    set_clips(cfg, size=56)
+    assert steps(cfg, 'ThreeCrop')[-1].crop_size == 64
     with pytest.raises(ValueError, match='set_clips.*pretraining'):
         set_clips(config('mosi_r2p1d_hmdb').copy(), clip_len=8)
+
+
+def test_clips_of_a_config_of_mmaction2():
+    # Its training pipelines resize before they crop, and again afterwards.
+    cfg = get_config(
+        'mmaction::recognition/slowonly/'
+        'slowonly_r50_8xb16-4x16x1-256e_kinetics400-rgb.py'
+    )
+    before = copy.deepcopy(cfg.train_dataloader.dataset.pipeline)
+    assert [s.scale for s in before if s.type == 'Resize'] == [
+        (-1, 256),
+        (224, 224),
+    ]
+    set_clips(cfg, size=112)
+    found = [
+        [
+            s.get('scale', s.get('crop_size'))
+            for s in cfg[loader].dataset.pipeline
+        ]
+        for loader in LOADERS
+    ]
+    training, validation, test = (
+        [size for size in sizes if size is not None] for sizes in found
+    )
+    assert training == [(-1, 128), (112, 112)]
+    assert validation == [(-1, 128), 112]
+    assert test == [(-1, 112), 112]  # three crops of the whole frame
 
 
 @pytest.mark.parametrize('value', [0.4, (0.2, 0.6)])
@@ -278,6 +311,12 @@ def test_set_decoder():
             names = [s['type'] for s in cfg[loader].dataset.pipeline]
             assert names == [s.replace('Video', kind) for s in before[loader]]
             assert kind + 'Init' in names and kind + 'Decode' in names
+    assert cfg.test_dataloader.collate_fn.type == 'mosi_collate'
+    # MMAction2's own preprocessor cannot take a batch that is stacked.
+    cfg.model.data_preprocessor.type = 'ActionDataPreprocessor'
+    cfg.test_dataloader.pop('collate_fn')
+    set_decoder(cfg, 'video')
+    assert 'collate_fn' not in cfg.test_dataloader
     cfg = Config.fromfile(config_path('tiny/finetune_r2p1d_weizmann'))
     before = steps(cfg, 'VideoInit')
     set_decoder(cfg._cfg_dict, 'video')

@@ -4,9 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from mmaction.registry import HOOKS, OPTIM_WRAPPERS
+from mmaction.registry import HOOKS, MODELS, OPTIM_WRAPPERS
 from mmengine.config import Config
 from mmengine.logging import MessageHub
+from mmengine.runner import BaseLoop
 from mmengine.runner.checkpoint import load_state_dict
 from mmengine.runner.loops import _InfiniteDataloaderIterator
 from torch import nn
@@ -21,6 +22,7 @@ from mosi_mmaction import (
     MoSIHead,
     RecordHook,
     config_path,
+    load_backbone,
 )
 from mosi_mmaction.engine import autocast as amp
 
@@ -34,12 +36,22 @@ class Net(nn.Module):
         self.cls_head = nn.Linear(width, classes)
 
 
-def check(model, loaded, prefix='backbone.', resume=False, **args):
+class Loop(BaseLoop):
+    def __init__(self):
+        pass
+
+    run = None
+
+
+def check(
+    model, loaded, prefix='backbone.', resume=False, trains=True, **args
+):
     """Run the hook; return what it logged."""
     lines = []
     runner = SimpleNamespace(
         model=model,
         _resume=resume,
+        _train_loop=Loop() if trains else dict(type='EpochBasedTrainLoop'),
         _load_from='file.pth',
         logger=SimpleNamespace(info=lines.append),
     )
@@ -189,6 +201,13 @@ def test_resuming_from_load_from_says_how_to_continue():
         check(Net(), weights(classes=9), resume=True)
 
 
+def test_a_test_needs_the_head_too():
+    # MMAction2's tools/test.py with the file that training starts from.
+    with pytest.raises(ValueError, match='Only the head differs'):
+        check(Net(), weights(classes=9), trains=False)
+    assert 'all 9 tensors' in check(Net(), weights(), trains=False)
+
+
 def test_files_and_models_of_several_processes():
     loaded = {f'module.{k}': v for k, v in weights().items()}
     assert 'all 7 tensors of the backbone' in check(Net(), loaded)
@@ -199,6 +218,41 @@ def test_files_and_models_of_several_processes():
 
 
 # ------------------------------------------------------------------ labels
+def own_file(pretrained=None, init_cfg=None, load_from=None):
+    """Build a stock network with a file of its own; run the hook."""
+    config = Config.fromfile(config_path('tiny/mosi_r2p1d_deadleaves'))
+    backbone = MODELS.build(
+        dict(config.model.backbone, pretrained=pretrained, init_cfg=init_cfg)
+    )
+    backbone.init_weights()
+    model = nn.Module()
+    model.backbone = backbone
+    runner = SimpleNamespace(model=model, _load_from=load_from)
+    CheckLoadedHook().before_train(runner)
+    return backbone.state_dict()
+
+
+def test_a_file_that_the_backbone_has_not_loaded_stops_training(tmp_path):
+    name = 'mosi://mosi_r2p1d_deadleaves'
+    # MMAction2's networks load nothing from either, and say nothing.
+    for wrong in (
+        dict(pretrained=name),
+        dict(
+            init_cfg=dict(
+                type='Pretrained', checkpoint=name, prefix='backbone.'
+            )
+        ),
+    ):
+        with pytest.raises(ValueError, match='has loaded none of them'):
+            own_file(**wrong)
+        own_file(**wrong, load_from='file.pth')  # which fills it later
+    wanted = load_backbone('mosi_r2p1d_deadleaves').state_dict()
+    torch.save(wanted, tmp_path / 'backbone.pth')
+    found = own_file(pretrained=str(tmp_path / 'backbone.pth'))
+    assert all(torch.equal(found[k], v) for k, v in wanted.items())
+    own_file()
+
+
 def compare_labels(part, ann_file, classes, wrap=lambda model: model, **args):
     dataset = ActionVideoDataset(str(ann_file), [], **args)
     model = Net(classes=classes)

@@ -1,11 +1,14 @@
 """Fail if a checkpoint does not fill the network; log what it fills."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
+from mmengine.runner import BaseLoop, CheckpointLoader
 
 from ...checkpoints.weights import (
+    backbone_weights,
     checkpoint_weights,
     compare_weights,
     describe_renaming,
@@ -22,9 +25,13 @@ class CheckLoadedHook(Hook):
     from the wrong file would silently train from scratch. Where the rest is
     meant to be new, a line of the log names it, instead of that warning.
 
+    Without ``load_from``, it also stops if a file that the backbone itself
+    should load (``pretrained``, ``init_cfg``) has left no trace in it.
+
     Args:
         prefix: Name prefix of the weights that must be in the file;
-            ``'backbone.'`` for fine-tuning, where the head is new.
+            ``'backbone.'`` for fine-tuning, where the head is new. A test and
+            a resumed run need all weights.
         source: Name of the argument that the file comes from, for messages.
     """
 
@@ -42,8 +49,9 @@ class CheckLoadedHook(Hook):
                 the file has weights with that prefix which the network lacks.
         """
         loaded = checkpoint_weights(checkpoint)
-        # A resumed run must recover all its own weights.
-        prefix = '' if runner._resume else self.prefix
+        # Before training, the runner makes a loop of its config.
+        trains = isinstance(runner._train_loop, BaseLoop)
+        prefix = self.prefix if trains and not runner._resume else ''
         state = unwrap_model(runner.model).state_dict()
         wanted = {k: v for k, v in state.items() if k.startswith(prefix)}
         missing, reshaped, unknown = compare_weights(wanted, loaded)
@@ -96,6 +104,48 @@ class CheckLoadedHook(Hook):
         runner.logger.info(f'loaded from {runner._load_from}: {text}')
         if new or unused:
             _complete(checkpoint, {**state, **_only(loaded, state, new)})
+
+    def before_train(self, runner) -> None:
+        """Look for the weights of the backbone's own file in the backbone.
+
+        MMAction2's networks look for names without ``backbone.`` in the file,
+        ignore ``init_cfg``, and say nothing (mmaction2 1.2.0,
+        ``mmaction/models/backbones/resnet3d.py:840``).
+
+        Raises:
+            ValueError: If the file has weights that fit, but the backbone has
+                others.
+        """
+        backbone = getattr(unwrap_model(runner.model), 'backbone', None)
+        key, path = _own_file(backbone)
+        if path is None or runner._load_from is not None:
+            return
+        file = CheckpointLoader.load_checkpoint(path, 'cpu', 'silent')
+        given, state = backbone_weights(file), backbone.state_dict()
+        found = compare_weights(state, given)
+        fit = set(given).difference(found.unknown, found.reshaped)
+        fit = {k for k in fit if state[k].ndim > 1}  # norms start alike
+        if fit and not any(given[k].equal(state[k].cpu()) for k in fit):
+            raise ValueError(
+                f'model.backbone.{key}={path!r}: {len(fit)} weights of the '
+                f'file fit, but {type(backbone).__name__} has loaded none of '
+                'them. Use load_from, or pretrained with a file of the '
+                "backbone alone, whose names do not begin with 'backbone.' "
+                '(tools/publish_model.py writes one)'
+            )
+
+
+def _own_file(backbone: Any) -> tuple[str, str | None]:
+    """Return which argument of a backbone names a checkpoint, and its path."""
+    init: Any = getattr(backbone, 'init_cfg', None)
+    if isinstance(init, dict) and init.get('type') == 'Pretrained':
+        return 'init_cfg.checkpoint', init.get('checkpoint')
+    path = getattr(backbone, 'pretrained', None)
+    # A file of a 2D network has other names and shapes.
+    inflated = getattr(backbone, 'pretrained2d', False)
+    return 'pretrained', path if isinstance(
+        path, str
+    ) and not inflated else None
 
 
 def _parts(names: Iterable[str]) -> list[str]:

@@ -63,7 +63,7 @@ class RecordHook(Hook):
         record = dict(
             version=__version__,
             data=data,
-            backbone=_plain(runner.cfg.model.get('backbone') or {}),
+            backbone=_plain(_model_config(runner).get('backbone') or {}),
             decoders=dict(
                 image=f'opencv {cv2.__version__}, pillow {Image.__version__}',
                 video=video_decoders(config),
@@ -107,6 +107,12 @@ def video_decoders(config: dict) -> str:
         }
         found = {video_decoder(name) for name in forced or [None]}
     return ', '.join(' '.join(pair).strip() for pair in sorted(found))
+
+
+def _model_config(runner: Any) -> dict:
+    """Return the network's config; empty if a script built the network."""
+    config = runner.cfg.get('model')
+    return config if isinstance(config, dict) else {}
 
 
 def _version(package: str) -> str:

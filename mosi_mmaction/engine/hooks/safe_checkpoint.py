@@ -43,7 +43,8 @@ class SafeCheckpointHook(CheckpointHook):
     ``backend_args`` files go to the local disk.
     """
 
-    file_backend: Any
+    #: Set before training; None in ``runner.val()`` alone.
+    file_backend: Any = None
 
     def __init__(
         self, *args, backend_args: dict | None = None, **kwargs
@@ -88,6 +89,8 @@ class SafeCheckpointHook(CheckpointHook):
             super()._save_checkpoint_with_step(runner, step, meta)
 
     def _save_best_checkpoint(self, runner, metrics: dict) -> None:
+        if self.file_backend is None:
+            return
         with self._deleting_last():
             super()._save_best_checkpoint(runner, metrics)
 

@@ -129,7 +129,8 @@ def _check_clips(inputs: Sequence[torch.Tensor]) -> None:
             'MoSIDataPreprocessor got inputs of shape '
             f'{tuple(inputs[0].shape)} instead of clips (C, 3, N, L, L): put '
             'RenderPseudoMotion before PackMoSIInputs in the pipeline, or '
-            'set render=True in model.data_preprocessor'
+            'set render=True in model.data_preprocessor; for videos, '
+            "FormatShape needs input_format='NCTHW'"
         )
 
 
