@@ -139,9 +139,13 @@ def _draw_shifts(
     room: np.ndarray,
     count: int,
     rng: np.random.Generator,
+    margin: int = 0,
 ) -> np.ndarray:
-    """Draw a displacement that keeps all windows (C, n, 2) in the source."""
-    low, high = -windows.min(1), room - windows.max(1)
+    """Draw a displacement that keeps all windows (C, n, 2) in the source.
+
+    Around them, ``margin`` pixels stay in it, too.
+    """
+    low, high = margin - windows.min(1), room - margin - windows.max(1)
     return read_only(
         rng.integers(
             low[:, None], high[:, None], (len(low), count, 2), endpoint=True
@@ -223,7 +227,7 @@ def draw_moving_background(
     if plan.distractors is not None:
         shown = plan.distractors
         count = shown.corners.shape[1]
-        shifts = _draw_shifts(camera.offsets, room, count, rng)
+        shifts = _draw_shifts(camera.offsets, room, count, rng, margin)
         plan = replace(plan, distractors=replace(shown, shifts=shifts))
     return plan
 

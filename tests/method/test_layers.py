@@ -286,6 +286,17 @@ def test_distractors_flicker_by_halves_and_have_other_sizes(rng):
     assert np.mean(same) < 0.5
 
 
+def test_distractors_show_the_source_alone_if_the_camera_zooms(rng):
+    corners = np.array([[0, 0, 1], [39, 0, 1], [0, 39, 1], [39, 39, 1]])
+    for _ in range(30):
+        plan = draw_motion(LabelPool(), 72, 40, 4, rng)
+        plan = draw_static_mask(plan, rng=rng, num_distractors=3)
+        plan = draw_moving_background(plan, 0.1, 2.0, rng=rng)
+        for layer in layers_of(plan)[:-1]:
+            places = layer.maps @ corners.T  # (C, N, 2, 4)
+            assert places.min() >= 0 and places.max() <= 71
+
+
 @pytest.mark.filterwarnings('error')
 def test_an_object_as_large_as_the_frame_follows_the_camera(rng):
     plan = draw_motion(LabelPool(motions=('zoom',)), 96, 32, 8, rng)
