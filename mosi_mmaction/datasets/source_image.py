@@ -50,8 +50,10 @@ class SourceImageDataset(SourceDataset):
             drawn from each, as from a video.
         split: Part of the files, ``'train'`` or ``'val'``, chosen by a hash
             of the relative path, so that adding files moves no others; None
-            keeps all.
-        val_fraction: Expected share of ``'val'``.
+            keeps all. A tree whose files all lie in directories of these
+            names (see :data:`~mosi_mmaction.media.paths.HALVES`) is split as
+            given; without ``'val'``, it is ``'test'``.
+        val_fraction: Expected share of ``'val'``, unless the split is given.
         backend_args: Arguments of MMEngine's file backends; None is the local
             disk.
         bad_files: Policy for unreadable files: ``'skip'`` replaces a file by
