@@ -79,13 +79,13 @@ from mosi_mmaction.cli.runs import (
     build_runner,
     check_file,
     check_held_out,
-    check_steps,
     load_config,
 )
 from mosi_mmaction.cli.summary import conclude, summarize
 from mosi_mmaction.compat.distributed import end_rank
 from mosi_mmaction.config.running import choose_rendering, fit_epochs
 from mosi_mmaction.engine.hooks import StepTimeHook
+from mosi_mmaction.engine.hooks.check_labels import check_steps
 
 
 def merge_args(cfg: Config, args: argparse.Namespace) -> list[str]:
@@ -187,7 +187,7 @@ def main() -> None:
             'checkpoints this run replaces one by one: --resume continues '
             'that run, another --work-dir keeps both'
         )
-    check_steps(runner)
+    check_steps(runner.train_loop)
     check_held_out(runner)
     runner.logger.info(summarize(runner))
     steps = StepTimeHook()

@@ -27,13 +27,16 @@ def checkpoint_weights(file: dict) -> dict[str, Any]:
     return without_prefix(file.get('state_dict', file), 'module.')
 
 
-def backbone_weights(file: dict) -> dict[str, torch.Tensor]:
+def backbone_weights(
+    file: dict, prefix: str = 'backbone.'
+) -> dict[str, torch.Tensor]:
     """Return a checkpoint's backbone weights, names without prefix.
 
     Args:
         file: A checkpoint, of a whole recognizer or of a backbone alone.
+        prefix: Prefix of the backbone in a whole recognizer.
     """
-    weights, prefix = checkpoint_weights(file), 'backbone.'
+    weights = checkpoint_weights(file)
     return {
         k.removeprefix(prefix): v
         for k, v in weights.items()

@@ -136,25 +136,6 @@ def load_config(args: argparse.Namespace) -> Config:
     return cfg
 
 
-def check_steps(runner: Runner) -> None:
-    """Stop early if there is not a single batch to train on.
-
-    Raises:
-        ValueError: If the run would have no training step.
-    """
-    loop = runner.train_loop
-    loader = getattr(loop, 'dataloader', None)
-    # A single epoch may have none, see RoundBatchSampler.
-    if loader is not None and not loop.max_iters:
-        raise ValueError(
-            f'train_dataloader: its {len(loader.dataset)} samples are fewer '
-            f'than batch_size={loader.batch_size}, and drop_last drops '
-            'incomplete batches. Use more data, or --cfg-options '
-            'train_dataloader.batch_size=... with a batch_size no larger '
-            'than that'
-        )
-
-
 def check_held_out(runner: Runner) -> None:
     """Stop early if validation would stop at a file that is not there.
 

@@ -4,30 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 from mmengine.config import Config
-from torch.utils.data import DataLoader
 
 from helpers.paths import load_tool
 from mosi_mmaction import ActionVideoDataset, config_path
-from mosi_mmaction.cli.runs import build_runner, check_held_out, check_steps
-
-
-@pytest.mark.parametrize(
-    'samples, drop_last, fits',
-    [(9, True, False), (10, True, True), (9, False, True)],
-)
-def test_fewer_samples_than_a_batch(samples, drop_last, fits):
-    loader = DataLoader(range(samples), 10, drop_last=drop_last)
-    loop = SimpleNamespace(dataloader=loader, max_iters=3 * len(loader))
-    runner = SimpleNamespace(train_loop=loop)
-    if fits:
-        check_steps(runner)
-        return
-    with pytest.raises(ValueError, match='its 9 samples.*batch_size=10'):
-        check_steps(runner)
-
-
-def test_config_without_training():
-    check_steps(SimpleNamespace(train_loop=None))
+from mosi_mmaction.cli.runs import build_runner, check_held_out
 
 
 def test_wrong_load_from_is_told_before_anything_is_built(tmp_path):

@@ -14,7 +14,6 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from mosi_mmaction import (
-    ActionVideoDataset,
     AutocastOptimWrapper,
     CheckLoadedHook,
     EpochSampler,
@@ -253,48 +252,6 @@ def test_a_file_that_the_backbone_has_not_loaded_stops_training(tmp_path):
     own_file()
 
 
-def compare_labels(part, ann_file, classes, wrap=lambda model: model, **args):
-    dataset = ActionVideoDataset(str(ann_file), [], **args)
-    model = Net(classes=classes)
-    model.cls_head.num_classes = classes
-    runner = SimpleNamespace(model=wrap(model))
-    loop = SimpleNamespace(dataloader=SimpleNamespace(dataset=dataset))
-    setattr(runner, f'{part}_loop', loop)
-    hook = HOOKS.build(dict(type='CheckLabelsHook'))
-    getattr(hook, f'before_{part}')(runner)
-
-
-@pytest.mark.parametrize('part', ['train', 'val', 'test'])
-def test_a_label_without_a_class_stops_the_run(part, tmp_path):
-    ann_file = tmp_path / 'list.txt'
-    ann_file.write_text('a.mp4 2\nb c.mp4 4\nd.mp4 0\n')
-    compare_labels(part, ann_file, 5)
-    compare_labels(part, ann_file, 5, nn.DataParallel)
-    for wrap in (lambda model: model, nn.DataParallel):
-        with pytest.raises(ValueError) as error:
-            compare_labels(part, ann_file, 4, wrap)
-        text = str(error.value)
-        assert 'num_classes=4' in text and 'the label 4' in text
-        assert f'{part}_dataloader.dataset.ann_file' in text
-        assert str(ann_file) in text and 'to 5 or more' in text
-
-
-def test_labels_of_multi_class_and_of_none(tmp_path):
-    ann_file = tmp_path / 'list.txt'
-    ann_file.write_text('a.mp4 7 1\nb.mp4 3\n')
-    with pytest.raises(ValueError, match='the label 7'):
-        compare_labels('train', ann_file, 7, multi_class=True, num_classes=9)
-    compare_labels('train', ann_file, 8, multi_class=True, num_classes=9)
-    ann_file.write_text('a.mp4\nb.mp4\n')  # of a test they may be missing
-    compare_labels('test', ann_file, 2, test_mode=True)
-
-
-def test_all_configs_compare_labels():
-    cfg = Config.fromfile(config_path('tiny/finetune_r2p1d_actions'))
-    assert cfg.default_hooks.labels == dict(type='CheckLabelsHook')
-
-
-# ----------------------------------------------------------------- streams
 @pytest.mark.parametrize('workers', [0, 1])
 def test_a_loop_that_counts_iterations_gets_the_seed_of_its_run(workers):
     def runner(seed):

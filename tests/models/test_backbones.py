@@ -204,11 +204,13 @@ def test_pretrained_that_does_not_fit_stops(cls, tmp_path):
     del state['layer3.0.conv2.bn.weight']
     state['conv1.bn.bias'] = torch.zeros(5)
     torch.save(state, path)
-    with pytest.raises(ValueError) as error:
-        tiny(cls, pretrained=path).init_weights()
-    for said in (
-        path,
-        '1 are missing (layer3.0.conv2.bn.weight)',
-        'conv1.bn.bias (5,) instead of (4,)',
-    ):
-        assert said in str(error.value)
+    init = dict(type='Pretrained', checkpoint=path)
+    for given in (dict(pretrained=path), dict(init_cfg=init)):
+        with pytest.raises(ValueError) as error:
+            tiny(cls, **given).init_weights()
+        for said in (
+            path,
+            '1 are missing (layer3.0.conv2.bn.weight)',
+            'conv1.bn.bias (5,) instead of (4,)',
+        ):
+            assert said in str(error.value)

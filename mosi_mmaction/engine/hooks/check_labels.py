@@ -1,4 +1,6 @@
-"""Fail before the first step if a label is not a class of the head."""
+"""Fail before the first step if the data do not fit the run."""
+
+from typing import Any
 
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
@@ -7,9 +9,35 @@ from ...checkpoints.weights import unwrap_model
 from ...datasets.bad_files import innermost
 
 
+def check_steps(loop: Any) -> None:
+    """Stop early if there is not a single batch to train on.
+
+    MMEngine would validate after every epoch, and save weights that have
+    never been trained.
+
+    Args:
+        loop: Training loop; None for a config that does not train.
+
+    Raises:
+        ValueError: If the run would have no training step.
+    """
+    loader = getattr(loop, 'dataloader', None)
+    # A single epoch may have none, see RoundBatchSampler.
+    if loader is not None and not loop.max_iters:
+        raise ValueError(
+            f'train_dataloader: its {len(loader.dataset)} samples are fewer '
+            f'than batch_size={loader.batch_size}, and drop_last drops '
+            'incomplete batches. Use more data, or --cfg-options '
+            'train_dataloader.batch_size=... with a batch_size no larger '
+            'than that'
+        )
+
+
 @HOOKS.register_module()
 class CheckLabelsHook(Hook):
     """Stop if a video list has a label for which the head has no class.
+
+    Also if there is not a single batch to train on.
 
     In training, torch would fail at the first such sample without naming it,
     on a GPU as an unattributable device-side assert; a test would only count
@@ -20,8 +48,10 @@ class CheckLabelsHook(Hook):
         """Compare the training labels with the classes.
 
         Raises:
-            ValueError: If a label is too large; also in the other methods.
+            ValueError: If a label is too large, also in the other methods; or
+                if the run would have no training step.
         """
+        check_steps(runner.train_loop)
         self._compare(runner, 'train')
 
     def before_val(self, runner) -> None:

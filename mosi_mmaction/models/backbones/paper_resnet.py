@@ -101,25 +101,27 @@ class _PaperResNet(ResNet3d):
                 another shape.
         """
         self.pretrained = pretrained or self.pretrained
-        if not self.pretrained:
-            self._reset_parameters()
-            if self.init_cfg:
-                initialize(self, self.init_cfg)
-        elif self.pretrained2d:
+        init = self.init_cfg
+        if self.pretrained and self.pretrained2d:
             super().init_weights()
+        elif self.pretrained:
+            self._load(self.pretrained)
+        elif isinstance(init, dict) and init['type'] == 'Pretrained':
+            self._load(init['checkpoint'], init.get('prefix') or 'backbone')
         else:
-            self._load_pretrained()
+            self._reset_parameters()
+            if init:
+                initialize(self, init)
 
-    def _load_pretrained(self) -> None:
-        checkpoint = CheckpointLoader.load_checkpoint(
-            self.pretrained, map_location='cpu'
-        )
-        state, own = backbone_weights(checkpoint), self.state_dict()
+    def _load(self, path: str, prefix: str = 'backbone') -> None:
+        checkpoint = CheckpointLoader.load_checkpoint(path, map_location='cpu')
+        state = backbone_weights(checkpoint, f'{prefix.rstrip(".")}.')
+        own = self.state_dict()
         missing, reshaped, _ = compare_weights(own, state)
         differing = describe_shapes(reshaped, own, state)
         if missing or differing:
             raise ValueError(
-                f'pretrained={self.pretrained!r} does not fit '
+                f'pretrained={path!r} does not fit '
                 f'{type(self).__name__}: of {len(own)} tensors '
                 f'{len(missing)} are missing ({_some(missing)}) and '
                 f'{len(differing)} have another shape ({_some(differing)}). '
