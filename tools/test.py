@@ -28,7 +28,10 @@ def parse_args() -> argparse.Namespace:
         help='file to write all predictions to, for offline evaluation',
     )
     parser.add_argument(
-        '--show-dir', help='directory to write clips with predictions to'
+        '--show-dir',
+        metavar='DIR',
+        help='directory to write animations (GIF) of clips with labels and '
+        'predictions to',
     )
     parser.add_argument(
         '--show',
@@ -55,6 +58,7 @@ if __name__ == '__main__':
 
 from mmengine.config import Config
 
+from mosi_mmaction.apis.networks import class_names
 from mosi_mmaction.cli.runs import (
     build_runner,
     check_file,
@@ -86,18 +90,6 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
     for dataset in walk(cfg.get('test_dataloader') or {}):
         if 'bad_files' in dataset:
             dataset['bad_files'] = 'raise'
-    if args.show or args.show_dir is not None:
-        hooks = dict(cfg.get('default_hooks') or {})
-        hooks['visualization'] = {
-            'type': 'VisualizationHook',
-            **(hooks.get('visualization') or {}),
-            'enable': True,
-            'show': args.show,
-            'wait_time': args.wait_time,
-            'out_dir': args.show_dir,
-            'interval': args.interval,
-        }
-        cfg.default_hooks = hooks
     if args.dump is not None:
         if not args.dump.endswith(('.pkl', '.pickle')):
             raise ValueError(
@@ -133,7 +125,21 @@ def main() -> None:
     check_file(args.checkpoint, 'CHECKPOINT')
     cfg = load_config(args)
     merge_args(cfg, args)
-    build_runner(rename(cfg)).test()
+    runner = build_runner(rename(cfg))
+    if args.show or args.show_dir is not None:
+        # It needs matplotlib, which tests do not.
+        from mosi_mmaction.visualization.tested_clips import TestedClipsHook
+
+        runner.register_hook(
+            TestedClipsHook(
+                args.show_dir,
+                args.show,
+                args.interval,
+                args.wait_time,
+                class_names(cfg),
+            )
+        )
+    runner.test()
 
 
 if __name__ == '__main__':
