@@ -7,6 +7,7 @@ from mmaction.registry import METRICS
 
 from mosi_mmaction import LabelPool, MoSIMetric
 from mosi_mmaction.evaluation.metrics.mosi_metric import label_groups
+from mosi_mmaction.method.labels import MOTIONS
 
 
 def evaluate(pool, batches, **args):
@@ -84,6 +85,17 @@ def test_pairs_count_by_their_faster_axis():
         'up',
         'speed2',
     ]
+
+
+@pytest.mark.parametrize('signed', [True, False])
+def test_groups_of_all_motions_are_named_as_their_labels(signed):
+    pool = LabelPool(3, motions=MOTIONS, signed=signed)
+    groups = {k: v.tolist() for k, v in label_groups(pool).items()}
+    assert groups.pop('speed1') == list(range(len(pool) - 1))
+    assert groups == {
+        name.removesuffix('-1').replace('-', '_'): [label]
+        for label, name in enumerate(pool.names)
+    }
 
 
 @pytest.mark.parametrize(

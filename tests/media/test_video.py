@@ -110,6 +110,27 @@ def kill_decoder():
     decoding._local.decoder._process.wait()
 
 
+def test_a_frame_before_those_that_are_lost(video, monkeypatch):
+    real, asked, good = VideoFile.read, [], []
+
+    def read(self, indices):
+        asked.extend(indices)
+        if max(indices) >= len(good):
+            raise BadSourceError(self.path, 'is damaged there')
+        return real(self, indices)
+
+    monkeypatch.setattr(VideoFile, 'read', read)
+    for number, told in ((8, [7]), (7, [7, 6]), (3, [7, 6, 0])):
+        good[:] = range(number)
+        asked.clear()
+        frame = read_frame(str(video), lambda count: count - 1)
+        assert asked == told and levels([frame]) == told[-1:]
+    good.clear()
+    assert 'is damaged there' in str(
+        error(read_frame, str(video), lambda count: count - 1)
+    )
+
+
 def levels(frames):
     return [round(float(frame[..., 0].mean()) / 30) for frame in frames]
 

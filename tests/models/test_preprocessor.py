@@ -59,6 +59,16 @@ def test_one_tensor_is_a_batch():
     )
 
 
+def test_clips_in_float_stay_the_callers():
+    batch = torch.stack([clips(0)]).float()
+    before = batch.clone()
+    out = MoSIDataPreprocessor()(dict(inputs=batch))['inputs']
+    np.testing.assert_allclose(
+        out, formula(before, [0.45 * 255] * 3, [0.225 * 255] * 3), atol=1e-6
+    )
+    assert torch.equal(batch, before)
+
+
 @pytest.mark.parametrize('channels_last', [False, True])
 def test_memory_format(channels_last):
     preprocessor = MoSIDataPreprocessor(channels_last=channels_last)

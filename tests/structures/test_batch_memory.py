@@ -80,6 +80,19 @@ def test_memory_is_kept():
     assert len(places) <= 6 and sum(places.values()) == 60
 
 
+def test_slots_that_are_too_small_are_freed():
+    # The worker itself, without a process: batches that became larger.
+    worker = batch_memory._Worker()
+    for number, size in ((1, 8), (40, 16), (40, 32)):
+        for _ in range(number):
+            clips = torch.full((2, 3, 4, size, size), size, dtype=torch.uint8)
+            batch = worker.batch([clips, clips], -4)
+            assert (batch == size).all()
+            del batch
+    sides = [round((s.size / 48) ** 0.5) for s in worker.slots.values()]
+    assert sides == [16, 32]
+
+
 @pytest.mark.parametrize('persistent', [True, False])
 def test_a_batch_that_is_held_never_changes(persistent, rng):
     data = loader(Clips(120), persistent_workers=persistent)
