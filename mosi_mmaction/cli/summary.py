@@ -197,7 +197,9 @@ def conclude(runner: Runner, trained: bool = True) -> str:
         if name.startswith('val/') and name.endswith('/top1')
     }
     said = ', '.join(f'{name} {value:.4f}' for name, value in found.items())
-    path = find_resume(runner.work_dir) or runner.work_dir
+    hook: Any = _checkpoint_hook(runner)
+    name = getattr(hook, 'filename_tmpl', 'epoch_{}.pth')
+    path = find_resume(runner.work_dir, name) or runner.work_dir
     lines = [f'done: {said or "not validated"}; {short_path(path)}']
     if not trained:
         lines = [
@@ -213,7 +215,7 @@ def conclude(runner: Runner, trained: bool = True) -> str:
     # What a resumed run knows was said before its last epoch was validated.
     if trained and pretrained and 'pretext/top1' in found:
         lines += _hardly_learnt(found['pretext/top1'], 1 / len(head.pool))
-    best = getattr(_checkpoint_hook(runner), 'best_ckpt_path', None)
+    best = getattr(hook, 'best_ckpt_path', None)
     if best:
         lines.append(f'  best in validation: {short_path(best)}')
         if _validates_on_test(runner.cfg):

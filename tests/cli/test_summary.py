@@ -4,11 +4,12 @@ import shlex
 from types import SimpleNamespace
 
 import pytest
+import torch
 from mmengine.config import Config
 
 from helpers import launch
 from helpers.paths import ROOT, TOOLS
-from mosi_mmaction import StepTimeHook, config_path
+from mosi_mmaction import SafeCheckpointHook, StepTimeHook, config_path
 from mosi_mmaction.cli import summary
 from mosi_mmaction.cli.commands import other_tool
 
@@ -116,6 +117,21 @@ def test_the_best_checkpoint_may_have_been_chosen_on_the_test_list(tmp_path):
     assert summary._validates_on_test(cfg)
     cfg.val_dataloader.dataset.ann_file = 'val.txt'
     assert not summary._validates_on_test(cfg)
+
+
+def test_the_last_checkpoint_of_a_run_that_counts_iterations(tmp_path):
+    path = tmp_path / 'iter_6.pth'
+    torch.save({}, path)
+    (tmp_path / 'last_checkpoint').write_text(str(path))
+    hook = SafeCheckpointHook(interval=3, by_epoch=False)
+    runner = SimpleNamespace(
+        work_dir=str(tmp_path),
+        cfg=Config(),
+        hooks=[hook],
+        model=None,
+        message_hub=SimpleNamespace(log_scalars={}),
+    )
+    assert summary.conclude(runner) == f'done: not validated; {path}'
 
 
 @pytest.mark.parametrize(
