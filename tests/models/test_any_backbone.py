@@ -323,10 +323,42 @@ def test_loss_is_that_of_averaged_features(name):
     torch.testing.assert_close(losses[0], truth, rtol=1e-3, atol=1e-4)
 
 
-def test_the_page_about_your_own_backbone(tmp_path, monkeypatch):
-    network, leaf = re.findall(
-        r'^```python\n(.*?)^```', PAGE.read_text(), re.M | re.S
+def python_blocks():
+    return re.findall(r'^```python\n(.*?)^```', PAGE.read_text(), re.M | re.S)
+
+
+def test_the_subclass_for_2d_networks():
+    names = {}
+    exec(python_blocks()[2], names)
+    config = dict(
+        depth=18, num_segments=FRAMES, pretrained=None, pretrained2d=False
     )
+    try:
+        model = build(dict(type='ClipTSM', **config), 512)
+    finally:
+        MODELS.module_dict.pop('ClipTSM')
+    stock = MODELS.build(dict(type='ResNetTSM', **config))
+    stock.load_state_dict(model.backbone.state_dict())
+    clips = model.data_preprocessor(batch(FRAMES))['inputs'].flatten(0, 1)
+    stock.eval(), model.eval()
+    with torch.no_grad():
+        feats = model.backbone(clips)
+        frames = stock(clips.transpose(1, 2).flatten(0, 1))
+    assert feats.shape == (9, 512, FRAMES, 1, 1)
+    torch.testing.assert_close(
+        feats, frames.unflatten(0, (9, FRAMES)).transpose(1, 2)
+    )
+    model.train()
+    wrapper = build_optim_wrapper(model, dict(optimizer=dict(type='Adam')))
+    losses = [
+        model.train_step(batch(FRAMES), wrapper)['loss'].item()
+        for _ in range(3)
+    ]
+    assert losses[0] > losses[-1]
+
+
+def test_the_page_about_your_own_backbone(tmp_path, monkeypatch):
+    network, leaf, _ = python_blocks()
     assert sum(map(bool, leaf.splitlines())) <= 8
     (tmp_path / 'my_network.py').write_text(network)
     (tmp_path / 'leaf.py').write_text(leaf)
