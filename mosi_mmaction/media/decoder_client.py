@@ -214,15 +214,18 @@ class _Decoder:
         """Wait for an answer while the process makes progress.
 
         Only the time it has computed and the time it has been idle count, so
-        that a busy machine does not make good files bad.
+        that a busy machine, or a job that is suspended for a while (Ctrl-Z,
+        Slurm), does not make good files bad.
         """
         start = worked = self._cpu_seconds()
-        since = time.monotonic()
+        last, idle = time.monotonic(), 0.0
         while not self._connection.poll(0.5):
             used, now = self._cpu_seconds(), time.monotonic()
+            idle += min(now - last, 1)
+            last = now
             if used > worked + 0.02:
-                worked, since = used, now
-            if max(used - start, now - since) > VIDEO_SECONDS:
+                worked, idle = used, 0.0
+            if max(used - start, idle) > VIDEO_SECONDS:
                 return False
         return True
 

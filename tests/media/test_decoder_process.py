@@ -1,8 +1,10 @@
 """The process that decodes: whose it is, and what it must not do."""
 
+import itertools
 import os
 import signal
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -210,6 +212,20 @@ def test_many_large_frames_are_read_or_the_limit_is_named(
         BadSourceError, match='60 frames of 5312x2988 .* at most 2048'
     ):
         decoder_client.ask('read', str(path), str(path), None, [0] * 60)
+
+
+@pytest.mark.parametrize('suspended', [False, True])
+def test_a_suspended_job_loses_no_file(monkeypatch, suspended):
+    # 1000 seconds pass between two looks, as nothing runs, or one each time.
+    seconds = itertools.count(step=1000 if suspended else 1)
+    clock = SimpleNamespace(monotonic=lambda: next(seconds))
+    monkeypatch.setattr(decoder_client, 'time', clock)
+    answers = iter([False, False, True] if suspended else [False] * 99)
+    decoder = decoder_client._Decoder()
+    decoder._connection = SimpleNamespace(poll=lambda _: next(answers))
+    monkeypatch.setattr(decoder, '_cpu_seconds', lambda: 0.0)
+    monkeypatch.setattr(decoder_client, 'VIDEO_SECONDS', 3)
+    assert decoder._wait() is suspended
 
 
 def test_no_handle_is_left(videos):
