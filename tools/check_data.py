@@ -143,7 +143,7 @@ class _Worker:
         theirs.close()
 
     def take(self, path: str) -> None:
-        self.path, self.since = path, time.monotonic()
+        self.path, self.seconds = path, 0.0
         self.connection.send(path)
 
     def stop(self) -> int | None:
@@ -182,9 +182,13 @@ def check_all(
     busy = dict(zip(workers, todo))
     for worker, path in busy.items():
         worker.take(path)
+    last = time.monotonic()
     while busy:
         ready = wait([w.connection for w in busy], 0.2)
+        # At most a second, as the job may have been suspended for long.
+        passed, last = min(time.monotonic() - last, 1), time.monotonic()
         for worker in list(busy):
+            worker.seconds += passed
             if worker.connection in ready:
                 try:
                     reason = worker.connection.recv()
@@ -193,7 +197,7 @@ def check_all(
                         'the process that read it died (exit code '
                         f'{worker.restart()})'
                     )
-            elif time.monotonic() - worker.since > seconds:
+            elif worker.seconds > seconds:
                 reason = f'took more than {seconds:g} s'
                 worker.process.kill()
                 worker.restart()

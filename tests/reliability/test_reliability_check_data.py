@@ -1,9 +1,11 @@
 """tools/check_data.py finds what a run would stop at."""
 
+import itertools
 import json
 import os
 import sys
 import time
+from types import SimpleNamespace
 
 import cv2
 import pytest
@@ -75,6 +77,8 @@ def misbehave(path):
         os.abort()
     if 'hang' in path:
         time.sleep(1000)
+    if 'slow' in path:
+        time.sleep(1)
     return 'is bad' if 'bad' in path else None
 
 
@@ -83,6 +87,10 @@ def check_misbehaving(out):
 
     paths = ['ok 1', 'crash 1', 'hang', 'bad', 'crash 2', 'ok 2', 'ok 3']
     found = dict(check_data.check_all(paths, 2, 2, misbehave))
+    # As if nothing had run for 1000 seconds between two looks.
+    seconds = itertools.count(step=1000)
+    check_data.time = SimpleNamespace(monotonic=lambda: next(seconds))
+    found |= check_data.check_all(['slow'], 1, 30, misbehave)
     with open(out, 'w') as file:
         json.dump(found, file)
 
@@ -97,7 +105,7 @@ def test_check_data_survives_what_a_file_does_to_its_reader(tmp_path):
         sys.path.remove(str(TOOLS))
     assert job.exitcode == 0, log.read_text()
     found = json.loads(out.read_text())
-    assert len(found) == 7
+    assert len(found) == 8 and found['slow'] is None
     assert [found[f'ok {i}'] for i in (1, 2, 3)] == [None] * 3
     assert found['bad'] == 'is bad'
     assert found['hang'] == 'took more than 2 s'
