@@ -120,7 +120,8 @@ def test_class_balanced_keeps_the_streams(root, tmp_path):
     draws = [sample['rng'].random() for sample in samples]
     assert draws == [EpochIndex(i, 7, 3).rng().random() for i in range(12)]
     # A label beyond the head is found behind the wrapper, too.
-    loop = SimpleNamespace(dataloader=SimpleNamespace(dataset=dataset))
+    loader = SimpleNamespace(dataset=dataset)
+    loop = SimpleNamespace(dataloader=loader, max_iters=1)
     runner = SimpleNamespace(train_loop=loop)
     runner.model = SimpleNamespace(cls_head=SimpleNamespace(num_classes=1))
     with pytest.raises(ValueError, match='has the label 1'):
