@@ -9,8 +9,8 @@ from .compat.imports import apply
 apply()  # before anything imports mmaction.models
 
 from .checkpoints.zoo import load_backbone, zoo_entries
+from .config.clips import set_clips
 from .config.finetuning import (
-    set_clips,
     set_decoder,
     set_linear_probe,
     set_retrieval,

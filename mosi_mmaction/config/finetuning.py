@@ -5,28 +5,17 @@ import logging
 import os
 from inspect import signature
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
-import numpy as np
 from mmaction.registry import MODELS
 from mmengine.logging import print_log
 
 from .mirror import advice, mirror_map
 from .running import set_epochs
-from .walk import find_pipelines, find_step, is_sampling, walk
+from .walk import find_dataset, find_step, walk
 
 #: Name prefix of the two transforms of a decoder, Init and Decode.
 _DECODERS = {'decord': 'Decord', 'pyav': 'PyAV', 'video': 'Video'}
-
-#: Transforms that change the size of frames, and their arguments for it.
-_SIZES = {
-    'Resize': 'scale',
-    'RandomCrop': 'size',
-    'CenterCrop': 'crop_size',
-    'ThreeCrop': 'crop_size',
-    'TenCrop': 'crop_size',
-    'MultiScaleCrop': 'input_size',
-}
 
 #: Backbones that freeze when they are built; MMAction2's freeze in train().
 _FROZEN_WHEN_BUILT = ('MoSIResNet2Plus1d', 'ResNet2d3d')
@@ -84,13 +73,13 @@ def set_videos(
     names = files[2].read_text(encoding='utf-8').splitlines()
     names = [name for name in names if name.strip()]
     head['num_classes'] = len(names)
-    _set_flip(cfg['train_dataloader']['dataset'], names, flip)
+    _set_flip(find_dataset(cfg, 'train', 'set_videos'), names, flip)
     for part, path in (
         ('train', files[0]),
         ('val', files[1]),
         ('test', files[1]),
     ):
-        cfg[f'{part}_dataloader']['dataset'].update(
+        find_dataset(cfg, part, 'set_videos').update(
             ann_file=str(path), data_prefix=dict(video=str(videos))
         )
 
@@ -177,75 +166,6 @@ def set_decoder(cfg: dict, name: str) -> None:
         loader.pop('collate_fn', None)
 
 
-def set_clips(
-    cfg: dict,
-    *,
-    clip_len: int | None = None,
-    frame_interval: int | None = None,
-    size: int | None = None,
-) -> None:
-    """Change the clips of a fine-tuning config in all pipelines, in place.
-
-    Omitted arguments change nothing. In a leaf config::
-
-        _base_ = 'finetune_r2p1d_hmdb.py'
-
-        from mosi_mmaction import set_clips
-
-        set_clips(_base_, clip_len=8, size=96)
-
-    Args:
-        cfg: The config, or ``_base_`` inside a leaf.
-        clip_len: Number of frames.
-        frame_interval: Distance between consecutive frames of a clip, in
-            frames of the video.
-        size: Side of the clips in pixels. Resizing before a centre crop is
-            scaled with it, which keeps the crop's share of the frame.
-
-    Raises:
-        ValueError: If no pipeline samples frames.
-    """
-    pipelines = {
-        id(pipeline): pipeline
-        for pipeline in find_pipelines(cfg)
-        if any(is_sampling(step) for step in pipeline)
-    }
-    if not pipelines:
-        raise ValueError(
-            'set_clips: no pipeline of this config samples frames; is it a '
-            'pretraining config? set_motion sets its clip_len and crop_size'
-        )
-    sampled = dict(clip_len=clip_len, frame_interval=frame_interval)
-    sampled = {k: v for k, v in sampled.items() if v is not None}
-    for pipeline in pipelines.values():
-        for step in filter(is_sampling, pipeline):
-            step.update(sampled)
-        if size is not None:
-            _set_size(pipeline, size)
-
-
-def _set_size(pipeline: list, size: int) -> None:
-    # The last of these steps makes the clips' size; those before it keep
-    # their ratio to it.
-    found = [
-        (step, _SIZES[step['type']])
-        for step in pipeline
-        if isinstance(step, dict) and step.get('type') in _SIZES
-    ]
-    if not found:
-        return
-    last, key = found[-1]
-    share = size / np.max(last[key])
-    for step, key in found:
-        step[key] = _scaled(step[key], share)
-
-
-def _scaled(sides: Any, share: float) -> Any:
-    if isinstance(sides, (list, tuple)):
-        return tuple(_scaled(side, share) for side in sides)
-    return sides if sides == -1 else round(sides * share)
-
-
 def set_three_crops(cfg: dict) -> None:
     """Test three crops of every clip instead of the centre, in place.
 
@@ -260,7 +180,8 @@ def set_three_crops(cfg: dict) -> None:
         ValueError: If the test pipeline does not resize the short side and
             take a centre crop.
     """
-    pipeline = cfg['test_dataloader']['dataset'].get('pipeline', [])
+    dataset = find_dataset(cfg, 'test', 'set_three_crops')
+    pipeline = dataset.get('pipeline', [])
     resize, crop = (
         find_step(pipeline, 'Resize'),
         find_step(pipeline, 'CenterCrop'),
@@ -368,8 +289,8 @@ def set_retrieval(cfg: dict) -> None:
     Raises:
         ValueError: If it does not train and test on lists of videos.
     """
-    query = cfg['test_dataloader']['dataset']
-    gallery = cfg['train_dataloader']['dataset']
+    query = find_dataset(cfg, 'test', 'set_retrieval')
+    gallery = find_dataset(cfg, 'train', 'set_retrieval')
     if not (
         'ann_file' in query
         and 'ann_file' in gallery

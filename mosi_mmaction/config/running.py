@@ -27,11 +27,12 @@ def set_epochs(
             config's.
 
     Raises:
-        ValueError: If no epoch is left after the warm-up, or if the warm-up
+        ValueError: If the config counts no epochs, or has no list of
+            schedules; if no epoch is left after the warm-up; or if the warm-up
             should change but is not a single schedule that begins with the
             run.
     """
-    *warmup, last = cfg['param_scheduler']
+    last = _last_schedule(cfg, f'set_epochs: {epochs} epochs')
     whole = last['type'] == 'WarmupCosineLR'
     begin = last.get('warmup_epochs' if whole else 'begin', 0)
     if warmup_epochs is not None:
@@ -53,6 +54,20 @@ def set_epochs(
     cfg['train_cfg']['max_epochs'] = epochs
     if 'max_epochs' in cfg:
         cfg['max_epochs'] = epochs
+
+
+def _last_schedule(cfg: dict, caller: str) -> dict:
+    schedules = cfg.get('param_scheduler')
+    if (
+        'max_epochs' not in (cfg.get('train_cfg') or {})
+        or not isinstance(schedules, (list, tuple))
+        or not schedules
+    ):
+        raise ValueError(
+            f'{caller}: the config needs train_cfg.max_epochs and a list '
+            'param_scheduler, which are fitted to it'
+        )
+    return schedules[-1]
 
 
 def _set_warmup(cfg: dict, epochs: int) -> None:
@@ -90,17 +105,7 @@ def fit_epochs(cfg: Config, epochs: int) -> None:
     cfg = getattr(cfg, '_cfg_dict', cfg)
     if epochs < 1:
         raise ValueError(f'--epochs {epochs}: must be at least 1')
-    schedules = cfg.get('param_scheduler')
-    if (
-        'max_epochs' not in (cfg.get('train_cfg') or {})
-        or not isinstance(schedules, (list, tuple))
-        or not schedules
-    ):
-        raise ValueError(
-            f'--epochs {epochs}: the config needs train_cfg.max_epochs and a '
-            'list param_scheduler, which are fitted to it'
-        )
-    last = schedules[-1]
+    last = _last_schedule(cfg, f'--epochs {epochs}')
     warmup = last.get('warmup_epochs') or last.get('begin') or 0
     set_epochs(cfg, epochs, 0 if warmup >= epochs else None)
 

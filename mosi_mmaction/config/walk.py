@@ -14,7 +14,7 @@ _DRAWING = (
 )
 
 #: Transforms that choose the frames of a clip.
-SAMPLING = ('SampleFrames', 'SampleFramesAtRate')
+SAMPLING = ('SampleFrames', 'SampleFramesAtRate', 'DenseSampleFrames')
 
 
 def set_step(pipeline: list, kind: str, value: dict | None) -> None:
@@ -57,6 +57,27 @@ def walk(node: Any) -> Iterator[dict]:
     if isinstance(node, (list, tuple)):
         for child in node:
             yield from walk(child)
+
+
+def find_dataset(cfg: dict, part: str, caller: str) -> dict:
+    """Return the config of a dataset, inside wrappers such as RepeatDataset.
+
+    Args:
+        cfg: The config.
+        part: ``'train'``, ``'val'`` or ``'test'``.
+        caller: Name of the function that needs it, for the message.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    dataset = (cfg.get(f'{part}_dataloader') or {}).get('dataset')
+    while dataset and 'dataset' in dataset:
+        dataset = dataset['dataset']
+    if not dataset:
+        raise ValueError(
+            f'{caller}: the config has no {part}_dataloader with a dataset'
+        )
+    return dataset
 
 
 def find_pipelines(node: Any) -> Iterator[list]:

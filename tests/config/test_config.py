@@ -8,21 +8,15 @@ import numpy as np
 import pytest
 from mmaction.registry import MODELS, TRANSFORMS
 from mmengine.config import Config
-from mmengine.hub import get_config
 
 import mosi_mmaction
-from helpers.config_leaf import config, leaf
+from helpers.config_leaf import LOADERS, config, leaf, steps
 from mosi_mmaction import (
     LabelPool,
     config_path,
-    set_clips,
-    set_decoder,
     set_motion,
-    set_three_crops,
 )
 from mosi_mmaction.config.lookup import find_config
-
-LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
 def motion_leaf(tmp_path, base='mosi_r2p1d_hmdb', **args):
@@ -32,14 +26,6 @@ def motion_leaf(tmp_path, base='mosi_r2p1d_hmdb', **args):
         base,
         f'from mosi_mmaction import set_motion\nset_motion(_base_, {given})',
     )
-
-
-def steps(cfg, kind):
-    """Return a transform's config in every pipeline, None where absent."""
-    return [
-        next((s for s in cfg[loader].dataset.pipeline if s.type == kind), None)
-        for loader in LOADERS
-    ]
 
 
 # ------------------------------------------------------------- config_path
@@ -187,55 +173,6 @@ def test_sizes_of_pretraining(tmp_path, base):
     ]
 
 
-def test_clips_of_finetuning(tmp_path):
-    line = (
-        'from mosi_mmaction import set_clips\n'
-        'set_clips(_base_, clip_len=8, frame_interval=2, size=56)'
-    )
-    cfg = leaf(tmp_path, 'finetune_r2p1d_hmdb', line)
-    for sampling in steps(cfg, 'SampleFramesAtRate'):
-        assert (sampling.clip_len, sampling.frame_interval) == (8, 2)
-        assert sampling.target_fps == 30
-    training, *tests = steps(cfg, 'Resize')
-    assert training.scale == (56, 56)
-    # 7/8 of the frame's short side, as before.
-    assert [s.scale for s in tests] == [(-1, 64)] * 2
-    assert [s.crop_size for s in steps(cfg, 'CenterCrop')[1:]] == [56] * 2
-    cfg = config('finetune_r2p1d_hmdb').copy()
-    set_three_crops(cfg)
-    set_clips(cfg, size=56)
-    assert steps(cfg, 'ThreeCrop')[-1].crop_size == 64
-    with pytest.raises(ValueError, match='set_clips.*pretraining'):
-        set_clips(config('mosi_r2p1d_hmdb').copy(), clip_len=8)
-
-
-def test_clips_of_a_config_of_mmaction2():
-    # Its training pipelines resize before they crop, and again afterwards.
-    cfg = get_config(
-        'mmaction::recognition/slowonly/'
-        'slowonly_r50_8xb16-4x16x1-256e_kinetics400-rgb.py'
-    )
-    before = copy.deepcopy(cfg.train_dataloader.dataset.pipeline)
-    assert [s.scale for s in before if s.type == 'Resize'] == [
-        (-1, 256),
-        (224, 224),
-    ]
-    set_clips(cfg, size=112)
-    found = [
-        [
-            s.get('scale', s.get('crop_size'))
-            for s in cfg[loader].dataset.pipeline
-        ]
-        for loader in LOADERS
-    ]
-    training, validation, test = (
-        [size for size in sizes if size is not None] for sizes in found
-    )
-    assert training == [(-1, 128), (112, 112)]
-    assert validation == [(-1, 128), 112]
-    assert test == [(-1, 112), 112]  # three crops of the whole frame
-
-
 @pytest.mark.parametrize('value', [0.4, (0.2, 0.6)])
 def test_static_mask_changes_or_comes_back(tmp_path, value):
     cfg = motion_leaf(tmp_path, static_mask=value)
@@ -293,40 +230,6 @@ def test_clip_len_needs_a_source_that_follows():
         pipeline[:] = [s for s in pipeline if s['type'] != 'CropSource']
     with pytest.raises(ValueError, match='clip_len.*CropSource'):
         set_motion(cfg, clip_len=8)
-
-
-def test_set_decoder():
-    cfg = Config.fromfile(config_path('finetune_r2p1d_hmdb'))._cfg_dict
-    before = {
-        loader: [s.type for s in cfg[loader].dataset.pipeline]
-        for loader in LOADERS
-    }
-    for name, kind in (
-        ('pyav', 'PyAV'),
-        ('decord', 'Decord'),
-        ('video', 'Video'),
-    ):
-        set_decoder(cfg, name)
-        for loader in LOADERS:
-            names = [s['type'] for s in cfg[loader].dataset.pipeline]
-            assert names == [s.replace('Video', kind) for s in before[loader]]
-            assert kind + 'Init' in names and kind + 'Decode' in names
-    assert cfg.test_dataloader.collate_fn.type == 'mosi_collate'
-    # MMAction2's own preprocessor cannot take a batch that is stacked.
-    cfg.model.data_preprocessor.type = 'ActionDataPreprocessor'
-    cfg.test_dataloader.pop('collate_fn')
-    set_decoder(cfg, 'video')
-    assert 'collate_fn' not in cfg.test_dataloader
-    cfg = Config.fromfile(config_path('tiny/finetune_r2p1d_weizmann'))
-    before = steps(cfg, 'VideoInit')
-    set_decoder(cfg._cfg_dict, 'video')
-    assert steps(cfg, 'VideoInit') == before and before[0].cache_mb > 0
-    for wrong, where in (
-        ('av', 'finetune_r2p1d_hmdb'),
-        ('pyav', 'mosi_r2p1d_hmdb'),
-    ):
-        with pytest.raises(ValueError, match='set_decoder'):
-            set_decoder(Config.fromfile(config_path(where))._cfg_dict, wrong)
 
 
 def test_public_names():

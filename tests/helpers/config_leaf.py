@@ -8,6 +8,8 @@ from mosi_mmaction import (
     config_path,
 )
 
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+
 
 def leaf(tmp_path, base, line=''):
     """Write a leaf of another project; return its config."""
@@ -22,3 +24,11 @@ def leaf(tmp_path, base, line=''):
 @cache
 def config(name):
     return Config.fromfile(config_path(name))
+
+
+def steps(cfg, kind):
+    """Return a transform's config in every pipeline, None where absent."""
+    return [
+        next((s for s in cfg[loader].dataset.pipeline if s.type == kind), None)
+        for loader in LOADERS
+    ]
