@@ -234,9 +234,13 @@ def _pipeline(cfg: Config) -> Compose:
     """Build what reads a video: the config's test, or ten plain clips."""
     dataset: Any = (cfg.get('test_dataloader') or {}).get('dataset') or {}
     steps = dataset.get('pipeline') or []
-    if not any(
-        s['type'] == 'SampleFrames' or 'AtRate' in s['type'] for s in steps
-    ):
+    kinds = {step['type'] for step in steps}
+    if 'RawFrameDecode' in kinds:
+        raise ValueError(
+            f'{cfg.filename}: its test reads extracted frames, not videos; '
+            'give a config whose test_dataloader reads videos'
+        )
+    if 'PackActionInputs' not in kinds:  # that of a pretext task
         clip_len, interval, side = clip_settings(cfg)
         steps = [
             dict(type='VideoInit'),

@@ -1,6 +1,7 @@
 """Build networks from configs and checkpoints, and compute features."""
 
 import os.path as osp
+from inspect import signature
 
 import numpy as np
 import torch
@@ -54,8 +55,9 @@ def build_network(
         ValueError: If its weights do not fit the network.
     """
     model_cfg = cfg.model.copy()
-    # The file that fine-tuning started from is not needed here.
-    model_cfg.backbone = dict(model_cfg.backbone, pretrained=None)
+    if _takes(model_cfg.backbone['type'], 'pretrained'):
+        # The file that fine-tuning started from is not needed here.
+        model_cfg.backbone = dict(model_cfg.backbone, pretrained=None)
     if (
         checkpoint is not None
         and '://' not in checkpoint
@@ -87,6 +89,18 @@ def build_network(
     finally:
         logger.setLevel(level)
     return model.to(device).float().eval()
+
+
+def _takes(kind: str | type, name: str) -> bool:
+    """Return whether a class, or a base of it, takes a keyword argument."""
+    found = kind if isinstance(kind, type) else MODELS.get(kind)
+    for base in found.__mro__ if found else ():
+        parameters = signature(base).parameters
+        if name in parameters:
+            return True
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            return False  # nothing is passed on to the next base
+    return False
 
 
 def load_network(

@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmaction.registry import MODELS
 from mmengine.config import Config
+from torch import nn
 
 from helpers.paths import load_tool
 from mosi_mmaction import config_path
@@ -182,6 +184,56 @@ def test_features_of_a_pretrained_network(run):
             videos,
             config=root / 'finetune.py',
         )
+
+
+class Plain(nn.Module):
+    """A network of the user's, as in docs/your_backbone.md."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.conv = nn.Conv3d(3, width, (1, 8, 8), (1, 8, 8))
+
+    def forward(self, x):
+        return self.conv(x)
+
+
+class PassesOn(Plain):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+
+
+@pytest.mark.parametrize('kind', [Plain, PassesOn])
+def test_a_network_without_the_argument_pretrained(kind, tmp_path):
+    cfg = Config.fromfile(config_path('tiny/mosi_r2p1d_deadleaves'))
+    cfg.model.backbone = dict(type=kind.__name__, width=5)
+    cfg.model.cls_head.in_channels = 5
+    MODELS.register_module(module=kind)
+    try:
+        model = build_network(cfg)
+        file = dict(
+            meta=dict(cfg=cfg.pretty_text), state_dict=model.state_dict()
+        )
+        torch.save(file, tmp_path / 'a.pth')
+        found = build_network(cfg, str(tmp_path / 'a.pth'))
+    finally:
+        MODELS.module_dict.pop(kind.__name__)
+    assert found.backbone.conv.weight.equal(model.backbone.conv.weight)
+
+
+def test_a_test_of_dense_clips_or_of_frames(run, expected):
+    # A config of another project.
+    root, videos = run
+    cfg = Config.fromfile(root / 'finetune.py')
+    steps = cfg.test_dataloader.dataset.pipeline
+    (sampling,) = (s for s in steps if s.type == 'SampleFrames')
+    sampling.update(type='DenseSampleFrames', sample_range=8, num_clips=1)
+    pipeline = inference._pipeline(cfg)
+    assert [type(t).__name__ for t in pipeline.transforms] == [
+        s.type for s in steps
+    ]
+    steps[:] = [dict(type='RawFrameDecode'), dict(type='PackActionInputs')]
+    with pytest.raises(ValueError, match='extracted frames, not videos'):
+        inference._pipeline(cfg)
 
 
 def test_the_best_come_first():
