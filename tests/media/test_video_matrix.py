@@ -6,6 +6,7 @@ import pytest
 from helpers import video_files
 from helpers.video_files import NAMES, PLAIN, number_of
 from mosi_mmaction.media.errors import BadSourceError
+from mosi_mmaction.media.pyav_reader import PyAVReader
 from mosi_mmaction.media.video import VideoFile, read_keyframe
 
 #: What is not read in the order of a plain film.
@@ -56,6 +57,10 @@ def test_every_frame_is_the_right_one(name, folder):
             assert found == [truth[i] for i in indices]
     for share in (0, 0.4, 0.99):
         index, image = read_keyframe(str(path), share)
+        assert number_of(image) == truth[index]
+        # One that has not read the whole file, as that one has.
+        fresh = PyAVReader(str(path), lambda: None)
+        index, image = fresh.read_keyframe(share)
         assert number_of(image) == truth[index]
 
 
