@@ -311,6 +311,18 @@ def test_the_record_has_all_decoders_and_the_whole_label_pool():
 
 
 # --------------------------------------------------------- mixed precision
+def test_weights_that_were_trained_further_are_those_of_the_run():
+    said = []
+    runner = SimpleNamespace(logger=SimpleNamespace(warning=said.append))
+    hook = HOOKS.build(dict(type='AutocastHook'))
+    hook.after_load_checkpoint(runner, dict(meta=dict(autocast='bfloat16')))
+    hook.before_test(runner)
+    assert 'trained in bfloat16, but this test runs in float32' in said[0]
+    hook.before_train(runner)
+    hook.before_test(runner)
+    assert len(said) == 1
+
+
 @pytest.mark.parametrize('native', [True, False])
 def test_autocast_computes_in_bfloat16_where_the_cpu_does(native, monkeypatch):
     said = []
