@@ -85,8 +85,8 @@ class FrameWriter:
             raise ValueError(
                 f'{count} frames of {first.shape[1]}x{first.shape[0]} pixels '
                 f'take {size / 2**20:.0f} MiB, and at most '
-                f'{MAX_ANSWER / 2**20:.0f} are read at a time: scale the video '
-                'down, or take fewer clips or frames of it'
+                f'{MAX_ANSWER / 2**20:.0f} are read at a time: scale the '
+                'video down, or take fewer clips or frames of it'
             )
         fitting = [
             (len(self._maps[number]), number)
