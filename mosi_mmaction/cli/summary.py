@@ -95,7 +95,7 @@ def _rows(runner: Runner) -> Iterator[tuple[str, str]]:
             'validation',
             (
                 f'{_data(runner.val_loop.dataloader.dataset)}; after every '
-                f'{_epochs(loop.val_interval)}'
+                f'{_every(loop.val_interval, not _counts_steps(loop))}'
             ),
         )
     count = sum(p.numel() for p in model.parameters())
@@ -123,13 +123,10 @@ def _rows(runner: Runner) -> Iterator[tuple[str, str]]:
     if size is None:
         size = getattr(loader.batch_sampler, 'batch_size', '?')
     of = f' x {ranks} processes' if ranks > 1 else ''
-    yield (
-        'batch',
-        (
-            f'{size} samples{of}; {loop.max_iters} steps in '
-            f'{getattr(loop, "max_epochs", 1)} epochs'
-        ),
-    )
+    length = f'{loop.max_iters} steps'
+    if not _counts_steps(loop):
+        length += f' in {getattr(loop, "max_epochs", 1)} epochs'
+    yield 'batch', f'{size} samples{of}; {length}'
     optimizer = cfg.optim_wrapper.get('optimizer') or {}
     yield (
         'optimizer',
@@ -141,18 +138,24 @@ def _rows(runner: Runner) -> Iterator[tuple[str, str]]:
         decoders = video_decoders(cfg.train_dataloader)
         yield 'decoder', f'{decoders} for videos'
     hook = _checkpoint_hook(runner)
-    if hook is not None and hook.by_epoch and hook.interval > 0:
+    if hook is not None and hook.interval > 0:
         yield 'checkpoints', _checkpoints(hook)
     yield 'work dir', f'{runner.work_dir}; log: {runner.log_dir}'
 
 
-def _epochs(interval: int) -> str:
-    return 'epoch' if interval == 1 else f'{interval} epochs'
+def _counts_steps(loop: Any) -> bool:
+    """Return whether a training loop counts steps instead of epochs."""
+    return hasattr(loop, 'dataloader_iterator')
+
+
+def _every(interval: int, by_epoch: bool) -> str:
+    unit = 'epoch' if by_epoch else 'step'
+    return unit if interval == 1 else f'{interval} {unit}s'
 
 
 def _checkpoints(hook: CheckpointHook) -> str:
     most, best = hook.max_keep_ckpts, hook.save_best
-    text = f'after every {_epochs(hook.interval)}; '
+    text = f'after every {_every(hook.interval, hook.by_epoch)}; '
     text += f'the last {most} are kept' if most > 0 else 'all are kept'
     if not best:
         return text
@@ -202,9 +205,13 @@ def conclude(runner: Runner, trained: bool = True) -> str:
     path = find_resume(runner.work_dir, name) or runner.work_dir
     lines = [f'done: {said or "not validated"}; {short_path(path)}']
     if not trained:
+        length, option = f'{runner.max_epochs} epochs', '--epochs N'
+        if _counts_steps(runner.train_loop):
+            length = f'{runner.max_iters} steps'
+            option = '--cfg-options train_cfg.max_iters=N'
         lines = [
-            f'nothing left to do: {short_path(path)} has all '
-            f'{runner.max_epochs} epochs. To train on: --resume --epochs N'
+            f'nothing left to do: {short_path(path)} has all {length}. To '
+            f'train on: --resume {option}'
         ]
     told = getattr(runner, 'warnings', [])
     lines += [f'  WARNING: {text}' for text in told[:_MOST]]

@@ -134,6 +134,38 @@ def test_the_last_checkpoint_of_a_run_that_counts_iterations(tmp_path):
     assert summary.conclude(runner) == f'done: not validated; {path}'
 
 
+def test_a_run_that_counts_iterations_is_told_in_steps(tmp_path):
+    loader = SimpleNamespace(dataset=range(6), batch_size=2, num_workers=0)
+    loop = SimpleNamespace(
+        dataloader=loader,
+        dataloader_iterator=iter(()),
+        val_interval=4,
+        max_iters=8,
+        max_epochs=1,
+    )
+    runner = SimpleNamespace(
+        cfg=Config(dict(optim_wrapper={}, train_dataloader={})),
+        model=torch.nn.Linear(1, 1),
+        train_loop=loop,
+        val_loop=loop,
+        hooks=[SafeCheckpointHook(interval=2, by_epoch=False)],
+        max_iters=8,
+        message_hub=SimpleNamespace(log_scalars={}),
+        work_dir=str(tmp_path),
+        log_dir='',
+        max_epochs=1,
+        _load_from=None,
+        _resume=False,
+    )
+    said = summary.summarize(runner)
+    assert '6 samples; after every 4 steps\n' in said
+    assert '2 samples; 8 steps\n' in said
+    assert 'after every 2 steps; all are kept' in said
+    done = summary.conclude(runner, trained=False)
+    assert 'has all 8 steps' in done and 'train_cfg.max_iters=N' in done
+    assert 'epoch' not in said + done
+
+
 @pytest.mark.parametrize(
     'seconds, warned',
     [
