@@ -55,7 +55,7 @@ def runner(classes, top):
     loader = SimpleNamespace(dataset=dataset)
     return SimpleNamespace(
         model=SimpleNamespace(cls_head=SimpleNamespace(num_classes=classes)),
-        train_loop=SimpleNamespace(dataloader=loader),
+        train_loop=SimpleNamespace(dataloader=loader, max_iters=1),
         val_loop=SimpleNamespace(dataloader=loader),
         logger=_Heard(),
     )
