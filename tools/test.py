@@ -8,6 +8,7 @@ work dir as test_<name of the config>.py.
 """
 
 import argparse
+import copy
 from pathlib import Path
 
 from mosi_mmaction.cli.arguments import (
@@ -110,13 +111,9 @@ def rename(cfg: Config) -> Config:
     training run, under the name of its file: the training run has left its
     own config there, with another ``load_from``.
     """
-    stem = Path(cfg.filename).stem
-    return Config(
-        cfg._cfg_dict,
-        cfg_text=cfg.text,
-        filename=f'test_{stem}.py',
-        env_variables=cfg.env_variables,
-    )
+    renamed = copy.copy(cfg)
+    vars(renamed)['_filename'] = f'test_{Path(cfg.filename).stem}.py'
+    return renamed
 
 
 def main() -> None:

@@ -126,6 +126,8 @@ def _plain(value: Any) -> Any:
     """Turn ConfigDicts, which not every process can load, into dicts."""
     if isinstance(value, dict):
         return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, type):  # of a pure-Python config
+        return value.__name__
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
     return (
