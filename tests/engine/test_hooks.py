@@ -217,7 +217,7 @@ def test_files_and_models_of_several_processes():
 
 
 # ------------------------------------------------------------------ labels
-def own_file(pretrained=None, init_cfg=None, load_from=None):
+def own_file(pretrained=None, init_cfg=None, load_from=None, done=0):
     """Build a stock network with a file of its own; run the hook."""
     config = Config.fromfile(config_path('tiny/mosi_r2p1d_deadleaves'))
     backbone = MODELS.build(
@@ -226,7 +226,7 @@ def own_file(pretrained=None, init_cfg=None, load_from=None):
     backbone.init_weights()
     model = nn.Module()
     model.backbone = backbone
-    runner = SimpleNamespace(model=model, _load_from=load_from)
+    runner = SimpleNamespace(model=model, _load_from=load_from, iter=done)
     CheckLoadedHook().before_train(runner)
     return backbone.state_dict()
 
@@ -244,7 +244,8 @@ def test_a_file_that_the_backbone_has_not_loaded_stops_training(tmp_path):
     ):
         with pytest.raises(ValueError, match='has loaded none of them'):
             own_file(**wrong)
-        own_file(**wrong, load_from='file.pth')  # which fills it later
+        own_file(**wrong, load_from='file.pth')  # which has filled it
+        own_file(**wrong, done=3)  # a resumed run
     wanted = load_backbone('mosi_r2p1d_deadleaves').state_dict()
     torch.save(wanted, tmp_path / 'backbone.pth')
     found = own_file(pretrained=str(tmp_path / 'backbone.pth'))

@@ -118,7 +118,9 @@ class CheckLoadedHook(Hook):
         """
         backbone = getattr(unwrap_model(runner.model), 'backbone', None)
         key, path = _own_file(backbone)
-        if path is None or runner._load_from is not None:
+        # A resumed run has other weights; MMEngine's own search for its file
+        # leaves no trace in _load_from.
+        if path is None or runner._load_from is not None or runner.iter:
             return
         file = CheckpointLoader.load_checkpoint(path, 'cpu', 'silent')
         given, state = backbone_weights(file), backbone.state_dict()
