@@ -217,12 +217,11 @@ def test_files_and_models_of_several_processes():
 
 
 # ------------------------------------------------------------------ labels
-def own_file(pretrained=None, init_cfg=None, load_from=None, done=0):
+def own_file(load_from=None, done=0, **options):
     """Build a stock network with a file of its own; run the hook."""
     config = Config.fromfile(config_path('tiny/mosi_r2p1d_deadleaves'))
-    backbone = MODELS.build(
-        dict(config.model.backbone, pretrained=pretrained, init_cfg=init_cfg)
-    )
+    config.merge_from_dict(dict(model=dict(backbone=options)))
+    backbone = MODELS.build(config.model.backbone)
     backbone.init_weights()
     model = nn.Module()
     model.backbone = backbone
@@ -233,7 +232,10 @@ def own_file(pretrained=None, init_cfg=None, load_from=None, done=0):
 
 def test_a_file_that_the_backbone_has_not_loaded_stops_training(tmp_path):
     name = 'mosi://mosi_r2p1d_deadleaves'
-    # MMAction2's networks load nothing from either, and say nothing.
+    wanted = load_backbone('mosi_r2p1d_deadleaves').state_dict()
+    path = str(tmp_path / 'backbone.pth')
+    torch.save(wanted, path)
+    # MMAction2's networks load nothing from these, and do not stop.
     for wrong in (
         dict(pretrained=name),
         dict(
@@ -246,11 +248,22 @@ def test_a_file_that_the_backbone_has_not_loaded_stops_training(tmp_path):
             own_file(**wrong)
         own_file(**wrong, load_from='file.pth')  # which has filled it
         own_file(**wrong, done=3)  # a resumed run
-    wanted = load_backbone('mosi_r2p1d_deadleaves').state_dict()
-    torch.save(wanted, tmp_path / 'backbone.pth')
-    found = own_file(pretrained=str(tmp_path / 'backbone.pth'))
+    found = own_file(pretrained=path)
     assert all(torch.equal(found[k], v) for k, v in wanted.items())
     own_file()
+    # By default, a file is taken for that of a 2D network.
+    narrow = dict(
+        _delete_=True,
+        type='ResNet3dSlowOnly',
+        depth=18,
+        base_channels=4,
+        stage_blocks=(1, 1, 1, 1),
+        lateral=False,
+    )
+    torch.save(own_file(**narrow, pretrained=None), path)
+    with pytest.raises(ValueError, match='pretrained2d=False'):
+        own_file(**narrow, pretrained=path)
+    own_file(**narrow, pretrained=path, pretrained2d=False)
 
 
 @pytest.mark.parametrize('workers', [0, 1])

@@ -131,9 +131,9 @@ class CheckLoadedHook(Hook):
             raise ValueError(
                 f'model.backbone.{key}={path!r}: {len(fit)} weights of the '
                 f'file fit, but {type(backbone).__name__} has loaded none of '
-                'them. Use load_from, or pretrained with a file of the '
-                "backbone alone, whose names do not begin with 'backbone.' "
-                '(tools/publish_model.py writes one)'
+                'them. Use load_from; or pretrained with pretrained2d=False '
+                'and a file of the backbone alone, whose names do not begin '
+                "with 'backbone.' (tools/publish_model.py writes one)"
             )
 
 
@@ -143,11 +143,7 @@ def _own_file(backbone: Any) -> tuple[str, str | None]:
     if isinstance(init, dict) and init.get('type') == 'Pretrained':
         return 'init_cfg.checkpoint', init.get('checkpoint')
     path = getattr(backbone, 'pretrained', None)
-    # A file of a 2D network has other names and shapes.
-    inflated = getattr(backbone, 'pretrained2d', False)
-    return 'pretrained', path if isinstance(
-        path, str
-    ) and not inflated else None
+    return 'pretrained', path if isinstance(path, str) else None
 
 
 def _parts(names: Iterable[str]) -> list[str]:
