@@ -101,7 +101,7 @@ def confusion(
         ValueError: If the network does not classify, or a video has several
             labels.
     """
-    model = build_network(cfg, checkpoint, device=device)
+    model = build_network(cfg, checkpoint, device=device, render=True)
     head = model.cls_head
     if not hasattr(head, 'num_classes'):
         raise ValueError(

@@ -19,6 +19,7 @@ from ..checkpoints.files import read_checkpoint
 from ..checkpoints.zoo import find_checkpoint, load_backbone
 from ..config.lookup import find_config
 from ..config.walk import SAMPLING
+from ..models.data_preprocessors import MoSIDataPreprocessor
 from ..models.heads.pooled_feature_head import pool_features
 from .videos import names_beside
 
@@ -40,6 +41,7 @@ def build_network(
     checkpoint: str | None = None,
     seed: int = 0,
     device: str = 'cpu',
+    render: bool = False,
 ) -> nn.Module:
     """Build the network of a config, in evaluation mode.
 
@@ -49,6 +51,9 @@ def build_network(
             the random initialisation.
         seed: Seed of the random initialisation.
         device: Device of the network.
+        render: Whether a preprocessor that renders clips itself keeps doing
+            so, for samples of the config's own pipelines; otherwise the
+            network takes clips, whoever has made them.
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
@@ -88,6 +93,10 @@ def build_network(
         ) from error
     finally:
         logger.setLevel(level)
+    preprocessor = model.data_preprocessor
+    if isinstance(preprocessor, MoSIDataPreprocessor):
+        preprocessor.dtype = torch.float32  # as the weights, see below
+        preprocessor.render = preprocessor.render and render
     return model.to(device).float().eval()
 
 

@@ -78,12 +78,15 @@ def _value(node: ast.expr) -> Any:
     """Evaluate literals, and ``dict(...)`` of such."""
     if isinstance(node, ast.Call):
         called = getattr(node.func, 'id', None)
-        if called == 'dict' and not node.args:
-            return {
+        if called == 'dict' and len(node.args) < 2:
+            # Keys that are no names are written as dict({'a.b': 1}).
+            start = _value(node.args[0]) if node.args else {}
+            named = {
                 k.arg: _value(k.value)
                 for k in node.keywords
                 if k.arg is not None
             }
+            return dict(start, **named)
         if called == 'float' and not node.keywords:
             return float(*map(_value, node.args))
         raise ValueError(f'line {node.lineno} calls {ast.unparse(node.func)}')

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from torch import nn
 
 from helpers import launch
@@ -305,6 +306,9 @@ def test_every_kind_of_name_opens(tmp_path, network):
         'model = dict(',
         'model = {[]: 1}',
         'model = float(1, 2)',
+        'model = dict(1)',
+        'model = dict({}, {})',
+        'model = dict({"a": open("ran", "w")})',
     ],
 )
 def test_a_config_in_a_checkpoint_is_not_run(tmp_path, monkeypatch, text):
@@ -328,6 +332,17 @@ def test_a_config_in_a_checkpoint_is_that_of_the_run():
     expected = cfg.to_dict()
     assert expected.pop('custom_imports')
     assert read.to_dict() == expected
+
+
+def test_a_config_in_a_checkpoint_has_keys_that_are_no_names():
+    settings = dict(
+        paramwise_cfg=dict(custom_keys={'backbone.a': dict(lr_mult=0.1)}),
+        rows=[{'a b': 1, 'c': 2}],
+        plain=dict(e=3),
+    )
+    text = Config(settings).pretty_text
+    assert text.count('dict({') == 2
+    assert config_of(dict(meta=dict(cfg=text)), 'a').to_dict() == settings
 
 
 # -------------------------------------------------------------------- tool

@@ -10,7 +10,7 @@ import torch
 
 from helpers import launch
 from helpers.paths import TOOLS
-from mosi_mmaction import LabelPool, config_path
+from mosi_mmaction import LabelPool, config_path, render_on_device
 from mosi_mmaction.apis import networks as network
 from mosi_mmaction.visualization import logs, plots
 
@@ -270,6 +270,9 @@ class TestPlotLogs:
                 feature = torch.from_numpy(network.features(model, clip))
                 wanted[label, model.cls_head.fc_cls(feature).argmax()] += 1
         np.testing.assert_array_equal(counts, wanted)
+        render_on_device(cfg)
+        found, _ = plot_logs.confusion(cfg, checkpoint)
+        np.testing.assert_array_equal(found, wanted)
 
     def test_confusion_of_actions(self, tmp_path, videos):
         """Against scikit-learn, from the answers of classify()."""

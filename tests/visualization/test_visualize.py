@@ -1,5 +1,7 @@
 """Figures against closed forms; pictures against the pixels they show."""
 
+import copy
+
 import cv2
 import numpy as np
 import pytest
@@ -7,10 +9,12 @@ import torch
 from PIL import Image
 
 from helpers.motion_truth import textured_image
+from mosi_mmaction import render_on_device
 from mosi_mmaction.apis import networks as network
 from mosi_mmaction.apis import videos
 from mosi_mmaction.media.mp4 import write_mp4
 from mosi_mmaction.visualization import draw, measure
+from mosi_mmaction.visualization.cam import CAM
 
 
 def moving_box_clip(dx, dy, box=(20, 30, 44, 54), size=(96, 120), frames=5):
@@ -307,6 +311,22 @@ class TestNetwork:
             network.build_network(tiny, str(file))
         with pytest.raises(FileNotFoundError, match='nowhere'):
             network.build_network(tiny, 'nowhere.pth')
+
+    def test_takes_clips_whoever_renders_in_training(self, tiny):
+        """Pretrained on a device: the answers of the one for workers."""
+        clip = np.random.default_rng(0).integers(
+            0, 256, (8, 32, 32, 3), np.uint8
+        )
+        on_device = copy.deepcopy(tiny)
+        render_on_device(on_device)
+        on_device.model.data_preprocessor.dtype = 'bfloat16'
+        answers = []
+        for cfg in (tiny, on_device):
+            model = network.build_network(cfg, seed=5)
+            cam, _ = CAM(model)(clip)
+            answers.append((network.features(model, clip), cam))
+        for expected, found in zip(*answers):
+            np.testing.assert_array_equal(found, expected)
 
     def test_clip_settings(self, tiny):
         assert network.clip_settings(tiny) == (8, 2, 32)
