@@ -82,7 +82,7 @@ def classify(
     """Classify videos with a fine-tuned network.
 
     They are read as the config tests: by its clips, crops and sizes, whose
-    scores are averaged.
+    scores are averaged; their probabilities if the config averages nothing.
 
     Args:
         checkpoint: File of a fine-tuning run.
@@ -123,12 +123,17 @@ def classify(
         )
     paths = _paths(videos, data_root)
     names = _names(classes, cfg, model.cls_head.num_classes)
+    head = model.cls_head
+    head.average_clips = head.average_clips or 'prob'
     skip = bad_files == 'skip'
     answers = _run(model, _pipeline(cfg), paths, batch_size, progress, skip)
-    return [
-        Prediction(path, sample.pred_score.cpu().numpy(), names)
-        for path, sample in answers
-    ]
+    found = []
+    for path, sample in answers:
+        scores = sample.pred_score
+        if head.average_clips == 'score':
+            scores = scores.softmax(0)
+        found.append(Prediction(path, scores.cpu().numpy(), names))
+    return found
 
 
 def features(

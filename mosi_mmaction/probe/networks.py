@@ -71,7 +71,7 @@ def open_network(
             returns a ``torch.nn.Module``.
         checkpoint: File whose weights a config's network gets; all of them
             must be in it. None leaves it untrained.
-        options: Settings that override those of a config.
+        options: Settings that override those of a config; for configs only.
         clip_len: Number of frames; None is what the config trains with.
         side: Side of a clip in pixels; None is what the config trains with.
         device: Where to put it.
@@ -84,6 +84,7 @@ def open_network(
     bare = name.removeprefix(SCHEME)
     found: nn.Module
     cfg: Config | None = None
+    of_config = False
     if osp.isfile(name) and not name.endswith('.py'):
         found, cfg = load_network(name)
     elif re.fullmatch(r'[\w.]+:\w+', name):
@@ -91,15 +92,18 @@ def open_network(
     elif not osp.isfile(name) and (bare != name or bare in zoo_entries()):
         found, cfg = load_network(bare)
     else:
+        of_config = True
         cfg = read_config(_stock_config(name), options)
         cfg.model.setdefault('data_preprocessor', dict(_NORMALISE))
         found = build_network(cfg, checkpoint)
-    if checkpoint is not None and (
-        cfg is None or osp.isfile(bare) and not bare.endswith('.py')
-    ):
+    if not of_config and checkpoint is not None:
         raise ValueError(
             f'checkpoint={checkpoint!r} goes with a config; {name!r} brings '
             'its own weights'
+        )
+    if not of_config and options:
+        raise ValueError(
+            f'options={options!r} go with a config; {name!r} is built as it is'
         )
     if cfg is not None and (clip_len is None or side is None):
         try:

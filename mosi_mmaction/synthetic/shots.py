@@ -25,7 +25,8 @@ class Shot:
             direction in the first frame, positive on the person's left.
         pitch: Angle by which the camera looks down, in degrees.
         roll: Angle by which the camera is tilted, in degrees.
-        distance: Distance from the camera to the middle of the motion, in cm.
+        distance: Distance from the camera to the nearest point of the motion,
+            along the direction of the camera, in cm.
         height: Height of the person at its nearest point, as a share of the
             frame's height; smaller if the whole path would not fit.
         place: Position of the path within the remaining space of the frame,

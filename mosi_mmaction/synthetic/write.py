@@ -115,6 +115,7 @@ def write_action_videos(
             'num_frames': num_frames,
             'fps': fps,
         },
+        f'*_{split}_*.mp4',
     )
 
     lines = list_action_videos(videos_per_class, split, actions)
@@ -135,8 +136,15 @@ def write_action_videos(
     return [path for path, _, _ in jobs]
 
 
-def settle(root: Path, split: str, settings: dict) -> None:
+def settle(root: Path, split: str, settings: dict, pattern: str) -> None:
     """Ensure that all videos of the split have these settings.
+
+    Args:
+        root: Directory of the splits.
+        split: Directory of the videos, ``root/split/<class>/<class>_*.mp4``.
+        settings: Plain values that JSON keeps.
+        pattern: Names of the videos, as for :meth:`pathlib.Path.glob`; those
+            of unknown settings are deleted.
 
     Raises:
         ValueError: If there are videos written with other settings.
@@ -152,6 +160,7 @@ def settle(root: Path, split: str, settings: dict) -> None:
             )
         return
     # It is unknown how these were made, and they would pass for ours.
-    for video in root.glob(f'{split}/*/*_{split}_*.mp4'):
-        video.unlink()
+    for video in root.glob(f'{split}/*/{pattern}'):
+        if video.name.startswith(f'{video.parent.name}_'):
+            video.unlink()
     write_text(path, json.dumps(settings))

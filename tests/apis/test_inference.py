@@ -84,6 +84,30 @@ def test_scores_are_those_of_mmaction(run, expected, capsys):
         assert prediction.top(2)[0][0] == prediction.label
 
 
+@pytest.mark.parametrize('average', [None, 'score'])
+def test_scores_are_probabilities_whatever_is_averaged(run, average):
+    """Against the scores of MMAction2's own head, clip by clip."""
+    root, videos = run
+    cfg = read_config(str(root / 'finetune.py'))
+    cfg.model.cls_head.average_clips = average
+    file = torch.load(root / 'a.pth')
+    path = root / f'{average}.pth'
+    torch.save(dict(file, meta=dict(cfg=cfg.pretty_text)), path)
+    cfg.model.cls_head.average_clips = None
+    model = build_network(cfg, str(path))
+    answers = inference._run(model, inference._pipeline(cfg), videos, 4, False)
+    for found, (_, sample) in zip(
+        classify(path, videos, progress=False), answers
+    ):
+        clips = sample.pred_score  # (clips, classes), before the softmax
+        assert len(clips) == 10
+        expected = clips.softmax(1).mean(0)
+        if average == 'score':
+            expected = clips.mean(0).softmax(0)
+        np.testing.assert_allclose(found.scores, expected, atol=1e-5)
+        assert found.label == found.classes[int(expected.argmax())]
+
+
 def test_directories_configs_and_names_may_be_given(run, expected, capsys):
     root, videos = run
     found = classify(

@@ -288,6 +288,11 @@ def test_every_kind_of_name_opens(tmp_path, network):
     assert abs(pooled(open_network(config)) - expected).max() > 0.01
     with pytest.raises(ValueError, match='brings its own weights'):
         open_network(path, path)
+    with pytest.raises(ValueError, match='brings its own weights'):
+        open_network(ZOO, 'another.pth')
+    for name in (path, ZOO):
+        with pytest.raises(ValueError, match='go with a config'):
+            open_network(name, options={'model.backbone.depth': 18})
     with pytest.raises(FileNotFoundError, match='no file'):
         open_network('no_such_network')
     with pytest.raises(FileNotFoundError, match='PYTHONPATH'):

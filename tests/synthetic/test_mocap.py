@@ -178,3 +178,12 @@ def test_tool(tmp_path):
         assert (tmp_path / 'b' / kind / name).read_bytes() == (
             out / kind / name
         ).read_bytes()
+    # Of other settings, written again as the message says; no one else's.
+    other = tmp_path / 'b/still/raise-left/holidays_1_2.mp4'
+    other.touch()
+    for kind in ('still', 'panning'):
+        (tmp_path / 'b' / f'{kind}.json').unlink()
+    run(alone, tmp_path / 'b', '--size', '64')
+    for kind in ('still', 'panning'):
+        assert frames_of(tmp_path / 'b' / kind / name).shape[1:3] == (64, 64)
+    assert other.exists()

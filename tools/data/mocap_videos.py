@@ -197,7 +197,7 @@ def main(argv: list[str] | None = None) -> None:
         backgrounds=zlib.crc32(listed.encode('utf-8', 'surrogateescape')),
     )
     for kind in ('still', 'panning'):
-        settle(args.out, kind, settings)
+        settle(args.out, kind, settings, '*_*_*.mp4')
     size, todo = (args.size, args.size), []
     for path, name in zip(files, names):
         outs = [
