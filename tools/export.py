@@ -52,6 +52,7 @@ if __name__ == '__main__':
     start(parse_args)
 
 from mosi_mmaction.apis.export import export
+from mosi_mmaction.apis.videos import read_names
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -59,7 +60,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     classes = None
     if args.classes:
-        classes = args.classes.read_text(encoding='utf-8').splitlines()
+        classes = read_names(str(args.classes))
     report = export(
         args.checkpoint,
         args.format,

@@ -86,6 +86,9 @@ _META = (
     'time',
 )
 
+# What batch norms remember, which is not trained.
+_BUFFER = re.compile(r'\.(running_mean|running_var|num_batches_tracked)$')
+
 # Run by a process without the plugin. A module missing from the package of
 # mmaction2 1.2 gets a stand-in.
 _CHECK = """
@@ -172,7 +175,7 @@ def entry(name: str, path: str, backbone_path: str, content: dict) -> dict:
     """Return the entry of a metafile."""
     meta, made = content['meta'], content['meta']['mosi_mmaction']
     found = sorted(CONFIGS.rglob(f'{name}.py'))
-    tensors = content['state_dict'].values()
+    weights = content['state_dict'].items()
     return dict(
         Name=name,
         Config=str(Path('configs', found[0].relative_to(CONFIGS)))
@@ -180,7 +183,7 @@ def entry(name: str, path: str, backbone_path: str, content: dict) -> dict:
         else '',
         Metadata={
             'Parameters': sum(
-                t.numel() for t in tensors if t.is_floating_point()
+                t.numel() for k, t in weights if not _BUFFER.search(k)
             ),
             'Training Data': made['data'].get('type', ''),
             'Samples': made['data'].get('samples'),

@@ -23,15 +23,12 @@ from ..checkpoints.zoo import find_checkpoint
 from ..files import whole_file
 from ..models.heads.pooled_feature_head import pool_features
 from .export_comparison import compare
-from .networks import clip_settings, load_network
+from .networks import clip_settings, load_network, normalization
 
 #: Format to the ending of its files.
 FORMATS = dict(
     safetensors='.safetensors', onnx='.onnx', torchscript='.pt', program='.pt2'
 )
-
-#: Normalisation of bare backbones.
-_MEAN, _STD = [114.75] * 3, [57.375] * 3
 
 
 class ExportedNetwork(nn.Module):
@@ -43,13 +40,19 @@ class ExportedNetwork(nn.Module):
             space, (N, D); or ``'classifier'``, probabilities, (N, C).
         normalize: Whether clips come in as uint8 grey levels and are
             normalised inside; otherwise they are float32 and normalised.
+        cfg: Config that says how a bare backbone's clips are normalised;
+            None is as in the paper.
 
     Raises:
         ValueError: If ``what`` is unknown, or there is no classifier.
     """
 
     def __init__(
-        self, model: nn.Module, what: str = 'features', normalize: bool = False
+        self,
+        model: nn.Module,
+        what: str = 'features',
+        normalize: bool = False,
+        cfg: Config | None = None,
     ) -> None:
         super().__init__()
         if what not in ('features', 'classifier'):
@@ -66,7 +69,7 @@ class ExportedNetwork(nn.Module):
                     "classifier: use what='features'"
                 )
         self.normalize = normalize
-        mean, std = normalization(model)
+        mean, std = normalization(model, cfg)
         for name, value in (('mean', mean), ('std', std)):
             self.register_buffer(name, torch.tensor(value).view(3, 1, 1, 1))
         self.eval()
@@ -83,26 +86,6 @@ class ExportedNetwork(nn.Module):
         if self.head is None:
             return torch.cat(list(pool_features(found)), 1)
         return self.head(found).softmax(1)
-
-
-def normalization(model: nn.Module) -> tuple[list[float], list[float]]:
-    """Return mean and standard deviation of R, G, B, in grey levels.
-
-    Raises:
-        ValueError: If the network wants BGR.
-    """
-    preprocessor = getattr(model, 'data_preprocessor', None)
-    if getattr(preprocessor, 'mean', None) is None:
-        return _MEAN, _STD
-    if getattr(preprocessor, 'to_rgb', False):
-        raise ValueError(
-            'the data_preprocessor of the config turns channels round '
-            '(to_rgb=True); only networks of RGB clips can be exported'
-        )
-    return tuple(
-        getattr(preprocessor, key).flatten().tolist()
-        for key in ('mean', 'std')
-    )
 
 
 def export(
@@ -154,7 +137,7 @@ def export(
             'needs another format'
         )
     model, cfg = load_network(checkpoint, config)
-    network = ExportedNetwork(model, what, normalize)
+    network = ExportedNetwork(model, what, normalize, cfg)
     length, interval, crop = _clip(cfg)
     shape = 3, clip_len or length, side or crop, side or crop
     about = _about(checkpoint, model, network, cfg, shape, interval, classes)

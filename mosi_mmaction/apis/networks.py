@@ -181,6 +181,39 @@ def clip_settings(cfg: Config) -> tuple[int, int, int]:
     )
 
 
+def normalization(
+    model: nn.Module, cfg: Config | None = None
+) -> tuple[list[float], list[float]]:
+    """Return mean and standard deviation of R, G, B, in grey levels.
+
+    Args:
+        model: A recognizer, or a bare backbone.
+        cfg: Config of the recognizer whose backbone it is; without it, a bare
+            backbone has the paper's.
+
+    Raises:
+        ValueError: If the network wants BGR.
+    """
+    preprocessor = getattr(model, 'data_preprocessor', None)
+    if preprocessor is None:
+        settings = (cfg or {}).get('model', {}).get('data_preprocessor')
+        if not settings:
+            return [114.75] * 3, [57.375] * 3
+        preprocessor = MODELS.build(plain_network(settings, 'the config'))
+    if getattr(preprocessor, 'mean', None) is None:
+        return [0.0] * 3, [1.0] * 3  # it leaves grey levels as they are
+    if getattr(preprocessor, 'to_rgb', False):
+        raise ValueError(
+            'the data_preprocessor of the config turns channels round '
+            '(to_rgb=True); only networks of RGB clips can be used'
+        )
+    mean, std = (
+        getattr(preprocessor, key).flatten().tolist()
+        for key in ('mean', 'std')
+    )
+    return mean, std
+
+
 def class_names(cfg: Config) -> list[str] | None:
     """Return the names of the classes of a fine-tuning config, or None.
 

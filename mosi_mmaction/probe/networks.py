@@ -18,6 +18,7 @@ from ..apis.networks import (
     build_network,
     clip_settings,
     load_network,
+    normalization,
     read_config,
     training_pipeline,
 )
@@ -113,6 +114,9 @@ def open_network(
     else:
         length, crop = DEFAULT_CLIP
     recognizer_cfg = cfg if isinstance(found, BaseRecognizer) else None
+    bare_values = []
+    if recognizer_cfg is None:
+        bare_values = [tuple(v) for v in normalization(found, cfg)]
     return Network(
         name,
         _ready(found, device),
@@ -120,6 +124,7 @@ def open_network(
         int(clip_len or length),
         int(side or crop),
         cfg,
+        *bare_values,
     )
 
 

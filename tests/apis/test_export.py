@@ -12,9 +12,15 @@ from helpers import launch
 from mosi_mmaction import load_backbone
 from mosi_mmaction.apis import export as exporting
 from mosi_mmaction.apis.export import ExportedNetwork, export
-from mosi_mmaction.apis.networks import load_network
+from mosi_mmaction.apis.export_comparison import compare
+from mosi_mmaction.apis.networks import (
+    build_network,
+    load_network,
+    read_config,
+)
 from mosi_mmaction.checkpoints.zoo import checkpoint_path
 from mosi_mmaction.models.heads.pooled_feature_head import pool_features
+from mosi_mmaction.probe.networks import open_network
 
 ZOO = 'mosi_r2p1d_deadleaves'
 
@@ -44,6 +50,52 @@ def test_normalization_inside_is_that_of_the_preprocessor(model, clips):
         torch.testing.assert_close(named(clips), scores)
         outside = ExportedNetwork(model)
         torch.testing.assert_close(outside(inputs.flatten(0, 1)), features)
+
+
+@pytest.mark.parametrize(
+    'settings, mean, std',
+    [
+        (dict(type='ActionDataPreprocessor'), [0, 0, 0], [1, 1, 1]),
+        (
+            dict(type='MoSIDataPreprocessor', mean=[1, 2, 3], std=[4, 5, 6]),
+            [1, 2, 3],
+            [4, 5, 6],
+        ),
+        (dict(type='MoSIDataPreprocessor'), [114.75] * 3, [57.375] * 3),
+    ],
+)
+def test_normalization_is_that_of_the_training(tmp_path, settings, mean, std):
+    """Of a recognizer and of its backbone alone, also in the probe."""
+    from safetensors import safe_open
+
+    cfg = read_config('tiny/mosi_r2p1d_deadleaves')
+    cfg.model.data_preprocessor = settings
+    model = build_network(cfg)
+    network = ExportedNetwork(model)
+    assert network.mean.flatten().tolist() == mean
+    assert network.std.flatten().tolist() == std
+    made = dict(backbone=cfg.model.backbone.to_dict())
+    weights = model.backbone.state_dict()
+    path = str(tmp_path / 'alone.pth')
+    meta = dict(cfg=cfg.pretty_text, mosi_mmaction=made)
+    torch.save(dict(meta=meta, state_dict=weights), path)
+    export(path, 'safetensors', str(tmp_path / 'a.safetensors'))
+    with safe_open(tmp_path / 'a.safetensors', 'np') as file:
+        about = json.loads(file.metadata()['mosi_mmaction'])
+    assert (about['mean'], about['std']) == (mean, std)
+    opened = open_network(path)
+    assert (list(opened.mean), list(opened.std)) == (mean, std)
+
+
+def test_a_difference_that_is_no_number_is_one(tmp_path):
+    """In the second tensor, where Python's max() would lose it."""
+    from safetensors.numpy import save_file
+
+    a, b = np.zeros(2, np.float32), np.array([0, np.nan], np.float32)
+    save_file(dict(a=a, b=b), tmp_path / 'x.safetensors')
+    np.savez(tmp_path / 'expected.npz', a=a, b=a)
+    with pytest.raises(ValueError, match='differs from the network by nan'):
+        compare('safetensors', tmp_path / 'x.safetensors')
 
 
 def test_safetensors_are_read_by_load_backbone(tmp_path):

@@ -12,6 +12,7 @@ from mmengine.registry import init_default_scope
 from helpers import launch
 from helpers.paths import ROOT
 from mosi_mmaction import config_path, load_backbone, zoo_entries
+from mosi_mmaction.apis.networks import load_network
 from mosi_mmaction.checkpoints import zoo
 from mosi_mmaction.checkpoints.files import save_published
 
@@ -179,6 +180,9 @@ def test_publish_model(saved, tmp_path, half):
         assert zoo.check_digest(tmp_path / 'zoo' / name, '') in said
         load_backbone(tmp_path / 'zoo' / name)
     assert 'cls_head.fc_cls.weight' not in file['state_dict']
+    network = load_backbone(tmp_path / 'zoo' / names[0])
+    count = sum(p.numel() for p in network.parameters()) + 9 * 32
+    assert f'Parameters: {count}\n' in said
 
 
 def test_entries_are_complete_and_shipped_files_whole():
@@ -192,4 +196,6 @@ def test_entries_are_complete_and_shipped_files_whole():
             assert path.stat().st_size < 5e6
             zoo.check_digest(path, entry['Metadata']['SHA256'])
             assert f'-{entry["Metadata"]["SHA256"][:8]}.' in path.name
-            load_backbone(name)
+            network = load_network(name)[0]
+            count = sum(p.numel() for p in network.parameters())
+            assert entry['Metadata']['Parameters'] == count
