@@ -6,8 +6,8 @@
 
 The result is a checkpoint of a whole recognizer: ``backbone.*`` fits
 MoSIResNet2Plus1d (r2p1d) or ResNet2d3d (r2d3d); ``cls_head.*`` fits MoSIHead,
-or I3DHead if the file was fine-tuned. Use it as ``load_from`` or as the
-backbone's ``pretrained``.
+or I3DHead if the file was fine-tuned. Use it as ``load_from``, as the
+backbone's ``pretrained``, or with load_backbone().
 
 Names in the authors' files and their new names:
 
@@ -58,6 +58,7 @@ if __name__ == '__main__':
 
 import torch
 
+from mosi_mmaction.checkpoints.files import METADATA
 from mosi_mmaction.checkpoints.weights import compare_weights, without_prefix
 from mosi_mmaction.models.backbones.paper_resnet import (
     MoSIResNet2Plus1d,
@@ -290,10 +291,18 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     dst = Path(args.dst)
     dst.parent.mkdir(parents=True, exist_ok=True)
-    backbone = {'type': ARCHS[args.arch].__name__, 'depth': depth}
+    backbone = {
+        'type': ARCHS[args.arch].__name__,
+        'depth': depth,
+        'base_channels': len(state[STEM[args.arch]]),
+    }
     torch.save(
         {
-            'meta': {'source': Path(args.src).name, 'backbone': backbone},
+            # Where load_backbone() and the other tools look for it.
+            'meta': {
+                'source': Path(args.src).name,
+                METADATA: {'backbone': backbone},
+            },
             'state_dict': placed,
         },
         dst,

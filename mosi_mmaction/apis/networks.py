@@ -223,9 +223,11 @@ def class_names(cfg: Config) -> list[str] | None:
     for key in ('test_dataloader', 'train_dataloader'):
         dataset = (cfg.get(key) or {}).get('dataset') or {}
         ann_file = dataset.get('ann_file')
-        names = names_beside(ann_file) if ann_file else None
-        if names is not None:
-            return names
+        if ann_file:
+            root = dataset.get('data_root') or ''  # as datasets join them
+            names = names_beside(osp.join(root, ann_file))
+            if names is not None:
+                return names
     return None
 
 

@@ -68,15 +68,27 @@ def flow_auc(
     return float(roc_auc_score(moving.ravel(), values.ravel()))
 
 
-def share_inside(values: np.ndarray, box: Sequence[int]) -> float:
-    """Return the share of a map's mass that is inside a box.
+def share_inside(
+    values: np.ndarray, boxes: Sequence[int] | np.ndarray
+) -> float:
+    """Return the share of the mass of maps that is inside boxes.
 
     An empty map counts as constant: its share is that of the area.
+
+    Args:
+        values: (H, W) map, or (N, H, W) maps.
+        boxes: A box (4,), or one for each map, (N, 4), which may stick out.
     """
-    x1, y1, x2, y2 = box
     if not values.any():
         values = np.ones_like(values)
-    return float(values[y1:y2, x1:x2].sum() / values.sum())
+    maps = values.reshape(-1, *values.shape[-2:])
+    inside = sum(
+        maps[n, y1:y2, x1:x2].sum(dtype=float)
+        for n, (x1, y1, x2, y2) in enumerate(
+            np.broadcast_to(boxes, (len(maps), 4)).clip(0)
+        )
+    )
+    return float(inside / maps.sum(dtype=float))
 
 
 def centre_prior(height: int, width: int) -> np.ndarray:

@@ -340,12 +340,12 @@ def look_at_rendered(
         for c, clip in enumerate(sample['imgs']):
             if not plan.pool.table[c].any():
                 continue  # static: the box is as still as the rest
-            box = plan.boxes[c]
-            areas.append(share_inside(np.ones(clip.shape[1:3]), box))
+            boxes = plan.frame_boxes[c]
+            areas.append(share_inside(np.ones(clip.shape[:3]), boxes))
             for name, networks in cams.items():
                 for cam in networks:
                     values, predicted = cam(clip)
-                    shares[name].append(share_inside(values.mean(0), box))
+                    shares[name].append(share_inside(values, boxes))
                     if name == TRAINED:
                         right.append(predicted == plan.pool.names[c])
                         kept, seen = values, predicted
@@ -356,7 +356,7 @@ def look_at_rendered(
                 )
                 picture = draw.outline(
                     picture,
-                    box * SHOWN / clip.shape[1],
+                    boxes[len(clip) // 2] * SHOWN / clip.shape[1],
                     (255, 255, 255),
                     2,
                     edge=(0, 0, 0),

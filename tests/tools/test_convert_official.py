@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from helpers.paths import TOOLS, load_tool
+from mosi_mmaction import load_backbone
 from mosi_mmaction.models.backbones.paper_resnet import (
     MoSIResNet2Plus1d,
     ResNet2d3d,
@@ -184,6 +185,8 @@ def test_outputs_are_equal(arch, depth, wrapped, tmp_path, capsys):
         expected, found = net(x), ours(x)
     assert expected.std() > 1e-3
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+    with torch.no_grad():  # the file says which network it is
+        torch.testing.assert_close(load_backbone(dst)(x), found)
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,21 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from helpers.paths import TOOLS
+from mosi_mmaction import LabelPool
 from mosi_mmaction.apis import networks as network
 from mosi_mmaction.apis.videos import Video
+from mosi_mmaction.method.motion import (
+    draw_motion,
+    draw_static_mask,
+    render,
+)
 from mosi_mmaction.visualization import draw, where_it_looks
 
 sys.path.insert(0, str(TOOLS))
@@ -120,6 +127,32 @@ class TestGradCAM:
         )
         boxes = small[0]['motion'].boxes
         assert (boxes[:, 2:] - boxes[:, :2] == 24).all()
+
+    @pytest.mark.parametrize('travels', [False, True])
+    def test_the_box_is_where_the_object_is(self, tmp_path, rng, travels):
+        """A map of the very pixels that move is all inside the box."""
+        image = np.zeros((64, 64, 3), np.uint8)
+        plan = draw_motion(LabelPool(3, static=False), 64, 32, 5, rng)
+        plan = draw_static_mask(plan, 0.25, rng=rng, travels=travels)
+        clips = np.zeros(plan.shape, np.uint8)
+        for clip, boxes in zip(clips, plan.frame_boxes):
+            for frame, (x1, y1, x2, y2) in zip(clip, boxes):
+                frame[y1:y2, x1:x2] = 255
+        # As the renderer draws an object of another image.
+        other = replace(plan, texture='other')
+        shown = render(image, other, other=255 - image)
+        np.testing.assert_array_equal(shown, clips)
+
+        def cam(clip):
+            return clip[..., 0] / 255, plan.pool.names[0]
+
+        sample = dict(motion=plan, imgs=clips)
+        figures = where_it_looks.look_at_rendered(
+            [sample], {where_it_looks.TRAINED: [cam]}, tmp_path, 1
+        )
+        share = figures['share'][where_it_looks.TRAINED]
+        assert (share['mean'], share['n']) == (1, 4)
+        assert figures['area']['mean'] == 1 / 16
 
     def test_rendered_needs_a_mask(self):
         cfg = network.read_config('tiny/finetune_r2p1d_weizmann')

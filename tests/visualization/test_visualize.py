@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from PIL import Image
 
 from helpers.motion_truth import textured_image
@@ -332,6 +333,17 @@ class TestNetwork:
         assert network.clip_settings(tiny) == (8, 2, 32)
         tuned = network.read_config('tiny/finetune_r2p1d_weizmann')
         assert network.clip_settings(tuned) == (8, 4, 40)
+
+    def test_names_of_classes_are_beside_the_list(self, tmp_path):
+        (tmp_path / 'classes.txt').write_text('run\nwalk\n')
+        for root, ann_file in (
+            (None, str(tmp_path / 'test.txt')),
+            (str(tmp_path), 'test.txt'),
+            ('elsewhere', str(tmp_path / 'test.txt')),
+        ):
+            dataset = dict(data_root=root, ann_file=ann_file)
+            cfg = Config(dict(test_dataloader=dict(dataset=dataset)))
+            assert network.class_names(cfg) == ['run', 'walk']
 
     def test_find_videos(self, tmp_path):
         for name in ('walk/a b.mp4', 'run/c.MP4', 'run/notes.txt'):
