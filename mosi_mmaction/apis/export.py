@@ -115,7 +115,7 @@ def export(
         what: ``'features'`` or ``'classifier'``.
         normalize: Whether the file takes uint8 clips.
         config: Config of the run; None takes the checkpoint's.
-        classes: Names of the classes, for the file's metadata.
+        classes: Names of the classes, for the metadata of a classifier.
         clip_len: Number of frames; None is that of the config, or 16.
         side: Side of a clip in pixels; None is that of the config, or 112.
 
@@ -136,6 +136,8 @@ def export(
             'safetensors hold weights and compute nothing: normalize=True '
             'needs another format'
         )
+    if classes and what != 'classifier':
+        raise ValueError("names of classes go with what='classifier'")
     model, cfg = load_network(checkpoint, config)
     network = ExportedNetwork(model, what, normalize, cfg)
     length, interval, crop = _clip(cfg)

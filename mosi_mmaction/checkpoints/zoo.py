@@ -140,7 +140,13 @@ def checkpoint_path(name: str) -> str:
         )
         if not osp.isfile(path):
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(weights, path, hash_prefix=digest)
+            try:
+                torch.hub.download_url_to_file(weights, path, digest)
+            except RuntimeError as error:  # of another checksum
+                raise ValueError(
+                    f'{name}: what was downloaded from {weights} is not the '
+                    f'file of the zoo and was not kept: {error}'
+                ) from error
     else:
         path = str(_SHIPPED / weights)
     check_digest(path, digest)

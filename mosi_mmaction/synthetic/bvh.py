@@ -51,8 +51,6 @@ def read_bvh(path: str | os.PathLike) -> Motion:
         ValueError: If it is not a BVH file or is truncated; gives file and
             line.
     """
-    with open(path, encoding='utf-8-sig') as file:
-        lines = file.read().splitlines()
     joints: list[str] = []
     parents: list[int] = []
     offsets: list[list[float]] = []
@@ -61,6 +59,8 @@ def read_bvh(path: str | os.PathLike) -> Motion:
     opened: int | None = None
     number = 0
     try:
+        with open(path, encoding='utf-8-sig') as file:
+            lines = file.read().splitlines()
         for number, line in enumerate(lines, 1):  # noqa: B007
             words = line.split()
             if not words or words[0] == 'HIERARCHY':
@@ -79,6 +79,8 @@ def read_bvh(path: str | os.PathLike) -> Motion:
             elif words[0] == '}':
                 stack.pop()
             elif words[0] == 'OFFSET':
+                if len(words) < 4:
+                    raise ValueError(f'offset {words[1:]}')
                 if stack[-1] is not None:
                     offsets[stack[-1]] = [float(w) for w in words[1:4]]
             elif words[0] == 'CHANNELS':
@@ -109,6 +111,8 @@ def read_bvh(path: str | os.PathLike) -> Motion:
                 f'{values.shape} numbers in steps of {frame_time} s, where '
                 f'{count} frames of {width} channels were announced'
             )
+        if not np.isfinite([frame_time, *values.flat]).all():
+            raise ValueError('a number of its motion is not finite')
     except (ValueError, IndexError, TypeError) as error:
         raise ValueError(
             f'{path}, about line {number}: not a complete BVH file: {error}'

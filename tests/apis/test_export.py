@@ -207,6 +207,8 @@ def test_arguments_of_exports_are_checked(tmp_path):
         export(ZOO, 'tflite', out)
     with pytest.raises(ValueError, match='2 names.* of 9'):
         export(ZOO, 'onnx', out, 'classifier', classes=['a', 'b'])
+    with pytest.raises(ValueError, match="go with what='classifier'"):
+        export(ZOO, 'safetensors', out, classes=['a', 'b'])
     with pytest.raises(ValueError, match='neither a file nor in the zoo'):
         export('nothing.pth', 'onnx', out)
     backbone = str(tmp_path / 'b.safetensors')

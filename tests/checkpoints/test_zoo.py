@@ -151,6 +151,11 @@ def test_downloads_are_checked(saved, tmp_path, monkeypatch):
     entry['Metadata']['SHA256'] = '0' * 64
     with pytest.raises(ValueError, match='should begin with 0000'):
         load_backbone('net')
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path / 'new'))
+    save_published(content, str(tmp_path / 'there'))
+    with pytest.raises(ValueError, match='net: what was downloaded'):
+        load_backbone('net')
+    assert not [p for p in (tmp_path / 'new').rglob('*') if p.is_file()]
 
 
 @pytest.mark.slow

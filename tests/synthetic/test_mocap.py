@@ -49,6 +49,31 @@ def test_a_file_that_is_not_whole(tmp_path, cut):
         read_bvh(path)
 
 
+@pytest.mark.parametrize(
+    'old, new, line',
+    [
+        ('OFFSET 1 0 0', 'OFFSET 1 0', 8),
+        ('0.02', 'nan', 16),
+        ('0.02', 'inf', 16),
+        ('90 0 90', '90 nan 90', 16),
+        ('HIERARCHY', '\udcff', 0),
+    ],
+)
+def test_numbers_that_are_none(tmp_path, old, new, line):
+    text = (
+        'HIERARCHY\nROOT a\n{\nOFFSET 0 0 0\n'
+        'CHANNELS 3 Zrotation Xrotation Yrotation\nJOINT b\n{\n'
+        'OFFSET 1 0 0\nCHANNELS 0\nEnd Site\n{\nOFFSET 0 1 0\n}\n}\n}\n'
+        'MOTION\nFrames: 1\nFrame Time: 0.02\n90 0 90\n'
+    )
+    path = tmp_path / 'a.bvh'
+    path.write_text(text)
+    assert read_bvh(path).positions.shape == (1, 2, 3)
+    path.write_text(text.replace(old, new), errors='surrogateescape')
+    with pytest.raises(ValueError, match=f'a.bvh, about line {line}:'):
+        read_bvh(path)
+
+
 def test_an_end_site_moves_nothing(tmp_path):
     path = write_bvh(tmp_path / 'a.bvh', 'L')
     lines = path.read_text().splitlines()
