@@ -6,7 +6,7 @@ from inspect import signature
 import numpy as np
 import torch
 from mmaction.models import BaseRecognizer
-from mmaction.registry import MODELS
+from mmaction.registry import DATASETS, MODELS, TRANSFORMS
 from mmaction.structures import ActionDataSample
 from mmengine.config import Config
 from mmengine.logging import MMLogger
@@ -18,7 +18,7 @@ from ..checkpoints.config import config_of, plain_network
 from ..checkpoints.files import read_checkpoint
 from ..checkpoints.zoo import find_checkpoint, load_backbone
 from ..config.lookup import find_config
-from ..config.walk import SAMPLING
+from ..config.walk import SAMPLING, walk
 from ..models.data_preprocessors import MoSIDataPreprocessor
 from ..models.heads.pooled_feature_head import pool_features
 from .videos import names_beside
@@ -27,12 +27,22 @@ from .videos import names_beside
 def read_config(name: str, options: dict | None = None) -> Config:
     """Read a config file, or a packaged config by its name.
 
+    The registered classes of a pure-Python config are replaced by their
+    names, so that both kinds of configs are read alike.
+
     Raises:
         FileNotFoundError: If it is neither.
     """
     cfg = Config.fromfile(find_config(name))
     cfg.merge_from_dict(options or {})
     init_default_scope(cfg.get('default_scope') or 'mmaction')
+    for node in walk(cfg):
+        kind = node.get('type')
+        if isinstance(kind, type) and any(
+            registry.get(kind.__name__) is kind
+            for registry in (MODELS, TRANSFORMS, DATASETS)
+        ):
+            node['type'] = kind.__name__
     return cfg
 
 

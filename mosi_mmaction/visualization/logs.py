@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config
 
+from ..apis.networks import training_pipeline
 from ..method.motion import LabelPool
 
 Curves = dict[str, tuple[list, list]]
@@ -105,12 +106,11 @@ def setting_of(run: str, name: str) -> tuple[float, str]:
     if name == 'frozen_stages':
         value = cfg.model.backbone.get('frozen_stages', -1)
         return value, 'none' if value < 0 else str(value)
-    dataset = cfg.train_dataloader.dataset
     ratio = next(
         (
             s.get('side_ratio', (0.3, 0.5))
-            for s in dataset.pipeline
-            if s['type'] == 'DrawStaticMask'
+            for s in training_pipeline(cfg)
+            if _name(s) == 'DrawStaticMask'
         ),
         None,
     )
@@ -120,6 +120,11 @@ def setting_of(run: str, name: str) -> tuple[float, str]:
     if low == high:
         return low, f'{low:g}'
     return (low + high) / 2, f'{low:g} to {high:g}'
+
+
+def _name(part: dict) -> str:
+    """Return the name of a class; a pure-Python config leaves its path."""
+    return str(part.get('type')).rpartition('.')[2]
 
 
 def chance_of(runs: Sequence[str]) -> float | None:
@@ -133,7 +138,7 @@ def chance_of(runs: Sequence[str]) -> float | None:
         if not file.is_file():
             return None
         head = Config.fromfile(file).model.get('cls_head') or {}
-        if head.get('type') == 'MoSIHead':
+        if _name(head) == 'MoSIHead':
             arguments = inspect.signature(LabelPool).parameters
             pool = {k: v for k, v in head.items() if k in arguments}
             found.add(len(LabelPool(**pool)))

@@ -1,24 +1,34 @@
 """Our classes in MMEngine's pure-Python configs, where types are classes."""
 
+import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
 from helpers.paths import load_tool
 from mosi_mmaction import load_backbone
-from mosi_mmaction.apis.networks import clip_settings, load_network
+from mosi_mmaction.apis import features
+from mosi_mmaction.apis.networks import (
+    clip_settings,
+    load_network,
+    read_config,
+)
+from mosi_mmaction.synthetic.write import write_action_videos
+from mosi_mmaction.visualization.logs import chance_of, setting_of
 
 CONFIG = """
 from mmaction.models import Recognizer3D, ResNet3dSlowOnly
 
 from mosi_mmaction import (
-    CropSource, DeadLeavesDataset, DrawPseudoMotion, EpochSampler, MoSIHead,
+    CropSource, DeadLeavesDataset, DrawPseudoMotion, DrawStaticMask,
+    EpochSampler, MoSIHead,
     MoSIDataPreprocessor, MoSIMetric, PackMoSIInputs, RecordHook,
     RenderPseudoMotion, SafeCheckpointHook, StreamHook, mosi_collate)
 
 pipeline = [
     dict(type=CropSource, size=48),
     dict(type=DrawPseudoMotion, clip_len=4, crop_size=24),
+    dict(type=DrawStaticMask),
     dict(type=RenderPseudoMotion),
     dict(type=PackMoSIInputs),
 ]
@@ -61,6 +71,19 @@ def test_a_run_and_its_checkpoint(tmp_path):
     for backbone in (load_backbone(path), network.backbone):
         for name, value in backbone.state_dict().items():
             assert value.equal(weights[f'backbone.{name}']), name
+    # The config itself is read as that of the checkpoint is.
+    given = read_config(str(tmp_path / 'new.py'))
+    assert given.model.cls_head.type == 'MoSIHead'
+    assert clip_settings(given) == (4, 2, 24)
+    videos = write_action_videos(tmp_path, 1, 'test', actions=('zoom',))
+    answers = [
+        features(path, videos, config=config, progress=False)
+        for config in (None, tmp_path / 'new.py')
+    ]
+    np.testing.assert_array_equal(*answers)
+    # So is the one that the run left for its curves.
+    assert chance_of([cfg.work_dir]) == 1 / 9
+    assert setting_of(cfg.work_dir, 'mask_size') == (0.4, '0.3 to 0.5')
     # tools/test.py gives the config another name.
     renamed = load_tool('test').rename(cfg)
     assert renamed.filename == 'test_new.py'
