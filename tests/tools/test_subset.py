@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 
 from helpers.paths import TOOLS, load_tool
+from mosi_mmaction.media.paths import IMAGE_EXTENSIONS
 
 TOOLS = TOOLS / 'data'
 
@@ -85,6 +86,15 @@ def test_images_are_drawn_by_class(images):
         ['n00', 'n01', 'n02', 'n03'], 5
     )
     assert all(line.endswith('.JPEG') and '/.' not in line for line in lines)
+
+
+def test_all_kinds_of_images_that_are_read_are_drawn_from(tmp_path):
+    root = tmp_path / 'all'
+    names = [f'a/{n}{kind}' for n, kind in enumerate(IMAGE_EXTENSIONS)]
+    touch(root, [*names, 'a/notes.txt', 'b/only.JFIF'])
+    found = subset.list_images(root)
+    assert sorted(found['a']) == sorted(names)
+    assert found['b'] == ['b/only.JFIF']
 
 
 def test_a_draw_is_reproducible_nested_and_of_its_seed(images):

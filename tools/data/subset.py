@@ -65,9 +65,11 @@ if __name__ == '__main__':
     start(parse_args, package=False)
 
 
-from mosi_mmaction.media.paths import natural_order
-
-IMAGES = {'.bmp', '.gif', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp'}
+from mosi_mmaction.media.paths import (
+    IMAGE_EXTENSIONS,
+    extension,
+    natural_order,
+)
 
 # File names are bytes on most systems; they are kept, whatever they are.
 TEXT = {'encoding': 'utf-8', 'errors': 'surrogateescape'}
@@ -117,7 +119,8 @@ def list_images(root: Path) -> dict[str, list[str]]:
         names = [
             path.name
             for path in folder.iterdir()
-            if path.suffix.lower() in IMAGES and not path.name.startswith('.')
+            if extension(path.name) in IMAGE_EXTENSIONS
+            and not path.name.startswith('.')
         ]
         for name in names:
             if re.search(r'[\r\n]', folder.name + name):
@@ -131,8 +134,8 @@ def list_images(root: Path) -> dict[str, list[str]]:
             ]
     if not groups:
         raise FileNotFoundError(
-            f'{root}: no image ({", ".join(sorted(IMAGES))}) in the directory '
-            'of a class; the tree must be <class>/<image>'
+            f'{root}: no image ({", ".join(sorted(IMAGE_EXTENSIONS))}) in '
+            'the directory of a class; the tree must be <class>/<image>'
         )
     return groups
 
