@@ -1,5 +1,6 @@
-"""Write files completely or not at all."""
+"""Write files completely or not at all; read logs that were cut off."""
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,3 +60,13 @@ def write_text(path: str | os.PathLike, text: str) -> None:
     """Write a text file in UTF-8; make its parent directories."""
     with whole_file(path) as part:
         part.write_text(text, encoding='utf-8', errors='surrogateescape')
+
+
+def read_json_lines(path: str | os.PathLike) -> Iterator[dict]:
+    """Yield the objects of a log, without lines that a kill cut off."""
+    with open(path, encoding='utf-8', errors='replace') as file:
+        for line in file:
+            try:
+                yield json.loads(line)
+            except json.JSONDecodeError:
+                continue

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from mmengine.config import Config
 
-from ..files import write_text
+from ..files import read_json_lines, write_text
 from .origin import commit, machine
 from .run_commands import Launch, commands
 from .runs import Run
@@ -30,11 +30,7 @@ def read_scalars(work_dir: Path) -> list[dict]:
     """
     entries = {}
     for path in sorted(work_dir.glob('*/vis_data/scalars.json')):
-        for line in path.read_text().splitlines():
-            try:
-                entry = json.loads(line)
-            except json.JSONDecodeError:
-                continue  # a line that a kill cut off
+        for entry in read_json_lines(path):
             entries['loss' in entry, entry.get('step')] = entry
     return list(entries.values())
 

@@ -1,7 +1,6 @@
 """Read the logs of runs: curves, last accuracies, settings."""
 
 import inspect
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import numpy as np
 from mmengine.config import Config
 
 from ..apis.networks import training_pipeline
+from ..files import read_json_lines
 from ..method.motion import LabelPool
 
 Curves = dict[str, tuple[list, list]]
@@ -43,8 +43,7 @@ def read_curves(run: str) -> Curves:
     points: dict[str, dict[float, float]] = {}
     per_epoch = 0.0
     for file in scalar_files(run):
-        for line in file.read_text(encoding='utf-8').splitlines():
-            entry = json.loads(line)
+        for entry in read_json_lines(file):
             if 'iter' in entry:
                 # The last line of an epoch has its number of iterations; a
                 # run that does not count epochs is drawn in iterations.

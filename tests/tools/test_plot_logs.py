@@ -160,6 +160,7 @@ class TestPlotLogs:
         later.mkdir(parents=True)
         (later / 'scalars.json').write_text(
             '{"acc/top1": 0.9, "step": 2}\n{"acc/top1": 0.95, "step": 3}\n'
+            '{"acc/top1": 0.99, "st'  # killed
         )
         curves = logs.read_curves(str(tmp_path))
         assert curves['acc/top1'] == ([1, 2, 3], [0.5, 0.9, 0.95])
