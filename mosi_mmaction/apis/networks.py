@@ -1,12 +1,11 @@
 """Build networks from configs and checkpoints, and compute features."""
 
 import os.path as osp
-from inspect import signature
 
 import numpy as np
 import torch
 from mmaction.models import BaseRecognizer
-from mmaction.registry import DATASETS, MODELS, TRANSFORMS
+from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.config import Config
 from mmengine.logging import MMLogger
@@ -18,7 +17,7 @@ from ..checkpoints.config import config_of, plain_network
 from ..checkpoints.files import read_checkpoint
 from ..checkpoints.zoo import find_checkpoint, load_backbone
 from ..config.lookup import find_config
-from ..config.walk import SAMPLING, walk
+from ..config.walk import SAMPLING, name_classes
 from ..models.data_preprocessors import MoSIDataPreprocessor
 from ..models.heads.pooled_feature_head import pool_features
 from .videos import names_beside
@@ -36,13 +35,7 @@ def read_config(name: str, options: dict | None = None) -> Config:
     cfg = Config.fromfile(find_config(name))
     cfg.merge_from_dict(options or {})
     init_default_scope(cfg.get('default_scope') or 'mmaction')
-    for node in walk(cfg):
-        kind = node.get('type')
-        if isinstance(kind, type) and any(
-            registry.get(kind.__name__) is kind
-            for registry in (MODELS, TRANSFORMS, DATASETS)
-        ):
-            node['type'] = kind.__name__
+    name_classes(cfg)
     return cfg
 
 
@@ -70,7 +63,7 @@ def build_network(
         ValueError: If its weights do not fit the network.
     """
     model_cfg = cfg.model.copy()
-    if _takes(model_cfg.backbone['type'], 'pretrained'):
+    if model_cfg.backbone.get('pretrained'):
         # The file that fine-tuning started from is not needed here.
         model_cfg.backbone = dict(model_cfg.backbone, pretrained=None)
     if (
@@ -110,18 +103,6 @@ def build_network(
     return model.to(device).float().eval()
 
 
-def _takes(kind: str | type, name: str) -> bool:
-    """Return whether a class, or a base of it, takes a keyword argument."""
-    found = kind if isinstance(kind, type) else MODELS.get(kind)
-    for base in found.__mro__ if found else ():
-        parameters = signature(base).parameters
-        if name in parameters:
-            return True
-        if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-            return False  # nothing is passed on to the next base
-    return False
-
-
 def load_network(
     checkpoint: str, config: str | None = None, device: str = 'cpu'
 ) -> tuple[nn.Module, Config | None]:
@@ -150,6 +131,7 @@ def load_network(
     cfg = None
     if isinstance((file.get('meta') or {}).get('cfg'), str):
         cfg = config_of(file, path)
+        name_classes(cfg)
     weights = file.get('state_dict', {})
     if cfg is None or not any(k.startswith('cls_head.') for k in weights):
         return load_backbone(path).to(device), cfg

@@ -4,7 +4,6 @@ import ast
 import re
 from typing import Any
 
-from mmaction.registry import MODELS, TRANSFORMS
 from mmengine.config import Config
 
 # Arguments with which a network loads weights from elsewhere.
@@ -43,27 +42,7 @@ def config_of(file: dict, path: str) -> Config:
             f'({error}); give the config of its run'
         ) from error
     settings.pop('custom_imports', None)
-    return Config(_named(settings))
-
-
-def _named(node: Any) -> Any:
-    """Replace the path of a registered class, as type, by its name.
-
-    The configs that pure-Python configs leave in checkpoints have paths.
-    """
-    if isinstance(node, (list, tuple)):
-        return type(node)(_named(v) for v in node)
-    if not isinstance(node, dict):
-        return node
-    node = {k: _named(v) for k, v in node.items()}
-    path = node.get('type')
-    if isinstance(path, str) and '.' in path:
-        package, _, name = path.rpartition('.')
-        found = MODELS.get(name) or TRANSFORMS.get(name)
-        root = found.__module__.partition('.')[0] if found else None
-        if root == package.partition('.')[0]:
-            node['type'] = name
-    return node
+    return Config(settings)
 
 
 def _setting(node: ast.Assign) -> tuple[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from mmaction.registry import DATASETS, MODELS, TRANSFORMS
 from mmengine.config import Config
 
 #: The steps that draw a plan, in their required order.
@@ -57,6 +58,30 @@ def walk(node: Any) -> Iterator[dict]:
     if isinstance(node, (list, tuple)):
         for child in node:
             yield from walk(child)
+
+
+def name_classes(cfg: Any) -> None:
+    """Replace registered classes by their names, in place.
+
+    A pure-Python config has classes as types; what a run writes of it, into
+    its work dir and its checkpoints, has their paths.
+    """
+    for node in walk(cfg):
+        kind = node.get('type')
+        if isinstance(kind, type):
+            kind = f'{kind.__module__}.{kind.__name__}'
+        if not isinstance(kind, str) or '.' not in kind:
+            continue
+        name = kind.rpartition('.')[2]
+        for registry in (MODELS, TRANSFORMS, DATASETS):
+            found = registry.get(name)
+            # Packages show their classes at other paths than the modules'.
+            if found and _package(found.__module__) == _package(kind):
+                node['type'] = name
+
+
+def _package(path: str) -> str:
+    return path.partition('.')[0]
 
 
 def find_dataset(cfg: dict, part: str, caller: str) -> dict:

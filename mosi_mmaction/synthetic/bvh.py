@@ -111,7 +111,7 @@ def read_bvh(path: str | os.PathLike) -> Motion:
                 f'{values.shape} numbers in steps of {frame_time} s, where '
                 f'{count} frames of {width} channels were announced'
             )
-        if not np.isfinite([frame_time, *values.flat]).all():
+        if not (np.isfinite(frame_time) and np.isfinite(values).all()):
             raise ValueError('a number of its motion is not finite')
     except (ValueError, IndexError, TypeError) as error:
         raise ValueError(

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from mmengine.config import Config
 
-from ..apis.networks import training_pipeline
+from ..apis.networks import read_config, training_pipeline
 from ..files import read_json_lines
 from ..method.motion import LabelPool
 
@@ -101,7 +100,7 @@ def setting_of(run: str, name: str) -> tuple[float, str]:
     file = scalar_files(run)[-1].with_name('config.py')
     if not file.is_file():
         raise FileNotFoundError(f'{file}: the config of the run is missing')
-    cfg = Config.fromfile(file)
+    cfg = read_config(str(file))
     if name == 'frozen_stages':
         value = cfg.model.backbone.get('frozen_stages', -1)
         return value, 'none' if value < 0 else str(value)
@@ -109,7 +108,7 @@ def setting_of(run: str, name: str) -> tuple[float, str]:
         (
             s.get('side_ratio', (0.3, 0.5))
             for s in training_pipeline(cfg)
-            if _name(s) == 'DrawStaticMask'
+            if s['type'] == 'DrawStaticMask'
         ),
         None,
     )
@@ -119,11 +118,6 @@ def setting_of(run: str, name: str) -> tuple[float, str]:
     if low == high:
         return low, f'{low:g}'
     return (low + high) / 2, f'{low:g} to {high:g}'
-
-
-def _name(part: dict) -> str:
-    """Return the name of a class; a pure-Python config leaves its path."""
-    return str(part.get('type')).rpartition('.')[2]
 
 
 def chance_of(runs: Sequence[str]) -> float | None:
@@ -136,8 +130,8 @@ def chance_of(runs: Sequence[str]) -> float | None:
         file = scalar_files(run)[-1].with_name('config.py')
         if not file.is_file():
             return None
-        head = Config.fromfile(file).model.get('cls_head') or {}
-        if _name(head) == 'MoSIHead':
+        head = read_config(str(file)).model.get('cls_head') or {}
+        if head.get('type') == 'MoSIHead':
             arguments = inspect.signature(LabelPool).parameters
             pool = {k: v for k, v in head.items() if k in arguments}
             found.add(len(LabelPool(**pool)))

@@ -75,6 +75,3 @@ def test_labels_of_multi_class_and_of_none(tmp_path):
 def test_all_configs_compare_labels():
     cfg = Config.fromfile(config_path('tiny/finetune_r2p1d_actions'))
     assert cfg.default_hooks.labels == dict(type='CheckLabelsHook')
-
-
-# ----------------------------------------------------------------- streams

@@ -128,24 +128,31 @@ def test_a_line_tells_what_was_run():
         assert not re.search(r'"/|[ =\']/\w', path.read_text('utf-8')), path
 
 
-def test_gains_are_compared_fold_by_fold(tmp_path):
-    rows = dict(a=[50, 52, 54], b=[40, 41, 45], c=[30, 31, 35])
+def filled(folder, rows, block):
+    """Return a page with a block of results, of a table x_short of rows."""
     table = RESULTS.tables()['table1_short']
     row = table['rows'][0]
-    table['rows'] = [
-        {**row, 'condition': k, 'top1': v} for k, v in rows.items()
-    ]
-    out = Results(tmp_path / 'results')
+    table['rows'] = [{**row, **of} for of in rows]
+    out = Results(folder / 'results')
     out.add(tables=dict(x=dict(x_short=table)))
-    (tmp_path / 'docs').mkdir()
-    (tmp_path / 'docs/page.md').write_text(
-        '<!-- results: claims x\n'
+    (folder / 'docs').mkdir()
+    (folder / 'docs/page.md').write_text(
+        f'<!-- results: {block}-->\n\n\n\n<!-- end of results -->'
+    )
+    (_, page) = make_pages(out, folder / 'docs').values()
+    return page
+
+
+def test_gains_are_compared_fold_by_fold(tmp_path):
+    rows = dict(a=[50, 52, 54], b=[40, 41, 45], c=[30, 31, 35])
+    page = filled(
+        tmp_path,
+        [dict(condition=k, top1=v) for k, v in rows.items()],
+        'claims x\n'
         'gain ; > ; x_short/a − b\n'
         'more ; = ; x_short/a − b less x_short/b − c\n'
-        'also ; – ; found x_short/a − c\n'
-        '-->\n\n\n\n<!-- end of results -->'
+        'also ; – ; found x_short/a − c\n',
     )
-    (_, page) = make_pages(out, tmp_path / 'docs').values()
     # a - b is 10, 11, 9; b - c is 10 in every fold.
     assert '| gain | above 0 | **yes** +10.0 [+9.0, +11.0] |' in page
     assert '| more | no difference | **yes** +0.0 [-1.0, +1.0] |' in page
@@ -153,24 +160,17 @@ def test_gains_are_compared_fold_by_fold(tmp_path):
 
 
 def test_recipes_are_compared_over_their_pretrainings(tmp_path):
-    table = RESULTS.tables()['table1_short']
-    row = table['rows'][0]
     means = {'a': (36, 37, 38), 'b, too': (41, 42, 43), 'c': (37, 38, 39)}
-    # By number of the pretraining, as tools/reproduce.py declares them.
-    table['rows'] = [
-        {**row, 'condition': f'{name}, pretraining {i + 1}', 'mean': each[i]}
-        for i in range(3)
-        for name, each in means.items()
-    ]
-    out = Results(tmp_path / 'results')
-    out.add(tables=dict(x=dict(x_short=table)))
-    (tmp_path / 'docs').mkdir()
-    (tmp_path / 'docs/page.md').write_text(
-        '<!-- results: pretrainings x_short\n'
-        'base ; – ; a\nb ; < ; b, too\nc ; = ; c\n'
-        '-->\n\n\n\n<!-- end of results -->'
+    page = filled(
+        tmp_path,
+        # By number of the pretraining, as tools/reproduce.py declares them.
+        [
+            dict(condition=f'{name}, pretraining {i + 1}', mean=each[i])
+            for i in range(3)
+            for name, each in means.items()
+        ],
+        'pretrainings x_short\nbase ; – ; a\nb ; < ; b, too\nc ; = ; c\n',
     )
-    (_, page) = make_pages(out, tmp_path / 'docs').values()
     # t = 2.447 with six degrees of freedom, times the root of 2/3: 1.998.
     assert '| base | 37.0 | 36.0, 37.0, 38.0 | baseline | – |' in page
     assert (
